@@ -1,0 +1,122 @@
+// Messages that are more than a name and a value: those that reference tensors, and asks, which settle exactly once:
+// by an answer, an error, a deadline or the caller's signal.
+
+import { ShoalError } from "../stores/error.ts";
+import type { TensorRef } from "../stores/store.ts";
+import { Expiring } from "./deadlines.ts";
+import type { Reference } from "./reference.ts";
+import type { Flow } from "./stream.ts";
+
+/** A message that weighs more than itself: it pins the tensors that it references while it is under way. */
+export class Parcel extends Expiring {
+  readonly from: Reference;
+  readonly tensors: readonly TensorRef[];
+  /** As the holder of its pins. */
+  readonly holder: string;
+
+  constructor(from: Reference, tensors: readonly TensorRef[], holder: string) {
+    super();
+    this.from = from;
+    this.tensors = tensors;
+    this.holder = holder;
+  }
+
+  /** What it weighs in a mailbox: the bytes that it keeps alive. */
+  get weight(): number {
+    let weight = 0;
+    for (const tensor of this.tensors) weight += tensor.bytes;
+    return weight;
+  }
+}
+
+/** Who sent a message, and what hangs on it: a plain tell needs nothing but its reference. */
+export type Ticket = Reference | Parcel;
+
+/** The sender behind a ticket. */
+export function senderOf(ticket: Ticket): Reference {
+  return ticket instanceof Parcel ? ticket.from : ticket;
+}
+
+export class Call extends Parcel {
+  readonly method: string;
+  timeoutMs: number;
+  waitsFor = "an answer";
+  /** Whether its handler has begun: from here on nobody can say that it did not happen. */
+  running = false;
+  settled = false;
+  /** Where the partial results go, for one that streams. */
+  flow: Flow | undefined = undefined;
+  /** Called once, when it has settled. */
+  onSettled: ((call: Call) => void) | undefined = undefined;
+  readonly #resolve: (value: never) => void;
+  readonly #reject: (error: Error) => void;
+  #controller: AbortController | undefined;
+  #stopListening: (() => void) | undefined;
+
+  constructor(
+    from: Reference,
+    method: string,
+    timeoutMs: number,
+    tensors: readonly TensorRef[],
+    holder: string,
+    resolve: (value: never) => void,
+    reject: (error: Error) => void,
+  ) {
+    super(from, tensors, holder);
+    this.method = method;
+    this.timeoutMs = timeoutMs;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** What its handler sees as `this.signal`. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  resolve(value: unknown): void {
+    if (this.settled) return;
+    this.#end();
+    this.#resolve(value as never);
+  }
+
+  reject(error: Error): void {
+    if (this.settled) return;
+    this.#end();
+    this.#reject(error);
+  }
+
+  /** Ends it while it is under way. The handler is told; whether it may have happened depends on whether it had begun. */
+  abandon(code: "Timeout" | "Cancelled" | "Ended" | "ShuttingDown", why: string, cause?: unknown): void {
+    if (this.settled) return;
+    const outcome = this.running ? "unknown" : "failed";
+    const begun = this.running ? "it had begun" : "it had not begun";
+    const error = new ShoalError(code, `${this.what}: ${why}; ${begun}`, { outcome, cause });
+    this.reject(error);
+    this.#controller?.abort(error);
+  }
+
+  override expired(): void {
+    this.abandon("Timeout", `waited ${this.timeoutMs} ms for ${this.waitsFor}`);
+  }
+
+  /** Follows the caller's signal. */
+  listen(signal: AbortSignal): void {
+    const cancel = (): void => this.abandon("Cancelled", "the caller cancelled it", signal.reason);
+    if (signal.aborted) return cancel();
+    signal.addEventListener("abort", cancel, { once: true });
+    this.#stopListening = () => signal.removeEventListener("abort", cancel);
+  }
+
+  /** For messages to people. */
+  get what(): string {
+    return `Cannot ask ${this.from.toString()} to ${this.method}`;
+  }
+
+  #end(): void {
+    this.settled = true;
+    this.#stopListening?.();
+    this.onSettled?.(this);
+  }
+}

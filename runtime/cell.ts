@@ -1,0 +1,327 @@
+// One actor at work: what waits for it, whose turn it is, and how each message ends. How messages come here is in
+// `sending.ts`; how an actor starts, fails and ends in `life.ts`.
+
+import { inspect } from "node:util";
+import { isShoalError, ShoalError } from "../stores/error.ts";
+import type { Tensor, TensorRef } from "../stores/store.ts";
+import type { Ground, Lives } from "./actor.ts";
+import { Call, Parcel, type Ticket } from "./call.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { Environment } from "./environment.ts";
+import type { Handler, Kind } from "./kind.ts";
+import type { Mailbox } from "./mailbox.ts";
+import { isPrimitive, type Passage } from "./message.ts";
+import type { Reference, Source, Target } from "./reference.ts";
+import type { Fact } from "./run/records.ts";
+import type { Runnable, Scheduler } from "./scheduler.ts";
+import { type Generating, isGenerator } from "./stream.ts";
+import type { Failures, Supervision } from "./supervision.ts";
+import type { Ended, Limits } from "./system.ts";
+import { turn } from "./turn.ts";
+
+/** Where an actor stands. From `draining` on nothing more is let in. */
+export const Phase = { starting: 0, waiting: 1, running: 2, draining: 3, stopping: 4, ended: 5 } as const;
+export type Phase = (typeof Phase)[keyof typeof Phase];
+
+/** How an actor was spawned: shared by all that were spawned alike. */
+export interface Terms {
+  readonly Class: new (input: unknown) => object;
+  readonly kind: Kind;
+  readonly supervision: Supervision;
+  readonly mailboxMessagesMax: number;
+  readonly mailboxBytesMax: number;
+}
+
+/** What few actors have, kept apart so that an idle one stays small. */
+export interface Extras {
+  name?: string;
+  children?: Set<Cell>;
+  watchers?: ((ended: Ended) => void)[];
+  failures?: Failures;
+  /** What its handlers asked and have no answer to. */
+  asking?: Set<Call>;
+  /** What its running handler got from the store, and the answers with tensors that it received. */
+  views?: Set<Tensor>;
+  received?: Parcel[];
+  /** What ends with the current life: timers, pools. */
+  leaving?: Set<() => void>;
+  stop?: { readonly promise: Promise<Ended>; readonly settle: (ended: Ended) => void };
+  drained?: () => void;
+  end?: Ended;
+  ground?: { readonly life: number; readonly ground: Ground };
+}
+
+/** What all actors of a system share. */
+export interface Home {
+  readonly node: string;
+  readonly environment: Environment;
+  readonly scheduler: Scheduler;
+  readonly deadlines: Deadlines;
+  readonly limits: Limits;
+  readonly counts: { handled: number };
+  takeMailbox(): Mailbox;
+  giveMailbox(mailbox: Mailbox): void;
+  refer(target: Target, source: Source, life: number): Reference;
+  /** A message on its way: checked, weighed and copied. */
+  pass(message: unknown, passage: Passage): unknown;
+  ground(cell: Cell, life: number): Ground;
+  /** A handler has thrown. */
+  failed(cell: Cell, error: unknown, during: string): void;
+  /** A restart is due. */
+  start(cell: Cell): void;
+  /** A generator is to be read, until it ends. */
+  stream(cell: Cell, handler: Handler, generator: Generating, call: Call | undefined): Promise<typeof streamed>;
+  /** An answer on its way back: as `pass`, for the one who asked. */
+  passBack(value: unknown, call: Call): unknown;
+  /** Pins tensors on behalf of one message; the answer names the holder. */
+  hold(tensors: readonly TensorRef[]): string;
+  /** A message is over: its tensors were read, or it was never handled. */
+  over(parcel: Parcel, read: boolean): void;
+  /** A handler has ended: what it got from the store is its own no longer. Answers what it did wrong with that. */
+  endViews(cell: Cell): Error | undefined;
+  /** And neither are the tensors of the answers that it got. */
+  endReceived(cell: Cell): void;
+  deadLetter(cell: Cell, from: Reference, method: string, reason: ShoalError): void;
+  record(fact: Fact): void;
+}
+
+export class Cell implements Target, Source, Runnable, Lives {
+  readonly serial: number;
+  readonly home: Home;
+  readonly terms: Terms;
+  readonly parent: Cell | undefined;
+  /** What it is constructed with in each life. */
+  readonly input: unknown;
+  actor: object | undefined = undefined;
+  life = 1;
+  phase: Phase = Phase.starting;
+  /** Whether it stands in the queue of those that have work. */
+  queued = false;
+  /** Whether a handler is under way that has not returned yet. */
+  busy = false;
+  /** How many of its own messages wait for room elsewhere. */
+  waitingElsewhere = 0;
+  mailbox: Mailbox | undefined = undefined;
+  running: Call | undefined = undefined;
+  extras: Extras | undefined = undefined;
+
+  constructor(serial: number, home: Home, terms: Terms, parent: Cell | undefined, input: unknown) {
+    this.serial = serial;
+    this.home = home;
+    this.terms = terms;
+    this.parent = parent;
+    this.input = input;
+  }
+
+  get id(): string {
+    return `${this.home.node}/${this.serial}`;
+  }
+
+  get className(): string {
+    return this.terms.kind.name;
+  }
+
+  get extra(): Extras {
+    return this.extras ??= {};
+  }
+
+  /** Made when the actor first needs it, since most of those that are idle never do. */
+  ground(life: number): Ground {
+    const made = this.extras?.ground;
+    if (made?.life === life) return made.ground;
+    const ground = this.home.ground(this, life);
+    if (life === this.life) this.extra.ground = { life, ground };
+    return ground;
+  }
+
+  /** A reference as this actor, in its current life, holds it. */
+  bind(reference: Reference): Reference {
+    return this.home.refer(reference.target, this, this.life);
+  }
+
+  /** Whether a message that references so many bytes may come in now. One may always: none is too heavy for ever. */
+  hasRoom(weight: number): boolean {
+    const mailbox = this.mailbox;
+    if (mailbox === undefined) return true;
+    if (mailbox.parkedLength > 0) return false;
+    return this.fits(mailbox, weight);
+  }
+
+  private fits(mailbox: Mailbox, weight: number): boolean {
+    if (mailbox.length === 0) return true;
+    return mailbox.length < this.terms.mailboxMessagesMax &&
+      (weight === 0 || mailbox.bytes + weight <= this.terms.mailboxBytesMax);
+  }
+
+  /** Lets a message in. The runtime's own mail (timers, ends of others) has room always. */
+  push(handler: Handler, message: unknown, ticket: Ticket, weight: number): void {
+    const mailbox = this.mailbox ??= this.home.takeMailbox();
+    mailbox.push(handler, message, ticket);
+    if (weight !== 0) mailbox.bytes += weight;
+    this.wake();
+  }
+
+  /** Queues the actor where it has work and can do it. */
+  wake(): void {
+    if (this.queued || this.busy || this.phase < Phase.running || this.phase > Phase.draining) return;
+    if (this.mailbox === undefined) return;
+    this.queued = true;
+    this.home.scheduler.ready(this);
+  }
+
+  run(budget: number): number {
+    this.queued = false;
+    if (this.phase === Phase.waiting) this.home.start(this);
+    let used = 0;
+    while (used < budget && !this.busy && (this.phase === Phase.running || this.phase === Phase.draining)) {
+      const mailbox = this.mailbox;
+      if (mailbox === undefined) break;
+      const { handler, message, ticket } = mailbox;
+      mailbox.drop();
+      if (ticket instanceof Parcel) mailbox.bytes -= ticket.weight;
+      if (mailbox.parkedLength > 0) this.admit(mailbox);
+      if (mailbox.length === 0) {
+        this.mailbox = undefined;
+        this.home.giveMailbox(mailbox);
+      }
+      used++;
+      this.handle(handler, message, ticket);
+    }
+    this.home.counts.handled += used;
+    this.next();
+    return used;
+  }
+
+  /** Lets in those that waited for room, as far as it goes. */
+  admit(mailbox: Mailbox): void {
+    for (let next = mailbox.firstParked; next !== undefined; next = mailbox.firstParked) {
+      const { handler, message, ticket, weight } = next;
+      if (!next.settled && handler !== undefined && ticket !== undefined) {
+        if (!this.fits(mailbox, weight)) return;
+        mailbox.push(handler, message, ticket);
+        mailbox.bytes += weight;
+        this.home.deadlines.remove(next);
+        next.leave();
+      }
+      mailbox.unpark();
+    }
+  }
+
+  private handle(handler: Handler, message: unknown, ticket: Ticket): void {
+    const call = ticket instanceof Call ? ticket : undefined;
+    if (call !== undefined) {
+      if (call.settled) return this.home.over(call, false);
+      call.running = true;
+      this.running = call;
+    }
+    const home = this.home;
+    let result: unknown;
+    turn.actor = this;
+    try {
+      result = handler.run.call(this.actor!, message);
+    } catch (error) {
+      turn.actor = undefined;
+      return this.threw(handler, ticket, error);
+    }
+    turn.actor = undefined;
+    if (typeof result === "object" && result !== null) {
+      if (typeof (result as PromiseLike<unknown>).then === "function") {
+        return this.follow(handler, ticket, result as PromiseLike<unknown>);
+      }
+      if (isGenerator(result)) return this.follow(handler, ticket, home.stream(this, handler, result, call));
+    }
+    this.finish(handler, ticket, result);
+  }
+
+  /** Waits for a handler that has not returned yet. In a later life its end means nothing any more. */
+  private follow(handler: Handler, ticket: Ticket, result: PromiseLike<unknown>): void {
+    const life = this.life;
+    this.busy = true;
+    result.then(
+      (value) => {
+        if (life !== this.life || this.phase >= Phase.stopping) return;
+        this.busy = false;
+        this.finish(handler, ticket, value);
+        this.next();
+      },
+      (error: unknown) => {
+        if (life !== this.life || this.phase >= Phase.stopping) return;
+        this.busy = false;
+        this.threw(handler, ticket, error);
+        this.next();
+      },
+    );
+  }
+
+  /** What comes after a turn, or after a life began: the next message, or the end of one that was to be drained. */
+  next(): void {
+    if (this.phase === Phase.draining && this.mailbox === undefined && !this.busy) this.extras?.drained?.();
+    else this.wake();
+  }
+
+  private finish(handler: Handler, ticket: Ticket, result: unknown): void {
+    const { extras, home } = this;
+    if (extras?.views !== undefined) {
+      const fault = home.endViews(this);
+      if (fault !== undefined) return this.threw(handler, ticket, fault);
+    }
+    if (ticket instanceof Parcel) {
+      if (ticket instanceof Call) {
+        this.running = undefined;
+        this.answer(ticket, result);
+      }
+      home.over(ticket, true);
+    }
+    if (extras !== undefined) {
+      extras.asking?.clear();
+      if (extras.received !== undefined) home.endReceived(this);
+    }
+  }
+
+  private threw(handler: Handler, ticket: Ticket, error: unknown): void {
+    if (ticket instanceof Parcel) {
+      if (ticket instanceof Call) {
+        this.running = undefined;
+        ticket.reject(handlerError(`${ticket.what}: its handler threw`, error));
+      }
+      this.home.over(ticket, true);
+    }
+    if (this.extras?.views !== undefined) this.home.endViews(this);
+    if (this.extras?.received !== undefined) this.home.endReceived(this);
+    this.extras?.asking?.clear();
+    this.home.failed(this, error, handler.name);
+  }
+
+  private answer(call: Call, value: unknown): void {
+    if (call.settled) return;
+    if (call.flow !== undefined && value !== streamed) {
+      const text = `Cannot stream ${call.method} of ${this.className} ${this.id}: it is no generator, ask it`;
+      return call.reject(new ShoalError("BadInput", text, { outcome: "done" }));
+    }
+    if (value === streamed || isPrimitive(value)) return call.resolve(value);
+    try {
+      call.resolve(this.home.passBack(value, call));
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message.replace(/^Cannot send message/, "answer") : String(cause);
+      const code = isShoalError(cause) ? cause.code : "BadInput";
+      call.reject(new ShoalError(code, `${call.what}: its answer cannot be sent, ${why}`, { outcome: "done", cause }));
+    }
+  }
+}
+
+/** What a generator's handler ends with: its results went another way. */
+export const streamed: unique symbol = Symbol("streamed");
+
+/** A user's error as its caller gets it: plain, as it would be from another node. */
+export function handlerError(what: string, thrown: unknown): ShoalError {
+  const cause = thrown instanceof Error ? plainError(thrown) : thrown;
+  const text = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : inspect(thrown);
+  return new ShoalError("HandlerError", `${what}: ${text}`, { outcome: "done", cause });
+}
+
+function plainError(error: Error): Error {
+  const plain = new Error(error.message);
+  plain.name = error.name;
+  if (error.stack !== undefined) plain.stack = error.stack;
+  return "code" in error ? Object.assign(plain, { code: error.code }) : plain;
+}

@@ -1,0 +1,99 @@
+// When waiting ends. Those that wait equally long stand in one list, which is in order by itself: adding and removing
+// cost a few pointers, and one timer serves thousands.
+
+import type { Environment } from "./environment.ts";
+
+/** Something that may wait too long. */
+export class Expiring {
+  deadline = 0;
+  before: Expiring | undefined = undefined;
+  behind: Expiring | undefined = undefined;
+  list: Line | undefined = undefined;
+
+  /** Called when its time is over. */
+  expired(): void {}
+}
+
+interface Line {
+  readonly waitMs: number;
+  first: Expiring | undefined;
+  last: Expiring | undefined;
+  cancel: (() => void) | undefined;
+}
+
+export interface Deadlines {
+  /** Calls `expired` when `waitMs` are over, unless it is removed before. */
+  add(item: Expiring, waitMs: number): void;
+  remove(item: Expiring): void;
+  close(): void;
+}
+
+/** A line without members looks again after this long, so that an idle process is not kept alive by it. */
+const lookAgainMs = 250;
+/** The longest that timers can wait. */
+const waitMsMax = 2 ** 31 - 1;
+
+export function deadlines(environment: Pick<Environment, "now" | "after">): Deadlines {
+  const lines = new Map<number, Line>();
+  let latest: Line | undefined;
+
+  function lineOf(waitMs: number): Line {
+    if (latest !== undefined && latest.waitMs === waitMs) return latest;
+    let line = lines.get(waitMs);
+    if (line === undefined) {
+      line = { waitMs, first: undefined, last: undefined, cancel: undefined };
+      lines.set(waitMs, line);
+    }
+    return latest = line;
+  }
+
+  function look(line: Line): void {
+    const now = environment.now();
+    line.cancel = undefined;
+    for (let first = line.first; first !== undefined && first.deadline <= now; first = line.first) {
+      remove(first);
+      first.expired();
+    }
+    if (line.first !== undefined) arm(line, line.first.deadline - now);
+    else if (line.cancel === undefined) {
+      lines.delete(line.waitMs);
+      if (latest === line) latest = undefined;
+    }
+  }
+
+  function arm(line: Line, waitMs: number): void {
+    // Timers of the platform count whole milliseconds and may come early by a fraction.
+    line.cancel ??= environment.after(Math.min(Math.ceil(waitMs), lookAgainMs), () => look(line));
+  }
+
+  function add(item: Expiring, waitMs: number): void {
+    const line = lineOf(Math.min(Math.max(0, waitMs), waitMsMax));
+    item.deadline = environment.now() + line.waitMs;
+    item.list = line;
+    item.before = line.last;
+    if (line.last === undefined) line.first = item;
+    else line.last.behind = item;
+    line.last = item;
+    if (line.cancel === undefined) arm(line, line.waitMs);
+  }
+
+  function remove(item: Expiring): void {
+    const line = item.list;
+    if (line === undefined) return;
+    if (item.before === undefined) line.first = item.behind;
+    else item.before.behind = item.behind;
+    if (item.behind === undefined) line.last = item.before;
+    else item.behind.before = item.before;
+    item.list = item.before = item.behind = undefined;
+  }
+
+  return {
+    add,
+    remove,
+    close() {
+      for (const line of lines.values()) line.cancel?.();
+      lines.clear();
+      latest = undefined;
+    },
+  };
+}

@@ -1,0 +1,237 @@
+// The engine of one thread: it joins the parts that each know little (scheduler, mailboxes, lives, references, store)
+// into what every actor shares, and keeps count.
+
+import { ShoalError } from "../stores/error.ts";
+import type { Tensors } from "../stores/store.ts";
+import { Parcel } from "./call.ts";
+import { Cell, type Home, Phase, streamed, type Terms } from "./cell.ts";
+import { decodeMessage, encodeMessage } from "./codec.ts";
+import { deadlines } from "./deadlines.ts";
+import type { Environment } from "./environment.ts";
+import { kindOf } from "./kind.ts";
+import { letters, type Letters } from "./letters.ts";
+import { errorRecord, identity, type Lifecycle, lifecycle } from "./life.ts";
+import { type LogSink, printLog } from "./log.ts";
+import { Mailbox } from "./mailbox.ts";
+import { copyMessage, passageTo } from "./message.ts";
+import type { Reference } from "./reference.ts";
+import type { Fact, RunRecord } from "./run/records.ts";
+import { scheduler } from "./scheduler.ts";
+import { SendingReference } from "./sending.ts";
+import { type Generating, pump } from "./stream.ts";
+import type { Ended, Limits } from "./system.ts";
+
+export interface EngineOptions {
+  readonly node: string;
+  readonly environment: Environment;
+  readonly store: Tensors;
+  readonly limits: Limits;
+  readonly strict: boolean;
+  readonly record: ((record: RunRecord) => void) | undefined;
+  /** A failure went up beyond the last actor that could have judged it. */
+  readonly escalated: (cell: Cell, error: unknown) => void;
+  readonly ground: Home["ground"];
+}
+
+export interface Engine {
+  readonly home: Home;
+  readonly life: Lifecycle;
+  readonly letters: Letters;
+  readonly log: LogSink;
+  readonly counts: { handled: number; crashes: number; restarts: number; spawned: number };
+  /** The actors that have not ended, by their number. */
+  readonly cells: Map<number, Cell>;
+  readonly names: Map<string, Cell>;
+  /** Sends on behalf of the program itself. */
+  readonly program: Cell;
+  make(terms: Terms, parent: Cell | undefined, input: unknown): Cell;
+}
+
+/** Mailboxes that are empty go round: an idle actor has none. */
+const spareMailboxesMax = 256;
+const endsKeptMax = 10_000;
+/** The class of the program, and of actors that are gone. */
+class Nobody {}
+
+export function engine(options: EngineOptions): Engine {
+  const { node, environment, store, limits, strict } = options;
+  const counts = { handled: 0, crashes: 0, restarts: 0, spawned: 0 };
+  const cells = new Map<number, Cell>();
+  const names = new Map<string, Cell>();
+  const ends = new Map<string, Ended>();
+  const dead = letters(limits.deadLettersMax);
+  const spare: Mailbox[] = [];
+  const waits = deadlines(environment);
+  let serials = 0;
+  let holders = 0;
+
+  function record(fact: Fact): void {
+    if (options.record !== undefined) options.record({ at: environment.date(), node, ...fact } as RunRecord);
+  }
+
+  const log: LogSink = options.record === undefined ? printLog : record;
+
+  const life = lifecycle({
+    counts,
+    escalated: options.escalated,
+    ended(cell) {
+      cells.delete(cell.serial);
+      // Whoever asks late how it ended is told, as long as not too many have ended since.
+      if (cell.extras?.end !== undefined) ends.set(cell.id, cell.extras.end);
+      if (ends.size > endsKeptMax) ends.delete(ends.keys().next().value!);
+      const name = cell.extras?.name;
+      if (name !== undefined && names.get(name) === cell) names.delete(name);
+      cell.parent?.extras?.children?.delete(cell);
+    },
+  });
+
+  function refer(target: Reference["target"], source: Reference["source"], lived: number): SendingReference {
+    return new SendingReference(target, source, lived);
+  }
+
+  /** An actor by its address: one that is gone still has one, which refuses everything. */
+  function lookup(id: string, className: string): Cell {
+    const at = id.lastIndexOf("/");
+    const cell = id.slice(0, at) === node ? cells.get(Number(id.slice(at + 1))) : undefined;
+    if (cell !== undefined) return cell;
+    const gone = new Cell(Number(id.slice(at + 1)), home, nobody(className), undefined, undefined);
+    gone.phase = Phase.ended;
+    gone.extra.end = ends.get(id) ?? { id, reason: "stopped" };
+    return gone;
+  }
+
+  /** In strict mode every message takes the way that it would take between nodes. */
+  function passStrictly(message: unknown, passage: Parameters<Home["pass"]>[1]): unknown {
+    const frame = encodeMessage(copyMessage(message, passage), passage.special);
+    return decodeMessage(frame, (id, className) => passage.bind(refer(lookup(id, className), program, program.life)));
+  }
+
+  const pass: Home["pass"] = strict ? passStrictly : copyMessage;
+
+  function hold(tensors: Parcel["tensors"]): string {
+    const holder = `${node}:${++holders}`;
+    const pinned = [];
+    try {
+      for (const tensor of tensors) {
+        store.pin(tensor, holder);
+        pinned.push(tensor);
+      }
+    } catch (error) {
+      for (const tensor of pinned) store.unpin(tensor, holder, false);
+      throw error;
+    }
+    return holder;
+  }
+
+  function over(parcel: Parcel, read: boolean): void {
+    if (parcel.holder !== "") { for (const tensor of parcel.tensors) store.unpin(tensor, parcel.holder, read); }
+  }
+
+  const home: Home = {
+    node,
+    environment,
+    scheduler: scheduler(environment),
+    deadlines: waits,
+    limits,
+    counts,
+    takeMailbox: () => spare.pop() ?? new Mailbox(),
+    giveMailbox(mailbox) {
+      if (mailbox.reusable && spare.length < spareMailboxesMax) spare.push(mailbox);
+    },
+    refer,
+    pass,
+    passBack(value, call) {
+      const { source, life: lived } = call.from;
+      const passage = passageTo((reference) => refer(reference.target, source, lived), limits.messageBytesMax);
+      const passed = pass(value, passage);
+      if (passage.tensors !== undefined && source instanceof Cell && source.life === lived && source.busy) {
+        // The asker's handler goes on with them; they are its until it ends.
+        (source.extra.received ??= []).push(new Parcel(call.from, passage.tensors, hold(passage.tensors)));
+      }
+      return passed;
+    },
+    hold,
+    over,
+    ground: options.ground,
+    failed: life.failed,
+    start: life.again,
+    async stream(cell, handler, generator, call) {
+      if (call?.flow === undefined) {
+        generator.return?.(undefined);
+        const what = call?.what ?? `Cannot send ${handler.name} to ${cell.className} ${cell.id}`;
+        const error = new ShoalError("BadInput", `${what}: it is a generator, and is read with stream`);
+        if (call === undefined) log({ type: "MessageLogged", level: "error", text: error.message, actor: identity(cell) });
+        else call.reject(error);
+        return streamed;
+      }
+      const { from } = call;
+      await pump(generator, call.flow, (value) => {
+        const bind = (reference: Reference): Reference => refer(reference.target, from.source, from.life);
+        const passage = passageTo(bind, limits.messageBytesMax);
+        const passed = pass(value, passage);
+        if (passage.tensors === undefined) return { value: passed, done() {} };
+        const parcel = new Parcel(from, passage.tensors, hold(passage.tensors));
+        return { value: passed, done: () => over(parcel, true) };
+      });
+      return streamed;
+    },
+    endViews(cell) {
+      const views = cell.extras?.views;
+      if (views === undefined) return undefined;
+      delete cell.extra.views;
+      let fault: Error | undefined;
+      for (const view of views) {
+        try {
+          view.done();
+        } catch (error) {
+          fault ??= error as Error;
+        }
+      }
+      return fault;
+    },
+    endReceived(cell) {
+      const received = cell.extras?.received;
+      if (received === undefined) return;
+      delete cell.extra.received;
+      for (const parcel of received) over(parcel, true);
+    },
+    deadLetter(cell, from, method, reason) {
+      dead.add({
+        at: environment.date(),
+        to: cell.id,
+        class: cell.className,
+        from: from.source.id,
+        method,
+        reason: reason.message,
+      });
+      record({ type: "MessageDied", to: identity(cell), method, reason: reason.message });
+    },
+    record,
+  };
+
+  function nobody(name: string): Terms {
+    const kind = kindOf({ name, prototype: Nobody.prototype }, Nobody.prototype);
+    return { Class: Nobody, kind, supervision: nobodySupervision, mailboxMessagesMax: 0, mailboxBytesMax: 0 };
+  }
+
+  const program = new Cell(0, home, nobody("Program"), undefined, undefined);
+
+  function make(terms: Terms, parent: Cell | undefined, input: unknown): Cell {
+    const cell = new Cell(++serials, home, terms, parent, input);
+    counts.spawned++;
+    cells.set(cell.serial, cell);
+    if (parent !== undefined) (parent.extra.children ??= new Set()).add(cell);
+    return cell;
+  }
+
+  return { home, life, letters: dead, log, counts, cells, names, program, make };
+}
+
+const nobodySupervision: Terms["supervision"] = {
+  on: "stop",
+  restartsMax: 0,
+  windowMs: 0,
+  backoffMs: 0,
+  backoffMaxMs: 0,
+  beyond: "stop",
+};

@@ -1,0 +1,139 @@
+// What an actor stands on in one of its lives: what `this.store`, `this.spawn`, `this.after` and their like do.
+
+import { ShoalError } from "../stores/error.ts";
+import type { Tensors } from "../stores/store.ts";
+import type { Ground, Timer } from "./actor.ts";
+import { type Cell, Phase } from "./cell.ts";
+import type { Handler } from "./kind.ts";
+import { identity } from "./life.ts";
+import { actorLog, type LogSink } from "./log.ts";
+import { passageTo } from "./message.ts";
+import type { Random } from "./random.ts";
+import type { ActorRef, AnyActorRef } from "./ref.ts";
+import type { ActorClass, Ended, Pool, PoolOptions, SpawnOptions, StopOptions } from "./system.ts";
+import { heldTensors } from "./tensors.ts";
+
+/** What the system does on an actor's behalf. */
+export interface Doings {
+  readonly store: Tensors;
+  readonly log: LogSink;
+  random(cell: Cell): Random;
+  spawn<C extends ActorClass>(by: Cell, Class: C, input: unknown, options: SpawnOptions): Promise<ActorRef<InstanceType<C>>>;
+  pool<C extends ActorClass>(by: Cell, Class: C, options: PoolOptions<C>): Promise<Pool<InstanceType<C>>>;
+  find<C extends ActorClass>(by: Cell, Class: C, name: string): Promise<ActorRef<InstanceType<C>> | undefined>;
+  watch(actor: AnyActorRef, watcher: (ended: Ended) => void): void;
+  stop(actor: AnyActorRef, options: StopOptions): Promise<Ended>;
+}
+
+const never = new AbortController().signal;
+const delayMsMax = 2 ** 31 - 1;
+
+/** The ground of one life of an actor. What an ended life asks of it is refused. */
+export function groundOf(cell: Cell, life: number, doings: Doings, timers: { count: number }): Ground {
+  const { home } = cell;
+  const self = home.refer(cell, cell, life);
+  let random: Random | undefined;
+
+  function alive(what: string): void {
+    if (cell.life === life && cell.phase < Phase.ended) return;
+    throw new ShoalError("Fenced", `Cannot ${what}: ${cell.className} ${cell.id} has ended its life ${life}`);
+  }
+
+  function leaving(call: () => void): void {
+    (cell.extra.leaving ??= new Set()).add(call);
+  }
+
+  /** The runtime's own mail: it has room always. */
+  function post(handler: Handler, message: unknown): void {
+    if (cell.life === life && cell.phase < Phase.draining) cell.push(handler, message, self, 0);
+  }
+
+  return {
+    self,
+    store: heldTensors(doings.store, {
+      alive,
+      hold: (view) => (cell.extra.views ??= new Set()).add(view),
+      drop: (view) => void cell.extras?.views?.delete(view),
+    }),
+    log: actorLog(doings.log, () => identity(cell), () => cell.running?.method),
+    get random() {
+      return random ??= doings.random(cell);
+    },
+    get signal() {
+      return cell.life === life ? cell.running?.signal ?? never : AbortSignal.abort();
+    },
+    now: () => home.environment.date(),
+    async spawn(Class, input, options) {
+      alive(`spawn ${Class.name}`);
+      return await doings.spawn(cell, Class, input, options);
+    },
+    async pool(Class, options) {
+      alive(`make a pool of ${Class.name}`);
+      const pool = await doings.pool(cell, Class, options);
+      leaving(() => void pool.stop({ now: true }));
+      return pool;
+    },
+    async find(Class, name) {
+      alive(`find ${name}`);
+      return await doings.find(cell, Class, name);
+    },
+    timer(delayMs, repeat, method, message) {
+      alive(`set a timer for ${method}`);
+      return startTimer(delayMs, repeat, method, message);
+    },
+    watch(actor, method) {
+      alive(`watch ${actor.id}`);
+      const handler = cell.terms.kind.handler(method);
+      if (handler === undefined) throw cell.terms.kind.unknown(method);
+      doings.watch(actor, (ended) => post(handler, ended));
+    },
+    stop: (actor, options) => doings.stop(actor, options),
+  };
+
+  function startTimer(delayMs: number, repeat: boolean, method: string, message: unknown): Timer {
+    if (!(delayMs >= 0) || delayMs > delayMsMax) {
+      throw new RangeError(`Cannot set a timer: ${delayMs} ms is not between 0 and ${delayMsMax}`);
+    }
+    const handler = cell.terms.kind.handler(method);
+    if (handler === undefined) throw cell.terms.kind.unknown(method);
+    if (timers.count >= home.limits.timersMax) {
+      throw new ShoalError("CapacityExceeded", `Cannot set a timer: ${timers.count} are set, the most that may be`);
+    }
+    const passed = home.pass(message, passageTo((reference) => cell.bind(reference), home.limits.messageBytesMax));
+    let stop: (() => void) | undefined;
+    let pending = false;
+    const ticking: Handler = {
+      name: handler.name,
+      run(this: object, value) {
+        pending = false;
+        return handler.run.call(this, value);
+      },
+    };
+    let due = home.environment.now() + delayMs;
+    timers.count++;
+
+    function cancel(): void {
+      if (stop === undefined) return;
+      stop();
+      stop = undefined;
+      timers.count--;
+      cell.extras?.leaving?.delete(cancel);
+    }
+
+    function tick(): void {
+      if (!repeat) cancel();
+      else {
+        // Behind by more than a period means that ticks were missed; they are not made up for.
+        due = Math.max(due + delayMs, home.environment.now());
+        stop = home.environment.after(due - home.environment.now(), tick);
+        if (pending) return;
+      }
+      pending = true;
+      post(ticking, passed);
+    }
+
+    stop = home.environment.after(delayMs, tick);
+    leaving(cancel);
+    return { cancel };
+  }
+}

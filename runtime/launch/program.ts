@@ -1,0 +1,34 @@
+// A program is a module whose default export takes a system. It is loaded without effect, then run.
+
+import { ShoalError } from "../../stores/error.ts";
+import type { System } from "../system.ts";
+
+/** What a program's module exports. */
+export type Program = (system: System, ...rest: never[]) => unknown;
+
+let current: string | undefined;
+
+/** The program that is being loaded right now, if any. */
+export function loading(): string | undefined {
+  return current;
+}
+
+/** Loads a program by the URL of its module. */
+export async function loadProgram(url: string, name: string): Promise<Program> {
+  let loaded: { default?: unknown };
+  current = name;
+  try {
+    loaded = await import(url);
+  } catch (error) {
+    if (error instanceof ShoalError) throw error;
+    const text = error instanceof Error ? error.message : String(error);
+    throw new ShoalError("BadInput", `Cannot load ${name}: ${text}`, { cause: error });
+  } finally {
+    current = undefined;
+  }
+  if (typeof loaded.default !== "function") {
+    const text = `Cannot run ${name}: it has no default export; write export default async function (system) { … }`;
+    throw new ShoalError("BadInput", text);
+  }
+  return loaded.default as Program;
+}

@@ -1,0 +1,142 @@
+// What waits for an actor: a ring of those that were let in, and behind it, in order, those whose senders wait for room.
+
+import type { ShoalError } from "../stores/error.ts";
+import type { Ticket } from "./call.ts";
+import { Expiring } from "./deadlines.ts";
+import type { Handler } from "./kind.ts";
+
+/** A message whose sender waits for room, and what its tell answered. Nobody needs to look at that answer. */
+export class Parked extends Expiring implements PromiseLike<void> {
+  readonly handler: Handler | undefined;
+  readonly message: unknown;
+  readonly ticket: Ticket | undefined;
+  readonly weight: number;
+  /** Called once when its wait is over: it was let in, or given up with an error. */
+  onLeft: ((parked: Parked, error: ShoalError | undefined) => void) | undefined = undefined;
+  settled = false;
+  #error: ShoalError | undefined;
+  #promise: Promise<void> | undefined;
+  #settle: (() => void) | undefined;
+
+  constructor(handler: Handler | undefined, message: unknown, ticket: Ticket | undefined, weight: number) {
+    super();
+    this.handler = handler;
+    this.message = message;
+    this.ticket = ticket;
+    this.weight = weight;
+  }
+
+  /** What a tell answers that was refused at once. */
+  static refused(error: ShoalError): Parked {
+    const parked = new Parked(undefined, undefined, undefined, 0);
+    parked.leave(error);
+    return parked;
+  }
+
+  /** Ends the wait: it goes in, or is given up with an error. */
+  leave(error?: ShoalError): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.#error = error;
+    this.onLeft?.(this, error);
+    this.#settle?.();
+  }
+
+  // A promise is made only when somebody waits: one that is rejected and that nobody looks at would end the process.
+  // oxlint-disable-next-line no-thenable
+  then<A = void, B = never>(
+    resolved?: ((value: void) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.#promise ??= new Promise((resolve, reject) => {
+      this.#settle = () => this.#error === undefined ? resolve() : reject(this.#error);
+      if (this.settled) this.#settle();
+    });
+    return this.#promise.then(resolved, rejected);
+  }
+}
+
+const smallest = 8;
+
+/** A ring that grows by doubling: handler, message and ticket of each stand side by side. */
+export class Mailbox {
+  length = 0;
+  /** What the messages in the ring reference. */
+  bytes = 0;
+  #slots: unknown[] = new Array(smallest * 3);
+  #mask: number = smallest - 1;
+  #head = 0;
+  #parked: Parked[] = [];
+  #parkedHead = 0;
+
+  push(handler: Handler, message: unknown, ticket: Ticket): void {
+    if (this.length > this.#mask) this.#grow();
+    const at = ((this.#head + this.length) & this.#mask) * 3;
+    const slots = this.#slots;
+    slots[at] = handler;
+    slots[at + 1] = message;
+    slots[at + 2] = ticket;
+    this.length++;
+  }
+
+  get handler(): Handler {
+    return this.#slots[this.#head * 3] as Handler;
+  }
+
+  get message(): unknown {
+    return this.#slots[this.#head * 3 + 1];
+  }
+
+  get ticket(): Ticket {
+    return this.#slots[this.#head * 3 + 2] as Ticket;
+  }
+
+  /** Drops the first, which was read by the three getters. */
+  drop(): void {
+    const at = this.#head * 3;
+    const slots = this.#slots;
+    slots[at] = slots[at + 1] = slots[at + 2] = undefined;
+    this.#head = (this.#head + 1) & this.#mask;
+    this.length--;
+  }
+
+  /** Those who wait for room. */
+  get parkedLength(): number {
+    return this.#parked.length - this.#parkedHead;
+  }
+
+  park(parked: Parked): void {
+    this.#parked.push(parked);
+  }
+
+  /** The one who waits longest. */
+  get firstParked(): Parked | undefined {
+    return this.#parked[this.#parkedHead];
+  }
+
+  unpark(): void {
+    this.#parkedHead++;
+    // Those that went in leave the front of the array at times, so that a long wait does not keep them all.
+    if (this.#parkedHead >= 64 && this.#parkedHead * 2 >= this.#parked.length) {
+      this.#parked.splice(0, this.#parkedHead);
+      this.#parkedHead = 0;
+    }
+  }
+
+  /** Empty, and as small as when it was made: it can serve the next actor. */
+  get reusable(): boolean {
+    return this.length === 0 && this.#mask === smallest - 1 && this.parkedLength === 0 && this.#parked.length < 64;
+  }
+
+  #grow(): void {
+    const capacity = this.#mask + 1;
+    const larger: unknown[] = new Array(capacity * 2 * 3);
+    for (let i = 0; i < this.length; i++) {
+      const from = ((this.#head + i) & this.#mask) * 3;
+      for (let k = 0; k < 3; k++) larger[i * 3 + k] = this.#slots[from + k];
+    }
+    this.#slots = larger;
+    this.#mask = capacity * 2 - 1;
+    this.#head = 0;
+  }
+}

@@ -1,0 +1,159 @@
+// Every record that a run leaves behind, in one versioned place. Types only: facts, in the past tense.
+// The run directory keeps them a line each; status, report and resume read nothing else.
+
+/** Raised by one when a record changes so that an older reader would misread it. */
+export type RecordsVersion = 1;
+
+/** What every record carries: when (milliseconds since 1970), and where it happened. */
+interface Happened {
+  readonly at: number;
+  readonly node: string;
+}
+
+/** Who an actor is: its address within the run, its class, and its name where it has one. */
+export interface ActorIdentity {
+  readonly id: string;
+  readonly class: string;
+  readonly name?: string;
+}
+
+/** An error as a record keeps it: no stack of ours, no secrets. */
+export interface ErrorRecord {
+  readonly code: string;
+  readonly message: string;
+  readonly stack?: string;
+}
+
+export interface RunStarted extends Happened {
+  readonly type: "RunStarted";
+  readonly version: RecordsVersion;
+  readonly run: string;
+  readonly program: string;
+  readonly seed: number;
+  readonly machine: Machine;
+  readonly configuration: { readonly [key: string]: Configured };
+}
+
+/** A configured value and where it came from. */
+export interface Configured {
+  readonly value: unknown;
+  readonly origin: string;
+}
+
+export interface Machine {
+  readonly host: string;
+  readonly platform: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly runtime: string;
+}
+
+export interface RunEnded extends Happened {
+  readonly type: "RunEnded";
+  readonly state: "done" | "failed" | "interrupted";
+  readonly error?: ErrorRecord;
+}
+
+export interface ActorSpawned extends Happened {
+  readonly type: "ActorSpawned";
+  readonly actor: ActorIdentity;
+  readonly parent?: string;
+}
+
+export interface ActorCrashed extends Happened {
+  readonly type: "ActorCrashed";
+  readonly actor: ActorIdentity;
+  readonly during: string;
+  readonly error: ErrorRecord;
+  readonly directive: "restart" | "resume" | "stop" | "escalate";
+}
+
+export interface ActorRestarted extends Happened {
+  readonly type: "ActorRestarted";
+  readonly actor: ActorIdentity;
+  readonly incarnation: number;
+}
+
+export interface ActorEnded extends Happened {
+  readonly type: "ActorEnded";
+  readonly actor: ActorIdentity;
+  readonly reason: EndReason;
+  readonly error?: ErrorRecord;
+}
+
+/** Why an actor is no more. */
+export type EndReason = "stopped" | "crashed" | "escalated" | "parent ended" | "system closed";
+
+/** A message that nobody will handle. */
+export interface MessageDied extends Happened {
+  readonly type: "MessageDied";
+  readonly to: ActorIdentity;
+  readonly from?: ActorIdentity;
+  readonly method: string;
+  readonly reason: string;
+}
+
+export interface MessageLogged extends Happened {
+  readonly type: "MessageLogged";
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly text: string;
+  readonly actor?: ActorIdentity;
+  readonly during?: string;
+  readonly fields?: { readonly [key: string]: unknown };
+}
+
+export interface TaskStarted extends Happened {
+  readonly type: "TaskStarted";
+  readonly task: string;
+  readonly kind: string;
+  readonly actor: ActorIdentity;
+  readonly attempt: number;
+}
+
+export interface TaskFinished extends Happened {
+  readonly type: "TaskFinished";
+  readonly task: string;
+  readonly outcome: "done" | "failed" | "unknown";
+  readonly error?: ErrorRecord;
+  readonly result?: unknown;
+}
+
+export interface CheckpointWritten extends Happened {
+  readonly type: "CheckpointWritten";
+  readonly actor: ActorIdentity;
+  readonly version: number;
+  readonly reference: unknown;
+}
+
+export interface FigureDrawn extends Happened {
+  readonly type: "FigureDrawn";
+  readonly figure: string;
+  readonly kind: "line" | "scatter" | "image" | "table" | "svg";
+  readonly data: unknown;
+}
+
+export interface JobChanged extends Happened {
+  readonly type: "JobChanged";
+  readonly job: string;
+  readonly scheduler: string;
+  readonly state: string;
+}
+
+/** One line of a run. */
+export type RunRecord =
+  | RunStarted
+  | RunEnded
+  | ActorSpawned
+  | ActorCrashed
+  | ActorRestarted
+  | ActorEnded
+  | MessageDied
+  | MessageLogged
+  | TaskStarted
+  | TaskFinished
+  | CheckpointWritten
+  | FigureDrawn
+  | JobChanged;
+
+/** A record before the runtime adds when and where. */
+export type Fact = RunRecord extends infer R ? (R extends RunRecord ? Omit<R, "at" | "node"> : never) : never;

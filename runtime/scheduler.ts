@@ -1,0 +1,89 @@
+// Who runs next: one queue of those that have work, drained in slices between which timers and I/O get their turn.
+
+import type { Environment } from "./environment.ts";
+
+/** Something with work to do. */
+export interface Runnable {
+  /** Does at most `budget` pieces of its work and answers how many it did. It queues itself again when work is left. */
+  run(budget: number): number;
+}
+
+export interface SchedulerLimits {
+  /** Pieces of work before timers and I/O get a turn. */
+  readonly sliceMessagesMax: number;
+  /** And time, for handlers that take long. */
+  readonly sliceMs: number;
+  /** Pieces of work before the next in the queue gets its turn. */
+  readonly turnMessagesMax: number;
+}
+
+export const schedulerLimits: SchedulerLimits = { sliceMessagesMax: 1024, sliceMs: 1, turnMessagesMax: 64 };
+
+export interface Scheduler {
+  ready(runnable: Runnable): void;
+  /** How many are waiting for their turn. */
+  waiting(): number;
+}
+
+/** A scheduler in a world. */
+export function scheduler(environment: Environment, limits: SchedulerLimits = schedulerLimits): Scheduler {
+  const { sliceMessagesMax, sliceMs, turnMessagesMax } = limits;
+  // How often the clock is read: reading it costs as much as a small message.
+  const checkEvery = 32;
+  let queue: (Runnable | undefined)[] = new Array(1024);
+  let mask = queue.length - 1;
+  let head = 0;
+  let length = 0;
+  let armed = false;
+  let used = 0;
+  let checkAt = checkEvery;
+  let sliceEnds = 0;
+
+  function ready(runnable: Runnable): void {
+    if (length > mask) grow();
+    queue[(head + length) & mask] = runnable;
+    length++;
+    if (armed) return;
+    armed = true;
+    // Work that keeps arriving between microtasks would otherwise never let a timer in.
+    if (used < sliceMessagesMax) environment.soon(drain);
+    else environment.later(freshTurn);
+  }
+
+  function grow(): void {
+    const larger: (Runnable | undefined)[] = new Array(queue.length * 2);
+    for (let i = 0; i < length; i++) larger[i] = queue[(head + i) & mask];
+    queue = larger;
+    mask = queue.length - 1;
+    head = 0;
+  }
+
+  function freshTurn(): void {
+    used = 0;
+    checkAt = checkEvery;
+    sliceEnds = environment.now() + sliceMs;
+    drain();
+  }
+
+  function drain(): void {
+    while (length > 0) {
+      const next = queue[head]!;
+      queue[head] = undefined;
+      head = (head + 1) & mask;
+      length--;
+      // One that finds nothing to do still took a turn.
+      used += next.run(turnMessagesMax) || 1;
+      if (used >= checkAt) {
+        checkAt = used + checkEvery;
+        if (used >= sliceMessagesMax || environment.now() >= sliceEnds) {
+          used = sliceMessagesMax;
+          break;
+        }
+      }
+    }
+    if (length > 0) environment.later(freshTurn);
+    else armed = false;
+  }
+
+  return { ready, waiting: () => length };
+}

@@ -1,0 +1,214 @@
+// The sender's side of a message: may it be sent, is there room, who waits. What comes out is in the mailbox, or waits
+// for room in order, or has settled with an error that says why.
+
+import { ShoalError } from "../stores/error.ts";
+import type { TensorRef } from "../stores/store.ts";
+import { Call, Parcel, type Ticket } from "./call.ts";
+import { Cell, Phase } from "./cell.ts";
+import { circle } from "./circle.ts";
+import type { Handler } from "./kind.ts";
+import { Parked } from "./mailbox.ts";
+import { isPrimitive, passageTo } from "./message.ts";
+import type { AskOptions, StreamOptions, TellOptions } from "./ref.ts";
+import { Reference } from "./reference.ts";
+import { Flow, type FlowCall } from "./stream.ts";
+import { turn } from "./turn.ts";
+
+/** The answer to a tell that was let in at once. */
+const accepted: PromiseLike<void> = Promise.resolve();
+const noTensors: readonly TensorRef[] = [];
+const creditMaxDefault = 16;
+
+/** A reference that sends: `ActorRef` for every class of actors, whose methods are names by the time they get here. */
+export class SendingReference extends Reference {
+  declare readonly target: Cell;
+  declare readonly source: Cell;
+
+  tell(method: string, message?: unknown, options?: TellOptions): PromiseLike<void> {
+    const cell = this.target;
+    const handler = cell.terms.kind.handler(method);
+    if (handler === undefined || cell.phase >= Phase.draining || this.source.life !== this.life) {
+      return refuse(this, method, whyNot(this, method), undefined);
+    }
+    let ticket: Ticket = this;
+    let passed = message;
+    let weight = 0;
+    if (!isPrimitive(message)) {
+      try {
+        const passage = passageTo((reference) => cell.bind(reference), cell.home.limits.messageBytesMax);
+        passed = cell.home.pass(message, passage);
+        if (passage.tensors !== undefined) {
+          const parcel = new Parcel(this, passage.tensors, cell.home.hold(passage.tensors));
+          weight = parcel.weight;
+          ticket = parcel;
+        }
+      } catch (error) {
+        return refuse(this, method, error, undefined);
+      }
+    }
+    if (!cell.hasRoom(weight)) return park(this, handler, passed, ticket, weight, options?.timeoutMs);
+    cell.push(handler, passed, ticket, weight);
+    return accepted;
+  }
+
+  ask(method: string, message?: unknown, options?: AskOptions): Promise<never> {
+    return new Promise((resolve, reject) => {
+      const timeoutMs = options?.timeoutMs ?? this.target.home.limits.replyTimeoutMs;
+      open(this, method, message, timeoutMs, options?.signal, resolve, reject, undefined);
+    });
+  }
+
+  stream(method: string, message?: unknown, options: StreamOptions = {}): AsyncIterable<never> {
+    return new Flow(options.creditMax ?? creditMaxDefault, (flow) => openStream(this, method, message, options, flow));
+  }
+}
+
+function openStream(from: SendingReference, method: string, message: unknown, options: StreamOptions, flow: Flow): FlowCall {
+  const { deadlines, limits } = from.target.home;
+  const waitMs = {
+    // A simulation may compute for hours between two results; a reader that does not come back holds an actor.
+    reader: limits.replyTimeoutMs,
+    producer: options.idleTimeoutMs ?? limits.streamIdleTimeoutMs,
+  };
+  const failed = (error: Error): void => flow.end(error);
+  const ended = (): void => flow.end();
+  const call = open(from, method, message, limits.replyTimeoutMs, options.signal, ended, failed, flow);
+  return {
+    waits(who) {
+      if (call === undefined || call.settled) return;
+      deadlines.remove(call);
+      if (who === undefined) return;
+      call.timeoutMs = waitMs[who];
+      call.waitsFor = who === "reader" ? "an answer" : "its reader";
+      deadlines.add(call, call.timeoutMs);
+    },
+    left: () => call?.abandon("Cancelled", "its reader has left"),
+  };
+}
+
+/** Makes a call of a message and lets it in; nothing where it was refused, which `reject` has been told. */
+function open(
+  from: SendingReference,
+  method: string,
+  message: unknown,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+  resolve: (value: never) => void,
+  reject: (error: Error) => void,
+  flow: Flow | undefined,
+): Call | undefined {
+  const cell = from.target;
+  const home = cell.home;
+  const handler = cell.terms.kind.handler(method);
+  if (handler === undefined || cell.phase >= Phase.draining || from.source.life !== from.life) {
+    reject(whyNot(from, method));
+    return undefined;
+  }
+  let passed = message;
+  let tensors = noTensors;
+  if (!isPrimitive(message)) {
+    try {
+      const passage = passageTo((reference) => cell.bind(reference), cell.home.limits.messageBytesMax);
+      passed = home.pass(message, passage);
+      tensors = passage.tensors ?? noTensors;
+    } catch (error) {
+      reject(error as Error);
+      return undefined;
+    }
+  }
+  const call = new Call(from, method, timeoutMs, tensors, tensors === noTensors ? "" : home.hold(tensors), resolve, reject);
+  call.flow = flow;
+  const asker = from.source;
+  // Only a handler that runs can be part of a circle; the program itself never is.
+  if (asker.busy || turn.actor === asker) {
+    const chain = circle(asker, cell);
+    if (chain !== undefined) {
+      home.over(call, false);
+      const names = chain.map((link) => `${link.className} ${link.id}`).join(" → ");
+      call.reject(new ShoalError("BadInput", `${call.what}: each would wait for the next for ever, ${names}`));
+      return call;
+    }
+    (asker.extra.asking ??= new Set()).add(call);
+  }
+  call.onSettled = settled;
+  home.deadlines.add(call, timeoutMs);
+  if (signal !== undefined) call.listen(signal);
+  if (call.settled) {
+    home.over(call, false);
+    return call;
+  }
+  const weight = tensors === noTensors ? 0 : call.weight;
+  if (cell.hasRoom(weight)) cell.push(handler, passed, call, weight);
+  else park(from, handler, passed, call, weight, undefined);
+  return call;
+}
+
+function settled(call: Call): void {
+  const asker = call.from.source;
+  if (!(asker instanceof Cell)) return;
+  asker.home.deadlines.remove(call);
+  asker.extras?.asking?.delete(call);
+}
+
+/** Waits for room behind those who wait already. */
+function park(
+  from: SendingReference,
+  handler: Handler,
+  message: unknown,
+  ticket: Ticket,
+  weight: number,
+  timeoutMs: number | undefined,
+): PromiseLike<void> {
+  const cell = from.target;
+  const home = cell.home;
+  const sender = from.source;
+  const what = `Cannot send ${handler.name} to ${cell.className} ${cell.id}`;
+  if (sender.waitingElsewhere >= home.limits.overflowMessagesMax) {
+    const text = `${what}: its mailbox is full and ${sender.waitingElsewhere} messages of this sender wait for room; ` +
+      `await a tell now and then`;
+    return refuse(from, handler.name, new ShoalError("CapacityExceeded", text), ticket);
+  }
+  const parked = new Parked(handler, message, ticket, weight);
+  sender.waitingElsewhere++;
+  parked.onLeft = (_, error) => {
+    sender.waitingElsewhere--;
+    home.deadlines.remove(parked);
+    if (error !== undefined) refuse(from, handler.name, error, ticket);
+  };
+  if (ticket instanceof Call) {
+    // A call has a deadline of its own; when that is over it leaves the queue too.
+    const before = ticket.onSettled;
+    ticket.onSettled = (call) => {
+      before?.(call);
+      if (!parked.settled && !call.running) parked.leave(new ShoalError("Cancelled", `${what}: its caller has left`));
+    };
+  } else {
+    const waitMs = timeoutMs ?? home.limits.sendTimeoutMs;
+    parked.expired = () => parked.leave(new ShoalError("Timeout", `${what}: its mailbox had no room for ${waitMs} ms`));
+    home.deadlines.add(parked, waitMs);
+  }
+  (cell.mailbox ??= home.takeMailbox()).park(parked);
+  return parked;
+}
+
+/** Ends a message that nobody will handle: its caller is told, and of a tell a dead letter is kept. */
+export function refuse(from: Reference, method: string, error: unknown, ticket: Ticket | undefined): PromiseLike<void> {
+  const cell = from.target as Cell;
+  const reason = error instanceof ShoalError ? error : new ShoalError("BadInput", String(error), { cause: error });
+  if (ticket instanceof Parcel) cell.home.over(ticket, false);
+  if (ticket instanceof Call) ticket.reject(reason);
+  else cell.home.deadLetter(cell, from, method, reason);
+  return Parked.refused(reason);
+}
+
+function whyNot(from: SendingReference, method: string): ShoalError {
+  const cell = from.target;
+  const what = `Cannot send ${String(method)} to ${from.toString()}`;
+  if (from.source.life !== from.life) {
+    return new ShoalError("Fenced", `${what}: its sender ${from.source.id} has ended its life ${from.life}`);
+  }
+  if (cell.phase >= Phase.draining) {
+    return new ShoalError("Ended", `${what}: it ${cell.phase === Phase.ended ? "has ended" : "is being stopped"}`);
+  }
+  return cell.terms.kind.unknown(method);
+}

@@ -1,0 +1,137 @@
+// What a program holds: a system of actors, and what it can ask of it. Types only; `launch` makes one.
+
+import type { Tensors } from "../stores/store.ts";
+import type { ErrorRecord, EndReason, RunRecord } from "./run/records.ts";
+import type { ActorRef, AnyActorRef, AskOptions, Asks, Message, Reply, Sendable } from "./ref.ts";
+import type { Supervision } from "./supervision.ts";
+
+/** A class of actors: what it is constructed with is one value that can be sent, or nothing. */
+// deno-lint-ignore no-explicit-any
+export type ActorClass<A = object> = new (...input: any) => A;
+
+/** What follows the class when it is spawned: its constructor's one value, where it takes one, and options. */
+export type Spawning<C extends ActorClass, Options> = ConstructorParameters<C> extends infer P
+  ? P extends [] ? [input?: undefined, options?: Options]
+  : P extends [infer I] ? [input: Sendable<I>, options?: Options]
+  : P extends [(infer I)?] ? [input?: Sendable<I>, options?: Options]
+  : never
+  : never;
+
+export interface SpawnOptions {
+  /** Others find it under this name; only one actor of a run can have it. */
+  readonly name?: string;
+  readonly supervision?: Partial<Supervision>;
+  readonly limits?: Partial<Pick<Limits, "mailboxMessagesMax" | "mailboxBytesMax">>;
+}
+
+export interface PoolOptions<C extends ActorClass> extends Omit<SpawnOptions, "name"> {
+  readonly size: number;
+  /** What each member is constructed with. */
+  readonly input?: Spawning<C, never>[0];
+  /** How often a task is given to another member when the one that had it ended. */
+  readonly attemptsMax?: number;
+}
+
+/** Everything has a limit. What a limit means is said where it is enforced. */
+export interface Limits {
+  readonly mailboxMessagesMax: number;
+  readonly mailboxBytesMax: number;
+  readonly overflowMessagesMax: number;
+  readonly messageBytesMax: number;
+  readonly sendTimeoutMs: number;
+  readonly replyTimeoutMs: number;
+  readonly streamIdleTimeoutMs: number;
+  readonly stopTimeoutMs: number;
+  readonly timersMax: number;
+  readonly deadLettersMax: number;
+  readonly nameCharsMax: number;
+}
+
+/** How an actor ended. */
+export interface Ended {
+  readonly id: string;
+  readonly reason: EndReason;
+  readonly error?: ErrorRecord;
+}
+
+/** A message that nobody will handle, and why. */
+export interface DeadLetter {
+  readonly at: number;
+  readonly to: string;
+  readonly class: string;
+  readonly from: string;
+  readonly method: string;
+  readonly reason: string;
+}
+
+export interface StopOptions {
+  /** Do not drain: what waits in the mailbox is settled as failed, what runs as unknown. */
+  readonly now?: boolean;
+  readonly timeoutMs?: number;
+}
+
+export interface SystemStatistics {
+  readonly actors: number;
+  readonly spawned: number;
+  readonly handled: number;
+  readonly crashes: number;
+  readonly restarts: number;
+  readonly deadLetters: number;
+}
+
+/** Actors of one class that take tasks as they become idle. */
+export interface Pool<A> {
+  readonly size: number;
+  ask<K extends Asks<A>>(method: K, ...message: Message<A, K, AskOptions>): Promise<Reply<A, K>>;
+  /** One task an input; the answers in the order of the inputs. The first failure fails it and starts no more tasks. */
+  map<K extends Asks<A>>(
+    method: K,
+    inputs: Iterable<Message<A, K, AskOptions>[0]>,
+    options?: AskOptions,
+  ): Promise<Reply<A, K>[]>;
+  /** As `map`, but each answer as it comes, with the index of its input, and each failure as a value. */
+  results<K extends Asks<A>>(
+    method: K,
+    inputs: Iterable<Message<A, K, AskOptions>[0]>,
+    options?: AskOptions,
+  ): AsyncIterable<Result<Reply<A, K>>>;
+  stop(options?: StopOptions): Promise<void>;
+}
+
+export type Result<T> =
+  | { readonly index: number; readonly value: T; readonly error?: undefined }
+  | { readonly index: number; readonly error: Error };
+
+/** A running system of actors. */
+export interface System extends AsyncDisposable {
+  readonly run: string;
+  readonly seed: number;
+  readonly store: Tensors;
+  spawn<C extends ActorClass>(Class: C, ...rest: Spawning<C, SpawnOptions>): Promise<ActorRef<InstanceType<C>>>;
+  pool<C extends ActorClass>(Class: C, options: PoolOptions<C>): Promise<Pool<InstanceType<C>>>;
+  /** The actor that has this name, if any; of another class it is `Incompatible`. */
+  find<C extends ActorClass>(Class: C, name: string): Promise<ActorRef<InstanceType<C>> | undefined>;
+  /** Settles when the actor has ended; at once where it has already. */
+  watch(actor: AnyActorRef): Promise<Ended>;
+  /** Ends an actor, after what waits in its mailbox unless `now`. */
+  stop(actor: AnyActorRef, options?: StopOptions): Promise<Ended>;
+  deadLetters(): readonly DeadLetter[];
+  statistics(): SystemStatistics;
+  /** Settles when the system has ended; rejects with what escalated beyond its last supervisor. */
+  readonly ended: Promise<void>;
+  close(options?: StopOptions): Promise<void>;
+}
+
+export interface LaunchOptions {
+  /** Where tensors, logs and claims live. */
+  readonly store?: string;
+  readonly storeThresholdBytes?: number;
+  readonly name?: string;
+  readonly seed?: number;
+  /** Every message is encoded and decoded, released tensors are overwritten, writes to read-only ones are found. */
+  readonly strict?: boolean;
+  readonly limits?: Partial<Limits>;
+  readonly supervision?: Partial<Supervision>;
+  /** Is told each fact as it happens. */
+  readonly record?: (record: RunRecord) => void;
+}

@@ -1,0 +1,45 @@
+// URL → store: the one place that picks an implementation. Each is loaded when it is first asked for, and with it what
+// it needs.
+import { ShoalError } from "./error.ts";
+import { inlineStore } from "./inline.ts";
+import { isRunName } from "./reference.ts";
+import type { OpenOptions, Store } from "./store.ts";
+import { parseStoreUrl, type StoreUrl, unknown } from "./url.ts";
+
+export { dtypes } from "./dtype.ts";
+export { type ErrorCode, isShoalError, type Outcome, ShoalError } from "./error.ts";
+export { isTensorRef } from "./reference.ts";
+export type * from "./store.ts";
+
+type Opener = (url: StoreUrl, options: OpenOptions) => Store | Promise<Store>;
+
+const openers: ReadonlyMap<string, () => Promise<Opener>> = new Map([
+  ["memory", async (): Promise<Opener> => (await import("./memory.ts")).openMemory],
+]);
+
+/**
+ * Opens the store that a URL names. Tensors below `thresholdBytes` stay in their references, and references that carry
+ * their bytes resolve whatever the threshold is. Throws BadInput for a URL or an option that is not understood.
+ */
+export async function openStore(url: string, options: OpenOptions): Promise<Store> {
+  if (!isRunName(options.run)) {
+    const wanted = "a name of letters, digits, -, _ and . is wanted, at most 64 characters";
+    throw new ShoalError("BadInput", `Cannot open store: run is ${JSON.stringify(options.run)}; ${wanted}`);
+  }
+  const parsed = parseStoreUrl(url);
+  const load = openers.get(parsed.scheme);
+  if (load === undefined) {
+    throw new ShoalError(
+      "BadInput",
+      unknown("scheme", `${parsed.scheme}:`, [...openers.keys()].map((name) => `${name}:`)),
+    );
+  }
+  const open = await load();
+  const store = await open(parsed, options);
+  try {
+    return inlineStore(store, options);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
