@@ -61,6 +61,7 @@ export function construct<A>(lives: Lives, make: () => A): A {
 export abstract class Actor<Self = unknown> {
   readonly #lives: Lives;
   readonly #life: number;
+  #made: Ground | undefined;
 
   constructor() {
     if (constructing === undefined) {
@@ -72,7 +73,8 @@ export abstract class Actor<Self = unknown> {
   }
 
   get #ground(): Ground {
-    return this.#lives.ground(this.#life);
+    // Made when the actor first needs it: most of those that are idle never do.
+    return this.#made ??= this.#lives.ground(this.#life);
   }
 
   /** Runs before the first message, after construction; again in each new life. */

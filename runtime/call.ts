@@ -11,8 +11,8 @@ import type { Flow } from "./stream.ts";
 export class Parcel extends Expiring {
   readonly from: Reference;
   readonly tensors: readonly TensorRef[];
-  /** As the holder of its pins. */
-  readonly holder: string;
+  /** As the holder of its pins; empty where there is nothing to pin, and once they are given back. */
+  holder: string;
 
   constructor(from: Reference, tensors: readonly TensorRef[], holder: string) {
     super();
@@ -51,6 +51,7 @@ export class Call extends Parcel {
   readonly #resolve: (value: never) => void;
   readonly #reject: (error: Error) => void;
   #controller: AbortController | undefined;
+  #abandoned: ShoalError | undefined;
   #stopListening: (() => void) | undefined;
 
   constructor(
@@ -71,7 +72,11 @@ export class Call extends Parcel {
 
   /** What its handler sees as `this.signal`. */
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      // A handler may look for the first time when its caller has left already.
+      if (this.#abandoned !== undefined) this.#controller.abort(this.#abandoned);
+    }
     return this.#controller.signal;
   }
 
@@ -94,6 +99,7 @@ export class Call extends Parcel {
     const begun = this.running ? "it had begun" : "it had not begun";
     const error = new ShoalError(code, `${this.what}: ${why}; ${begun}`, { outcome, cause });
     this.reject(error);
+    this.#abandoned = error;
     this.#controller?.abort(error);
   }
 

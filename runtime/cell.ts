@@ -1,54 +1,49 @@
 // One actor at work: what waits for it, whose turn it is, and how each message ends. How messages come here is in
 // `sending.ts`; how an actor starts, fails and ends in `life.ts`.
 
-import { inspect } from "node:util";
 import { isShoalError, ShoalError } from "../stores/error.ts";
 import type { Tensor, TensorRef } from "../stores/store.ts";
 import type { Ground, Lives } from "./actor.ts";
 import { Call, Parcel, type Ticket } from "./call.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Environment } from "./environment.ts";
-import type { Handler, Kind } from "./kind.ts";
+import { handlerError } from "./failure.ts";
+import type { Handler } from "./kind.ts";
+import type { LogSink } from "./log.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { isPrimitive, type Passage } from "./message.ts";
 import type { Reference, Source, Target } from "./reference.ts";
 import type { Fact } from "./run/records.ts";
 import type { Runnable, Scheduler } from "./scheduler.ts";
-import { type Generating, isGenerator } from "./stream.ts";
-import type { Failures, Supervision } from "./supervision.ts";
+import { type Generating, isGenerator, streamed } from "./stream.ts";
+import type { Failures } from "./supervision.ts";
 import type { Ended, Limits } from "./system.ts";
+import type { Terms } from "./terms.ts";
 import { turn } from "./turn.ts";
 
-/** Where an actor stands. From `draining` on nothing more is let in. */
-export const Phase = { starting: 0, waiting: 1, running: 2, draining: 3, stopping: 4, ended: 5 } as const;
+/** Where an actor stands: `waiting` for a restart, or `due` for it. From `draining` on nothing more is let in. */
+export const Phase = { starting: 0, waiting: 1, due: 2, running: 3, draining: 4, stopping: 5, ended: 6 } as const;
 export type Phase = (typeof Phase)[keyof typeof Phase];
-
-/** How an actor was spawned: shared by all that were spawned alike. */
-export interface Terms {
-  readonly Class: new (input: unknown) => object;
-  readonly kind: Kind;
-  readonly supervision: Supervision;
-  readonly mailboxMessagesMax: number;
-  readonly mailboxBytesMax: number;
-}
 
 /** What few actors have, kept apart so that an idle one stays small. */
 export interface Extras {
   name?: string;
   children?: Set<Cell>;
-  watchers?: ((ended: Ended) => void)[];
+  watchers?: Set<(ended: Ended) => void>;
   failures?: Failures;
   /** What its handlers asked and have no answer to. */
   asking?: Set<Call>;
   /** What its running handler got from the store, and the answers with tensors that it received. */
   views?: Set<Tensor>;
   received?: Parcel[];
+  /** Those whose start or end its running handler waits for. */
+  waitsFor?: Set<Cell>;
   /** What ends with the current life: timers, pools. */
   leaving?: Set<() => void>;
   stop?: { readonly promise: Promise<Ended>; readonly settle: (ended: Ended) => void };
-  drained?: () => void;
+  /** It is to end once what it took in is handled. */
+  draining?: { readonly deadline: number; readonly cancel: () => void; readonly drained: () => void };
   end?: Ended;
-  ground?: { readonly life: number; readonly ground: Ground };
 }
 
 /** What all actors of a system share. */
@@ -62,6 +57,8 @@ export interface Home {
   takeMailbox(): Mailbox;
   giveMailbox(mailbox: Mailbox): void;
   refer(target: Target, source: Source, life: number): Reference;
+  /** A passage to the one who will hold what is sent. */
+  passage(receiver: Source, life: number): Passage;
   /** A message on its way: checked, weighed and copied. */
   pass(message: unknown, passage: Passage): unknown;
   ground(cell: Cell, life: number): Ground;
@@ -82,7 +79,8 @@ export interface Home {
   /** And neither are the tensors of the answers that it got. */
   endReceived(cell: Cell): void;
   deadLetter(cell: Cell, from: Reference, method: string, reason: ShoalError): void;
-  record(fact: Fact): void;
+  readonly log: LogSink;
+  record(fact: () => Fact): void;
 }
 
 export class Cell implements Target, Source, Runnable, Lives {
@@ -102,7 +100,8 @@ export class Cell implements Target, Source, Runnable, Lives {
   /** How many of its own messages wait for room elsewhere. */
   waitingElsewhere = 0;
   mailbox: Mailbox | undefined = undefined;
-  running: Call | undefined = undefined;
+  /** The message whose handler is under way, where there is more to it than its sender. */
+  running: Parcel | undefined = undefined;
   extras: Extras | undefined = undefined;
 
   constructor(serial: number, home: Home, terms: Terms, parent: Cell | undefined, input: unknown) {
@@ -125,18 +124,13 @@ export class Cell implements Target, Source, Runnable, Lives {
     return this.extras ??= {};
   }
 
-  /** Made when the actor first needs it, since most of those that are idle never do. */
   ground(life: number): Ground {
-    const made = this.extras?.ground;
-    if (made?.life === life) return made.ground;
-    const ground = this.home.ground(this, life);
-    if (life === this.life) this.extra.ground = { life, ground };
-    return ground;
+    return this.home.ground(this, life);
   }
 
-  /** A reference as this actor, in its current life, holds it. */
-  bind(reference: Reference): Reference {
-    return this.home.refer(reference.target, this, this.life);
+  /** Whether it takes messages: also while it starts, or waits for a restart. */
+  get open(): boolean {
+    return this.phase === Phase.running || (this.phase < Phase.running && this.extras?.draining === undefined);
   }
 
   /** Whether a message that references so many bytes may come in now. One may always: none is too heavy for ever. */
@@ -171,7 +165,7 @@ export class Cell implements Target, Source, Runnable, Lives {
 
   run(budget: number): number {
     this.queued = false;
-    if (this.phase === Phase.waiting) this.home.start(this);
+    if (this.phase === Phase.due) this.home.start(this);
     let used = 0;
     while (used < budget && !this.busy && (this.phase === Phase.running || this.phase === Phase.draining)) {
       const mailbox = this.mailbox;
@@ -208,33 +202,41 @@ export class Cell implements Target, Source, Runnable, Lives {
   }
 
   private handle(handler: Handler, message: unknown, ticket: Ticket): void {
-    const call = ticket instanceof Call ? ticket : undefined;
-    if (call !== undefined) {
-      if (call.settled) return this.home.over(call, false);
-      call.running = true;
-      this.running = call;
+    let call: Call | undefined;
+    if (ticket instanceof Parcel) {
+      if (ticket instanceof Call) {
+        // Its deadline may have passed while another handler kept the timers waiting.
+        if (!ticket.settled && this.home.environment.now() >= ticket.deadline) ticket.expired();
+        if (ticket.settled) return this.home.over(ticket, false);
+        ticket.running = true;
+        call = ticket;
+      }
+      this.running = ticket;
     }
-    const home = this.home;
     let result: unknown;
+    let pending: Promise<unknown> | undefined;
     turn.actor = this;
     try {
       result = handler.run.call(this.actor!, message);
+      if (typeof result === "object" && result !== null) pending = this.pending(handler, result, call);
     } catch (error) {
       turn.actor = undefined;
       return this.threw(handler, ticket, error);
     }
     turn.actor = undefined;
-    if (typeof result === "object" && result !== null) {
-      if (typeof (result as PromiseLike<unknown>).then === "function") {
-        return this.follow(handler, ticket, result as PromiseLike<unknown>);
-      }
-      if (isGenerator(result)) return this.follow(handler, ticket, home.stream(this, handler, result, call));
-    }
-    this.finish(handler, ticket, result);
+    if (pending !== undefined) this.follow(handler, ticket, pending);
+    else this.finish(handler, ticket, result);
+  }
+
+  /** What there is to wait for, where a handler has returned before its work was done. */
+  private pending(handler: Handler, result: object, call: Call | undefined): Promise<unknown> | undefined {
+    if (result instanceof Promise) return result;
+    if ("then" in result && typeof result.then === "function") return Promise.resolve(result);
+    return isGenerator(result) ? this.home.stream(this, handler, result, call) : undefined;
   }
 
   /** Waits for a handler that has not returned yet. In a later life its end means nothing any more. */
-  private follow(handler: Handler, ticket: Ticket, result: PromiseLike<unknown>): void {
+  private follow(handler: Handler, ticket: Ticket, result: Promise<unknown>): void {
     const life = this.life;
     this.busy = true;
     result.then(
@@ -255,7 +257,7 @@ export class Cell implements Target, Source, Runnable, Lives {
 
   /** What comes after a turn, or after a life began: the next message, or the end of one that was to be drained. */
   next(): void {
-    if (this.phase === Phase.draining && this.mailbox === undefined && !this.busy) this.extras?.drained?.();
+    if (this.phase === Phase.draining && this.mailbox === undefined && !this.busy) this.extras?.draining?.drained();
     else this.wake();
   }
 
@@ -266,10 +268,8 @@ export class Cell implements Target, Source, Runnable, Lives {
       if (fault !== undefined) return this.threw(handler, ticket, fault);
     }
     if (ticket instanceof Parcel) {
-      if (ticket instanceof Call) {
-        this.running = undefined;
-        this.answer(ticket, result);
-      }
+      this.running = undefined;
+      if (ticket instanceof Call) this.answer(ticket, result);
       home.over(ticket, true);
     }
     if (extras !== undefined) {
@@ -280,10 +280,8 @@ export class Cell implements Target, Source, Runnable, Lives {
 
   private threw(handler: Handler, ticket: Ticket, error: unknown): void {
     if (ticket instanceof Parcel) {
-      if (ticket instanceof Call) {
-        this.running = undefined;
-        ticket.reject(handlerError(`${ticket.what}: its handler threw`, error));
-      }
+      this.running = undefined;
+      if (ticket instanceof Call) ticket.reject(handlerError(`${ticket.what}: its handler threw`, error));
       this.home.over(ticket, true);
     }
     if (this.extras?.views !== undefined) this.home.endViews(this);
@@ -307,21 +305,4 @@ export class Cell implements Target, Source, Runnable, Lives {
       call.reject(new ShoalError(code, `${call.what}: its answer cannot be sent, ${why}`, { outcome: "done", cause }));
     }
   }
-}
-
-/** What a generator's handler ends with: its results went another way. */
-export const streamed: unique symbol = Symbol("streamed");
-
-/** A user's error as its caller gets it: plain, as it would be from another node. */
-export function handlerError(what: string, thrown: unknown): ShoalError {
-  const cause = thrown instanceof Error ? plainError(thrown) : thrown;
-  const text = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : inspect(thrown);
-  return new ShoalError("HandlerError", `${what}: ${text}`, { outcome: "done", cause });
-}
-
-function plainError(error: Error): Error {
-  const plain = new Error(error.message);
-  plain.name = error.name;
-  if (error.stack !== undefined) plain.stack = error.stack;
-  return "code" in error ? Object.assign(plain, { code: error.code }) : plain;
 }

@@ -5,16 +5,12 @@ import type { Cell } from "./cell.ts";
 /** The chain from asker to asker that one more ask would close, or nothing. */
 export function circle(asker: Cell, asked: Cell): Cell[] | undefined {
   if (asked === asker) return [asker, asker];
-  const first = asked.extras?.asking;
-  if (first === undefined || first.size === 0) return undefined;
+  if (!waits(asked)) return undefined;
   const seen = new Set<Cell>([asked]);
   const chain = [asker, asked];
 
   function search(cell: Cell): boolean {
-    // Only a handler that is under way waits.
-    if (!cell.busy) return false;
-    for (const call of cell.extras?.asking ?? []) {
-      const next = call.from.target as Cell;
+    for (const next of waits(cell) ? waitedFor(cell) : []) {
       chain.push(next);
       if (next === asker) return true;
       if (!seen.has(next)) {
@@ -27,4 +23,16 @@ export function circle(asker: Cell, asked: Cell): Cell[] | undefined {
   }
 
   return search(asked) ? chain : undefined;
+}
+
+/** Only a handler that is under way waits, or one that is starting another right now. */
+function waits(cell: Cell): boolean {
+  const { extras } = cell;
+  if (extras === undefined) return false;
+  return (cell.busy && (extras.asking?.size ?? 0) > 0) || (extras.waitsFor?.size ?? 0) > 0;
+}
+
+function* waitedFor({ extras }: Cell): Generator<Cell> {
+  for (const call of extras?.asking ?? []) yield call.from.target as Cell;
+  yield* extras?.waitsFor ?? [];
 }

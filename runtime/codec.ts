@@ -2,27 +2,13 @@
 //   u32 length of the JSON | JSON | zeros up to a multiple of 8 | arrays, each padded to a multiple of 8
 
 import { ShoalError } from "../stores/error.ts";
+import { arrayName, bytesOf, elementBytes, emptyArray, isArrayName } from "./arrays.ts";
+import { depthMax } from "./message.ts";
 import { Reference } from "./reference.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** The array types by the name they have in a frame. */
-const arrayTypes = {
-  Int8Array,
-  Uint8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
-};
-
-type ArrayName = keyof typeof arrayTypes;
 /** What JSON has no word for stands in an object under this one name; the user's own use of it is wrapped. */
 const mark = "$";
 
@@ -37,7 +23,7 @@ export function encodeMessage(value: unknown, special: boolean): Uint8Array {
   frame.set(json, 4);
   let at = aligned(4 + json.length);
   for (const array of arrays) {
-    frame.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), at);
+    frame.set(bytesOf(array), at);
     at += aligned(array.byteLength);
   }
   return frame;
@@ -51,7 +37,7 @@ export function decodeMessage(frame: Uint8Array, resolve: (id: string, className
     const text = decoder.decode(frame.subarray(4, 4 + length));
     if (text === "") return undefined;
     const value: unknown = JSON.parse(text);
-    return text.includes(`"${mark}"`) ? unescape(value, { frame, at: aligned(4 + length), resolve }) : value;
+    return unescape(value, { frame, at: aligned(4 + length), resolve }, 0);
   } catch (error) {
     throw new ShoalError("Corrupt", "Cannot decode message: its frame is not one", { cause: error });
   }
@@ -69,10 +55,10 @@ function escape(value: unknown, arrays: ArrayBufferView[]): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (value instanceof Reference) return { [mark]: "actor", id: value.id, class: value.target.className };
   if (Array.isArray(value)) return value.map((member) => escape(member, arrays));
-  if (ArrayBuffer.isView(value)) {
+  const name = arrayName(value);
+  if (name !== undefined && ArrayBuffer.isView(value)) {
     arrays.push(value);
-    const name = value.constructor.name as ArrayName;
-    return { [mark]: name, length: value.byteLength / arrayTypes[name].BYTES_PER_ELEMENT };
+    return { [mark]: name, length: value.byteLength / elementBytes(name) };
   }
   const result: Record<string, unknown> = {};
   for (const [key, member] of Object.entries(value)) result[key] = escape(member, arrays);
@@ -89,37 +75,66 @@ interface Reading {
   readonly resolve: (id: string, className: string) => unknown;
 }
 
-function unescape(value: unknown, reading: Reading): unknown {
+/** Undoes the escapes, in place. It trusts nothing: a frame may come from anywhere. */
+function unescape(value: unknown, reading: Reading, depth: number): unknown {
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map((member) => unescape(member, reading));
+  if (depth > depthMax) throw new RangeError(`nested more than ${depthMax} deep`);
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) value[i] = unescape(value[i], reading, depth + 1);
+    return value;
+  }
   const members = value as Record<string, unknown>;
   const kind = members[mark];
-  if (kind === undefined) {
-    for (const key of Object.keys(members)) members[key] = unescape(members[key], reading);
-    return members;
+  if (kind === undefined) return unescapeMembers(members, Object.keys(members), reading, depth);
+  switch (kind) {
+    case "number":
+      return specialNumber(text(members["text"]));
+    case "bigint":
+      return BigInt(text(members["text"]));
+    case "actor":
+      return reading.resolve(text(members["id"]), text(members["class"]));
+    case "object": {
+      const { members: entries } = members;
+      if (!Array.isArray(entries)) throw new TypeError("an escaped object without members");
+      const wrapped: Record<string, unknown> = {};
+      for (const [key, member] of entries) wrapped[name(text(key))] = member;
+      return unescapeMembers(wrapped, Object.keys(wrapped), reading, depth);
+    }
+    default:
+      return readArray(kind, Number(members["length"]), reading);
   }
-  if (kind === "number") return Number(text(members["text"]));
-  if (kind === "bigint") return BigInt(text(members["text"]));
-  if (kind === "actor") return reading.resolve(text(members["id"]), text(members["class"]));
-  if (kind === "object" && Array.isArray(members["members"])) {
-    const entries = members["members"].map(([key, member]): [string, unknown] => [text(key), unescape(member, reading)]);
-    return Object.fromEntries(entries);
-  }
-  if (typeof kind === "string" && Object.hasOwn(arrayTypes, kind)) {
-    return readArray(kind as ArrayName, Number(members["length"]), reading);
-  }
-  throw new TypeError(`unknown mark ${String(kind)}`);
 }
 
-function readArray(name: ArrayName, length: number, reading: Reading): unknown {
-  const type = arrayTypes[name];
-  const bytes = length * type.BYTES_PER_ELEMENT;
+function unescapeMembers(
+  members: Record<string, unknown>,
+  keys: readonly string[],
+  reading: Reading,
+  depth: number,
+): Record<string, unknown> {
+  for (const key of keys) members[name(key)] = unescape(members[key], reading, depth + 1);
+  return members;
+}
+
+function name(key: string): string {
+  if (key === "__proto__") throw new TypeError("a member that would change what the object is");
+  return key;
+}
+
+function specialNumber(text: string): number {
+  const value = Number(text);
+  if (numberText(value) !== text || (Number.isFinite(value) && value !== 0)) throw new TypeError(`no number: ${text}`);
+  return value;
+}
+
+function readArray(kind: unknown, length: number, reading: Reading): unknown {
+  if (!isArrayName(kind)) throw new TypeError(`unknown mark ${String(kind)}`);
+  const bytes = length * elementBytes(kind);
   if (!Number.isSafeInteger(length) || length < 0 || bytes > reading.frame.length - reading.at) {
-    throw new RangeError(`${name} of ${length} elements in a frame of ${reading.frame.length} bytes`);
+    throw new RangeError(`${kind} of ${length} elements in a frame of ${reading.frame.length} bytes`);
   }
   // A copy: the frame may be one of many in a larger buffer, and need not be aligned in it.
-  const copy = new type(length);
-  new Uint8Array(copy.buffer).set(reading.frame.subarray(reading.at, reading.at + bytes));
+  const copy = emptyArray(kind, length);
+  bytesOf(copy).set(reading.frame.subarray(reading.at, reading.at + bytes));
   reading.at += aligned(bytes);
   return copy;
 }

@@ -4,22 +4,24 @@
 import { ShoalError } from "../stores/error.ts";
 import type { Tensors } from "../stores/store.ts";
 import { Parcel } from "./call.ts";
-import { Cell, type Home, Phase, streamed, type Terms } from "./cell.ts";
+import { Cell, type Home, Phase } from "./cell.ts";
 import { decodeMessage, encodeMessage } from "./codec.ts";
 import { deadlines } from "./deadlines.ts";
 import type { Environment } from "./environment.ts";
+import { errorRecord, identity } from "./failure.ts";
 import { kindOf } from "./kind.ts";
-import { letters, type Letters } from "./letters.ts";
-import { errorRecord, identity, type Lifecycle, lifecycle } from "./life.ts";
+import { type Letters, letters } from "./letters.ts";
+import { type Lifecycle, lifecycle } from "./life.ts";
 import { type LogSink, printLog } from "./log.ts";
 import { Mailbox } from "./mailbox.ts";
-import { copyMessage, passageTo } from "./message.ts";
+import { copyMessage, type Passage } from "./message.ts";
 import type { Reference } from "./reference.ts";
 import type { Fact, RunRecord } from "./run/records.ts";
 import { scheduler } from "./scheduler.ts";
 import { SendingReference } from "./sending.ts";
-import { type Generating, pump } from "./stream.ts";
+import { pump, streamed } from "./stream.ts";
 import type { Ended, Limits } from "./system.ts";
+import type { Terms } from "./terms.ts";
 
 export interface EngineOptions {
   readonly node: string;
@@ -62,31 +64,54 @@ export function engine(options: EngineOptions): Engine {
   const dead = letters(limits.deadLettersMax);
   const spare: Mailbox[] = [];
   const waits = deadlines(environment);
+  let recordingFailed = false;
   let serials = 0;
   let holders = 0;
 
-  function record(fact: Fact): void {
-    if (options.record !== undefined) options.record({ at: environment.date(), node, ...fact } as RunRecord);
+  function record(fact: () => Fact): void {
+    if (options.record === undefined || recordingFailed) return;
+    try {
+      options.record({ at: environment.date(), node, ...fact() });
+    } catch (error) {
+      // Whoever keeps the records has failed; the actors have not.
+      recordingFailed = true;
+      const { message } = errorRecord(error);
+      printLog({ type: "MessageLogged", level: "error", text: `no more is recorded, the recorder threw: ${message}` });
+    }
   }
 
-  const log: LogSink = options.record === undefined ? printLog : record;
+  const log: LogSink = options.record === undefined ? printLog : (said) => record(() => said);
 
   const life = lifecycle({
     counts,
     escalated: options.escalated,
+    leaving(cell) {
+      const name = cell.extras?.name;
+      if (name !== undefined && names.get(name) === cell) names.delete(name);
+    },
     ended(cell) {
       cells.delete(cell.serial);
       // Whoever asks late how it ended is told, as long as not too many have ended since.
       if (cell.extras?.end !== undefined) ends.set(cell.id, cell.extras.end);
       if (ends.size > endsKeptMax) ends.delete(ends.keys().next().value!);
-      const name = cell.extras?.name;
-      if (name !== undefined && names.get(name) === cell) names.delete(name);
       cell.parent?.extras?.children?.delete(cell);
     },
   });
 
   function refer(target: Reference["target"], source: Reference["source"], lived: number): SendingReference {
     return new SendingReference(target, source, lived);
+  }
+
+  function passageTo(receiver: Reference["source"], lived: number): Passage {
+    return {
+      bytes: 0,
+      tensors: undefined,
+      special: false,
+      bytesMax: limits.messageBytesMax,
+      bind({ target }) {
+        return target instanceof Cell && target.home === home ? refer(target, receiver, lived) : undefined;
+      },
+    };
   }
 
   /** An actor by its address: one that is gone still has one, which refuses everything. */
@@ -101,7 +126,7 @@ export function engine(options: EngineOptions): Engine {
   }
 
   /** In strict mode every message takes the way that it would take between nodes. */
-  function passStrictly(message: unknown, passage: Parameters<Home["pass"]>[1]): unknown {
+  function passStrictly(message: unknown, passage: Passage): unknown {
     const frame = encodeMessage(copyMessage(message, passage), passage.special);
     return decodeMessage(frame, (id, className) => passage.bind(refer(lookup(id, className), program, program.life)));
   }
@@ -124,13 +149,37 @@ export function engine(options: EngineOptions): Engine {
   }
 
   function over(parcel: Parcel, read: boolean): void {
-    if (parcel.holder !== "") { for (const tensor of parcel.tensors) store.unpin(tensor, parcel.holder, read); }
+    const { holder } = parcel;
+    if (holder === "") return;
+    parcel.holder = "";
+    for (const tensor of parcel.tensors) {
+      try {
+        store.unpin(tensor, holder, read);
+      } catch (error) {
+        // In strict mode the last pin finds what was written to the tensor since it was sealed.
+        log({ type: "MessageLogged", level: "error", text: errorRecord(error).message });
+      }
+    }
+  }
+
+  const queue = scheduler(environment);
+
+  /** Waits for a turn as an actor with a full mailbox would. */
+  function takeTurn(): Promise<void> {
+    return new Promise((resolve) =>
+      queue.ready({
+        run(budget) {
+          resolve();
+          return budget;
+        },
+      })
+    );
   }
 
   const home: Home = {
     node,
     environment,
-    scheduler: scheduler(environment),
+    scheduler: queue,
     deadlines: waits,
     limits,
     counts,
@@ -139,10 +188,11 @@ export function engine(options: EngineOptions): Engine {
       if (mailbox.reusable && spare.length < spareMailboxesMax) spare.push(mailbox);
     },
     refer,
+    passage: passageTo,
     pass,
     passBack(value, call) {
       const { source, life: lived } = call.from;
-      const passage = passageTo((reference) => refer(reference.target, source, lived), limits.messageBytesMax);
+      const passage = passageTo(source, lived);
       const passed = pass(value, passage);
       if (passage.tensors !== undefined && source instanceof Cell && source.life === lived && source.busy) {
         // The asker's handler goes on with them; they are its until it ends.
@@ -157,22 +207,22 @@ export function engine(options: EngineOptions): Engine {
     start: life.again,
     async stream(cell, handler, generator, call) {
       if (call?.flow === undefined) {
-        generator.return?.(undefined);
+        void generator.return?.(undefined);
         const what = call?.what ?? `Cannot send ${handler.name} to ${cell.className} ${cell.id}`;
         const error = new ShoalError("BadInput", `${what}: it is a generator, and is read with stream`);
-        if (call === undefined) log({ type: "MessageLogged", level: "error", text: error.message, actor: identity(cell) });
-        else call.reject(error);
+        if (call === undefined) {
+          log({ type: "MessageLogged", level: "error", text: error.message, actor: identity(cell) });
+        } else call.reject(error);
         return streamed;
       }
       const { from } = call;
       await pump(generator, call.flow, (value) => {
-        const bind = (reference: Reference): Reference => refer(reference.target, from.source, from.life);
-        const passage = passageTo(bind, limits.messageBytesMax);
+        const passage = passageTo(from.source, from.life);
         const passed = pass(value, passage);
         if (passage.tensors === undefined) return { value: passed, done() {} };
         const parcel = new Parcel(from, passage.tensors, hold(passage.tensors));
         return { value: passed, done: () => over(parcel, true) };
-      });
+      }, takeTurn);
       return streamed;
     },
     endViews(cell) {
@@ -204,8 +254,9 @@ export function engine(options: EngineOptions): Engine {
         method,
         reason: reason.message,
       });
-      record({ type: "MessageDied", to: identity(cell), method, reason: reason.message });
+      record(() => ({ type: "MessageDied", to: identity(cell), method, reason: reason.message }));
     },
+    log,
     record,
   };
 

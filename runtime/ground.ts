@@ -3,14 +3,17 @@
 import { ShoalError } from "../stores/error.ts";
 import type { Tensors } from "../stores/store.ts";
 import type { Ground, Timer } from "./actor.ts";
+import { Call } from "./call.ts";
 import { type Cell, Phase } from "./cell.ts";
 import type { Handler } from "./kind.ts";
-import { identity } from "./life.ts";
+import { identity } from "./failure.ts";
 import { actorLog, type LogSink } from "./log.ts";
-import { passageTo } from "./message.ts";
+import type { Work } from "./pool.ts";
 import type { Random } from "./random.ts";
-import type { ActorRef, AnyActorRef } from "./ref.ts";
-import type { ActorClass, Ended, Pool, PoolOptions, SpawnOptions, StopOptions } from "./system.ts";
+import type { AnyActorRef } from "./ref.ts";
+import type { ActorClass, Ended, PoolOptions, StopOptions } from "./system.ts";
+import type { SendingReference } from "./sending.ts";
+import type { Spawn } from "./spawning.ts";
 import { heldTensors } from "./tensors.ts";
 
 /** What the system does on an actor's behalf. */
@@ -18,10 +21,10 @@ export interface Doings {
   readonly store: Tensors;
   readonly log: LogSink;
   random(cell: Cell): Random;
-  spawn<C extends ActorClass>(by: Cell, Class: C, input: unknown, options: SpawnOptions): Promise<ActorRef<InstanceType<C>>>;
-  pool<C extends ActorClass>(by: Cell, Class: C, options: PoolOptions<C>): Promise<Pool<InstanceType<C>>>;
-  find<C extends ActorClass>(by: Cell, Class: C, name: string): Promise<ActorRef<InstanceType<C>> | undefined>;
-  watch(actor: AnyActorRef, watcher: (ended: Ended) => void): void;
+  readonly spawn: Spawn;
+  pool<C extends ActorClass>(by: Cell, life: number, Class: C, options: PoolOptions<C>): Promise<Work>;
+  find(by: Cell, Class: ActorClass, name: string): Promise<SendingReference | undefined>;
+  watch(actor: AnyActorRef, watcher: (ended: Ended) => void): () => void;
   stop(actor: AnyActorRef, options: StopOptions): Promise<Ended>;
 }
 
@@ -45,7 +48,9 @@ export function groundOf(cell: Cell, life: number, doings: Doings, timers: { cou
 
   /** The runtime's own mail: it has room always. */
   function post(handler: Handler, message: unknown): void {
-    if (cell.life === life && cell.phase < Phase.draining) cell.push(handler, message, self, 0);
+    if (cell.life !== life || !cell.open) return;
+    // Each message is the receiver's own, also one that is sent again and again.
+    cell.push(handler, home.pass(message, home.passage(cell, life)), self, 0);
   }
 
   return {
@@ -55,21 +60,26 @@ export function groundOf(cell: Cell, life: number, doings: Doings, timers: { cou
       hold: (view) => (cell.extra.views ??= new Set()).add(view),
       drop: (view) => void cell.extras?.views?.delete(view),
     }),
-    log: actorLog(doings.log, () => identity(cell), () => cell.running?.method),
+    log: actorLog(
+      doings.log,
+      () => identity(cell),
+      () => cell.running instanceof Call ? cell.running.method : undefined,
+    ),
     get random() {
       return random ??= doings.random(cell);
     },
     get signal() {
-      return cell.life === life ? cell.running?.signal ?? never : AbortSignal.abort();
+      if (cell.life !== life) return AbortSignal.abort();
+      return cell.running instanceof Call ? cell.running.signal : never;
     },
     now: () => home.environment.date(),
     async spawn(Class, input, options) {
       alive(`spawn ${Class.name}`);
-      return await doings.spawn(cell, Class, input, options);
+      return await doings.spawn(cell, life, Class, input, options);
     },
     async pool(Class, options) {
       alive(`make a pool of ${Class.name}`);
-      const pool = await doings.pool(cell, Class, options);
+      const pool = await doings.pool(cell, life, Class, options);
       leaving(() => void pool.stop({ now: true }));
       return pool;
     },
@@ -85,9 +95,15 @@ export function groundOf(cell: Cell, life: number, doings: Doings, timers: { cou
       alive(`watch ${actor.id}`);
       const handler = cell.terms.kind.handler(method);
       if (handler === undefined) throw cell.terms.kind.unknown(method);
-      doings.watch(actor, (ended) => post(handler, ended));
+      leaving(doings.watch(actor, (ended) => post(handler, ended)));
     },
-    stop: (actor, options) => doings.stop(actor, options),
+    async stop(actor, options) {
+      alive(`stop ${actor.id}`);
+      const stopped = doings.stop(actor, options);
+      // One that waited for its own end would wait for itself.
+      if (actor.id === cell.id) return { id: cell.id, reason: "stopped" };
+      return await stopped;
+    },
   };
 
   function startTimer(delayMs: number, repeat: boolean, method: string, message: unknown): Timer {
@@ -99,7 +115,7 @@ export function groundOf(cell: Cell, life: number, doings: Doings, timers: { cou
     if (timers.count >= home.limits.timersMax) {
       throw new ShoalError("CapacityExceeded", `Cannot set a timer: ${timers.count} are set, the most that may be`);
     }
-    const passed = home.pass(message, passageTo((reference) => cell.bind(reference), home.limits.messageBytesMax));
+    const passed = home.pass(message, home.passage(cell, life));
     let stop: (() => void) | undefined;
     let pending = false;
     const ticking: Handler = {

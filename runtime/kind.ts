@@ -48,7 +48,9 @@ export function kindOf(Class: { readonly name: string; readonly prototype: objec
     },
     unknown(method) {
       const near = nearest(String(method), handlers.keys());
-      const hint = near === undefined ? `its messages are ${[...handlers.keys()].join(", ") || "none"}` : `did you mean ${near}?`;
+      const hint = near === undefined
+        ? `its messages are ${[...handlers.keys()].join(", ") || "none"}`
+        : `did you mean ${near}?`;
       return new ShoalError("BadInput", `Cannot send ${String(method)}: ${Class.name} has no such message; ${hint}`);
     },
   };

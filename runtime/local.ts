@@ -2,19 +2,19 @@
 
 import { ShoalError } from "../stores/error.ts";
 import type { Store } from "../stores/store.ts";
-import { Actor } from "./actor.ts";
-import { type Cell, handlerError, Phase, type Terms } from "./cell.ts";
+import { Parcel } from "./call.ts";
+import { type Cell, Phase } from "./cell.ts";
 import { engine } from "./engine.ts";
 import type { Environment } from "./environment.ts";
+import { identity } from "./failure.ts";
 import { type Doings, groundOf } from "./ground.ts";
-import { type Kind, kindOf } from "./kind.ts";
-import { identity } from "./life.ts";
-import { isPrimitive, passageTo } from "./message.ts";
-import { poolOf } from "./pool.ts";
+import { checkKeys } from "./options.ts";
+import { poolOf, type Work } from "./pool.ts";
 import { random } from "./random.ts";
-import type { ActorRef, AnyActorRef } from "./ref.ts";
+import type { AnyActorRef } from "./ref.ts";
 import type { RunRecord } from "./run/records.ts";
 import { SendingReference } from "./sending.ts";
+import { nameOf, spawning } from "./spawning.ts";
 import type { Supervision } from "./supervision.ts";
 import type { ActorClass, Limits, PoolOptions, SpawnOptions, StopOptions, System } from "./system.ts";
 
@@ -30,22 +30,23 @@ export interface LocalOptions {
   readonly record: ((record: RunRecord) => void) | undefined;
 }
 
-/** How often a task of a pool is tried when the members that had it ended. */
+const poolKeys = ["size", "input", "attemptsMax", "supervision", "limits"];
+
+/** How often a task of a pool may begin when the members that had it ended. */
 const attemptsMaxDefault = 3;
 
 export function localSystem(options: LocalOptions): System {
   const { environment, limits, run, seed, store } = options;
   const timers = { count: 0 };
-  const kinds = new Map<ActorClass, Kind>();
-  const usualTerms = new Map<ActorClass, Terms>();
   let closing: Promise<void> | undefined;
+  let isClosing = false;
   let settleEnded!: { resolve: () => void; reject: (error: unknown) => void };
   const ended = new Promise<void>((resolve, reject) => settleEnded = { resolve, reject });
   // Whoever waits for the end learns of it; a program that does not is not ended by it.
   ended.catch(() => {});
   let failure: { error: unknown } | undefined;
 
-  const { home, life, letters, log, counts, cells, names, program, make } = engine({
+  const actors = engine({
     node: options.node,
     environment,
     store: store.tensors,
@@ -57,78 +58,30 @@ export function localSystem(options: LocalOptions): System {
       const text = `no one above ${cell.className} ${cell.id} can judge its failure: the system ends`;
       log({ type: "MessageLogged", level: "error", text, actor: identity(cell) });
       failure ??= { error };
-      void close({ now: true });
+      close({ now: true }).catch(() => {});
     },
   });
-
-  function termsOf(Class: ActorClass, spawning: SpawnOptions): Terms {
-    const usual = usualTerms.get(Class);
-    if (usual !== undefined && spawning.supervision === undefined && spawning.limits === undefined) return usual;
-    if (typeof Class !== "function" || !(Class.prototype instanceof Actor)) {
-      throw new ShoalError("BadInput", `Cannot spawn ${nameOf(Class)}: it does not extend Actor`);
-    }
-    let kind = kinds.get(Class);
-    if (kind === undefined) kinds.set(Class, kind = kindOf(Class, Actor.prototype));
-    const { mailboxMessagesMax, mailboxBytesMax } = { ...limits, ...spawning.limits };
-    const supervision = { ...options.supervision, ...spawning.supervision };
-    const terms = { Class, kind, supervision, mailboxMessagesMax, mailboxBytesMax };
-    if (spawning.supervision === undefined && spawning.limits === undefined) usualTerms.set(Class, terms);
-    return terms;
-  }
-
-  async function spawn<C extends ActorClass>(
-    by: Cell | undefined,
-    Class: C,
-    input: unknown,
-    spawning: SpawnOptions,
-  ): Promise<ActorRef<InstanceType<C>>> {
-    if (closing !== undefined) throw new ShoalError("ShuttingDown", `Cannot spawn ${Class.name}: the system is closing`);
-    const terms = termsOf(Class, spawning);
-    const { name } = spawning;
-    if (name !== undefined) checkName(name);
-    const unbound = passageTo((reference) => reference, limits.messageBytesMax);
-    const cell = make(terms, by, isPrimitive(input) ? input : home.pass(input, unbound));
-    if (name !== undefined) {
-      cell.extra.name = name;
-      names.set(name, cell);
-    }
-    try {
-      const starting = life.begin(cell);
-      if (starting !== undefined) await starting;
-    } catch (error) {
-      const failed = handlerError(`Cannot spawn ${Class.name}: it threw while starting`, error);
-      await life.stop(cell, { now: true }, "crashed", error);
-      throw failed;
-    }
-    home.record({ type: "ActorSpawned", actor: identity(cell), ...(by === undefined ? {} : { parent: by.id }) });
-    const holder = by ?? program;
-    return home.refer(cell, holder, holder.life) as SendingReference;
-  }
-
-  function checkName(name: string): void {
-    if (name.length === 0 || name.length > limits.nameCharsMax) {
-      const text = `Cannot name an actor ${JSON.stringify(name.slice(0, 40))}: a name has 1 to ${limits.nameCharsMax} characters`;
-      throw new ShoalError("BadInput", text);
-    }
-    const taken = names.get(name);
-    if (taken === undefined) return;
-    const text = `Cannot name an actor ${name}: ${taken.className} ${taken.id} has that name`;
-    throw new ShoalError("Conflict", text);
-  }
+  const { home, life, letters, log, counts, cells, names, program } = actors;
+  const spawn = spawning({ engine: actors, limits, supervision: options.supervision, isClosing: () => isClosing });
 
   function cellOf(actor: AnyActorRef): Cell {
     if (actor instanceof SendingReference) return actor.target;
     throw new ShoalError("BadInput", `Cannot use ${String(actor)} as an actor: it is no reference to one`);
   }
 
-  async function pool<C extends ActorClass>(by: Cell | undefined, Class: C, pooling: PoolOptions<C>) {
-    const { size, input, attemptsMax = attemptsMaxDefault, ...spawning } = pooling;
-    if (!Number.isInteger(size) || size < 1) {
-      throw new ShoalError("BadInput", `Cannot make a pool of ${Class.name}: size is ${size}, expected a whole number from 1`);
+  async function pool<C extends ActorClass>(by: Cell, lived: number, Class: C, pooling: PoolOptions<C>): Promise<Work> {
+    const { size, input, attemptsMax = attemptsMaxDefault, ...rest } = pooling;
+    checkKeys(`Cannot make a pool of ${nameOf(Class)}`, pooling, poolKeys);
+    for (const [name, value] of Object.entries({ size, attemptsMax })) {
+      if (Number.isSafeInteger(value) && value >= 1) continue;
+      const text = `Cannot make a pool of ${nameOf(Class)}: ${name} is ${
+        String(value)
+      }, expected a whole number from 1`;
+      throw new ShoalError("BadInput", text);
     }
     const members: SendingReference[] = [];
     try {
-      for (let i = 0; i < size; i++) members.push(await spawn(by, Class, input, spawning) as unknown as SendingReference);
+      for (let i = 0; i < size; i++) members.push(await spawn(by, lived, Class, input, rest));
     } catch (error) {
       for (const member of members) void life.stop(member.target, { now: true }, "stopped");
       throw error;
@@ -137,19 +90,33 @@ export function localSystem(options: LocalOptions): System {
       className: Class.name,
       members,
       attemptsMax,
+      deadlines: home.deadlines,
+      replyTimeoutMs: limits.replyTimeoutMs,
+      now: () => environment.now(),
+      accept(message) {
+        const passage = home.passage(program, program.life);
+        const passed = home.pass(message, passage);
+        if (passage.tensors === undefined) return { message: passed, done() {} };
+        const parcel = new Parcel(
+          home.refer(program, program, program.life),
+          passage.tensors,
+          home.hold(passage.tensors),
+        );
+        return { message: passed, done: () => home.over(parcel, false) };
+      },
       watch: (member, watcher) => life.watch(cellOf(member as SendingReference), watcher),
       stop: (member, stopping) => life.stop(cellOf(member as SendingReference), stopping, "stopped"),
     });
   }
 
   // deno-lint-ignore require-await
-  async function find<C extends ActorClass>(by: Cell, Class: C, name: string): Promise<ActorRef<InstanceType<C>> | undefined> {
+  async function find(by: Cell, Class: ActorClass, name: string): Promise<SendingReference | undefined> {
     const cell = names.get(name);
     if (cell === undefined || cell.phase === Phase.ended) return undefined;
     if (cell.terms.Class !== Class && !(cell.terms.Class.prototype instanceof Class)) {
       throw new ShoalError("Incompatible", `Cannot find ${name} as ${Class.name}: it is a ${cell.className}`);
     }
-    return home.refer(cell, by, by.life) as SendingReference;
+    return new SendingReference(cell, by, by.life);
   }
 
   const doings: Doings = {
@@ -164,14 +131,25 @@ export function localSystem(options: LocalOptions): System {
   };
 
   function close(stopping: StopOptions = {}): Promise<void> {
-    return closing ??= (async () => {
-      const roots = [...cells.values()].filter((cell) => cell.parent === undefined);
-      await Promise.all(roots.map((cell) => life.stop(cell, stopping, "system closed")));
+    isClosing = true;
+    const roots = [...cells.values()].filter((cell) => cell.parent === undefined);
+    // Again also when it is closing already: one that cannot wait any more hastens it.
+    const stops = roots.map((cell) => life.stop(cell, stopping, "system closed"));
+    return closing ??= end(stops);
+  }
+
+  async function end(stops: readonly Promise<unknown>[]): Promise<void> {
+    try {
+      await Promise.all(stops);
       home.deadlines.close();
       await store.close();
+    } catch (error) {
+      failure ??= { error };
+      throw error;
+    } finally {
       if (failure === undefined) settleEnded.resolve();
       else settleEnded.reject(failure.error);
-    })();
+    }
   }
 
   return {
@@ -179,13 +157,13 @@ export function localSystem(options: LocalOptions): System {
     seed,
     store: store.tensors,
     spawn(Class, ...rest) {
-      const [input, spawning] = rest as [unknown?, SpawnOptions?];
-      return spawn(undefined, Class, input, spawning ?? {});
+      const [input, options] = rest as [unknown?, SpawnOptions?];
+      return spawn(program, program.life, Class, input, options ?? {});
     },
-    pool: (Class, pooling) => pool(undefined, Class, pooling),
+    pool: (Class, pooling) => pool(program, program.life, Class, pooling),
     find: (Class, name) => find(program, Class, name),
     watch: (actor) => new Promise((resolve) => life.watch(cellOf(actor), resolve)),
-    stop: doings.stop,
+    stop: (actor, stopping = {}) => doings.stop(actor, stopping),
     deadLetters: letters.list,
     statistics: () => ({
       actors: cells.size,
@@ -199,8 +177,4 @@ export function localSystem(options: LocalOptions): System {
     close,
     [Symbol.asyncDispose]: () => close(),
   };
-}
-
-function nameOf(value: unknown): string {
-  return typeof value === "function" ? value.name || "an anonymous class" : String(value);
 }

@@ -14,6 +14,7 @@ export class Parked extends Expiring implements PromiseLike<void> {
   /** Called once when its wait is over: it was let in, or given up with an error. */
   onLeft: ((parked: Parked, error: ShoalError | undefined) => void) | undefined = undefined;
   settled = false;
+  gaveUp = false;
   #error: ShoalError | undefined;
   #promise: Promise<void> | undefined;
   #settle: (() => void) | undefined;
@@ -37,6 +38,7 @@ export class Parked extends Expiring implements PromiseLike<void> {
   leave(error?: ShoalError): void {
     if (this.settled) return;
     this.settled = true;
+    this.gaveUp = error !== undefined;
     this.#error = error;
     this.onLeft?.(this, error);
     this.#settle?.();
@@ -68,6 +70,7 @@ export class Mailbox {
   #head = 0;
   #parked: Parked[] = [];
   #parkedHead = 0;
+  #gone = 0;
 
   push(handler: Handler, message: unknown, ticket: Ticket): void {
     if (this.length > this.#mask) this.#grow();
@@ -114,7 +117,17 @@ export class Mailbox {
     return this.#parked[this.#parkedHead];
   }
 
+  /** One of those who wait has given up. They are not kept until the actor has time. */
+  gaveUp(): void {
+    this.#gone++;
+    if (this.#gone < 64 || this.#gone * 2 < this.parkedLength) return;
+    this.#parked = this.#parked.slice(this.#parkedHead).filter((parked) => !parked.settled);
+    this.#parkedHead = 0;
+    this.#gone = 0;
+  }
+
   unpark(): void {
+    if (this.#gone > 0 && this.#parked[this.#parkedHead]?.gaveUp === true) this.#gone--;
     this.#parkedHead++;
     // Those that went in leave the front of the array at times, so that a long wait does not keep them all.
     if (this.#parkedHead >= 64 && this.#parkedHead * 2 >= this.#parked.length) {

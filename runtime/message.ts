@@ -3,6 +3,7 @@
 
 import { ShoalError } from "../stores/error.ts";
 import type { TensorRef } from "../stores/store.ts";
+import { arrayName, copyArray, type SmallArray } from "./arrays.ts";
 import { Reference } from "./reference.ts";
 
 /** One passage: what was found on the way, and how references are bound to the receiver. */
@@ -14,15 +15,14 @@ export interface Passage {
   /** Whether plain JSON would not do. */
   special: boolean;
   readonly bytesMax: number;
-  readonly bind: (reference: Reference) => unknown;
+  /** Makes a reference the receiver's; nothing for one that leads out of its system. */
+  readonly bind: (reference: Reference) => Reference | undefined;
 }
 
-/** The passage of one message whose references `bind` makes the receiver's. */
-export function passageTo(bind: (reference: Reference) => unknown, bytesMax: number): Passage {
-  return { bytes: 0, tensors: undefined, special: false, bytesMax, bind };
-}
-
-const depthMax = 64;
+/** How deep a message may be nested. */
+export const depthMax = 64;
+/** What a reference to an actor weighs. */
+const referenceBytes = 64;
 /** Thrown by the fast walk, which keeps no path; the slow walk then finds out where and why. */
 const refused = Symbol("refused");
 const plain = Object.prototype;
@@ -32,9 +32,14 @@ export function copyMessage(value: unknown, passage: Passage): unknown {
   try {
     return copy(value, passage, 0);
   } catch (error) {
-    if (error !== refused) throw error;
-    throw refusal(value, passage.bytesMax);
+    throw error === refused ? refusal(value, passage) : unreadable(error);
   }
+}
+
+/** A getter or a proxy of the sender's threw, or an array has lost its memory. */
+function unreadable(cause: unknown): ShoalError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new ShoalError("BadInput", `Cannot send message: reading it threw ${why}`, { cause });
 }
 
 /** Whether a value passes as it is. */
@@ -53,10 +58,8 @@ function copy(value: unknown, passage: Passage, depth: number): unknown {
   switch (typeof value) {
     case "number":
       if (value !== value || value - value !== 0 || (value === 0 && 1 / value < 0)) passage.special = true;
-      passage.bytes += 8;
       return value;
     case "boolean":
-      passage.bytes += 8;
       return value;
     case "string":
       passage.bytes += value.length;
@@ -68,7 +71,7 @@ function copy(value: unknown, passage: Passage, depth: number): unknown {
       if (passage.bytes > passage.bytesMax) throw refused;
       return value;
     case "object":
-      return value === null ? copyNull(passage) : copyObject(value, passage, depth);
+      return value === null ? null : copyObject(value, passage, depth);
     case "undefined":
       if (depth === 0) return value;
       throw refused;
@@ -77,33 +80,35 @@ function copy(value: unknown, passage: Passage, depth: number): unknown {
   }
 }
 
-function copyNull(passage: Passage): null {
-  passage.bytes += 8;
-  return null;
-}
-
 function copyObject(value: object, passage: Passage, depth: number): unknown {
   if (depth > depthMax) throw refused;
-  if (Array.isArray(value)) {
-    const length = value.length;
-    passage.bytes += 8 + length;
-    if (passage.bytes > passage.bytesMax) throw refused;
-    const result: unknown[] = new Array(length);
-    for (let i = 0; i < length; i++) result[i] = copy(value[i], passage, depth + 1);
-    return result;
-  }
+  if (Array.isArray(value)) return copyList(value, passage, depth);
   const prototype = Object.getPrototypeOf(value);
   if (prototype === plain || prototype === null) return copyPlain(value, passage, depth);
   passage.special = true;
   if (value instanceof Reference) {
-    passage.bytes += 64;
-    return passage.bind(value);
+    passage.bytes += referenceBytes;
+    if (passage.bytes > passage.bytesMax) throw refused;
+    const bound = passage.bind(value);
+    if (bound === undefined) throw refused;
+    return bound;
   }
-  const array = smallArray(value);
-  if (array === undefined) throw refused;
+  const name = arrayName(value);
+  if (name === undefined) throw refused;
+  const array = value as SmallArray;
   passage.bytes += array.byteLength;
   if (passage.bytes > passage.bytesMax) throw refused;
-  return array.slice();
+  return copyArray(array, name);
+}
+
+function copyList(value: readonly unknown[], passage: Passage, depth: number): unknown[] {
+  const { length } = value;
+  // Weighed before anything is copied: a list may say that it is longer than memory.
+  passage.bytes += 8 + 8 * length;
+  if (passage.bytes > passage.bytesMax) throw refused;
+  const result: unknown[] = new Array(length);
+  for (let i = 0; i < length; i++) result[i] = copy(value[i], passage, depth + 1);
+  return result;
 }
 
 function copyPlain(value: object, passage: Passage, depth: number): unknown {
@@ -115,26 +120,21 @@ function copyPlain(value: object, passage: Passage, depth: number): unknown {
     if (member === undefined) continue;
     if (key === "__proto__") throw refused;
     if (key === "$") passage.special = true;
-    passage.bytes += key.length;
+    passage.bytes += 8 + key.length;
+    if (passage.bytes > passage.bytesMax) throw refused;
     result[key] = copy(member, passage, depth + 1);
   }
   passage.bytes += 8;
   if (passage.bytes > passage.bytesMax) throw refused;
-  if (result["ref"] === "tensor" && typeof result["id"] === "string" && typeof result["bytes"] === "number") {
-    (passage.tensors ??= []).push(result as unknown as TensorRef);
-  }
+  // What is pinned is not what the receiver gets: that is its own, and it may change it.
+  if (isTensorRef(result)) (passage.tensors ??= []).push(Object.freeze({ ...result }));
   return result;
 }
 
-type Sliceable = Uint8Array | Float64Array | BigInt64Array;
-
-/** The arrays that may be sent, as arrays of their own kind: a Buffer arrives as the bytes that it is. */
-function smallArray(value: object): Sliceable | undefined {
-  if (!ArrayBuffer.isView(value) || value instanceof DataView) return undefined;
-  if (value instanceof Uint8Array && value.constructor !== Uint8Array) {
-    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  }
-  return value as Sliceable;
+/** Enough to tell a reference from other data; the store looks closer before it believes one. */
+function isTensorRef(value: object): value is TensorRef {
+  return "ref" in value && value.ref === "tensor" && "id" in value && typeof value.id === "string" &&
+    "bytes" in value && typeof value.bytes === "number" && value.bytes >= 0;
 }
 
 function bigintBytes(value: bigint): number {
@@ -142,41 +142,68 @@ function bigintBytes(value: bigint): number {
 }
 
 /** Walks again, with the path this time, to say which member is wrong. */
-function refusal(value: unknown, bytesMax: number): ShoalError {
-  const fault = findFault(value, "message", new Set());
-  if (fault !== undefined) return new ShoalError("BadInput", `Cannot send ${fault}`);
+function refusal(value: unknown, passage: Passage): ShoalError {
+  const { bytesMax } = passage;
+  try {
+    const fault = findFault(value, "message", { above: new Set(), left: visitsMax, passage });
+    if (fault !== undefined) return new ShoalError("BadInput", `Cannot send ${fault}`);
+  } catch (error) {
+    return unreadable(error);
+  }
   return new ShoalError(
     "TooLarge",
     `Cannot send message: it weighs more than ${bytesMax} bytes; put large data into the store and send the reference`,
   );
 }
 
-function findFault(value: unknown, path: string, above: Set<object>): string | undefined {
+interface Search {
+  readonly above: Set<object>;
+  /** How many members may still be looked at: a small message can be a large tree. */
+  left: number;
+  readonly passage: Passage;
+}
+
+const visitsMax = 1_000_000;
+
+function findFault(value: unknown, path: string, search: Search): string | undefined {
+  const { above, passage } = search;
+  if (--search.left < 0) return undefined;
   if (typeof value === "function") return `${path}: functions cannot be sent, send a method's name or a reference`;
   if (typeof value === "symbol") return `${path}: symbols cannot be sent`;
   if (typeof value === "undefined") return above.size > 0 ? `${path}: it is undefined, send null` : undefined;
-  if (typeof value !== "object" || value === null || value instanceof Reference) return undefined;
+  if (typeof value !== "object" || value === null) return undefined;
+  if (value instanceof Reference) {
+    return passage.bind(value) === undefined ? `${path}: it refers to an actor of another system` : undefined;
+  }
   if (above.has(value)) return `${path}: it contains itself, and a message is a tree`;
   if (above.size > depthMax) return `${path}: nested more than ${depthMax} deep`;
-  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return undefined;
+  if (arrayName(value) !== undefined) return undefined;
   const prototype = Object.getPrototypeOf(value);
   if (!Array.isArray(value) && prototype !== plain && prototype !== null) {
-    return `${path}: a ${prototype?.constructor?.name || "class"} instance cannot be sent, send plain data`;
+    return `${path}: a ${prototype.constructor?.name || "class"} instance cannot be sent, send plain data`;
   }
   above.add(value);
-  const members: Iterable<[string, unknown]> = Array.isArray(value)
-    ? Array.from(value, (member, i): [string, unknown] => [`${path}[${i}]`, member])
-    : Object.entries(value).filter(([, member]) => member !== undefined)
-      .map(([key, member]): [string, unknown] => [memberPath(path, key), member]);
-  for (const [memberAt, member] of members) {
-    if (memberAt === `${path}.__proto__`) return `${memberAt}: this name would change what the object is`;
-    const fault = findFault(member, memberAt, above);
+  const fault = Array.isArray(value) ? faultInList(value, path, search) : faultInMembers(value, path, search);
+  above.delete(value);
+  return fault;
+}
+
+function faultInList(value: readonly unknown[], path: string, search: Search): string | undefined {
+  for (let i = 0; i < value.length && search.left > 0; i++) {
+    const fault = findFault(value[i], `${path}[${i}]`, search);
     if (fault !== undefined) return fault;
   }
-  above.delete(value);
   return undefined;
 }
 
-function memberPath(path: string, key: string): string {
-  return /^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
+function faultInMembers(value: object, path: string, search: Search): string | undefined {
+  for (const [key, member] of Object.entries(value)) {
+    if (member === undefined) continue;
+    const at = /^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
+    const fault = key === "__proto__"
+      ? `${at}: this name would change what the object is`
+      : findFault(member, at, search);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
 }

@@ -1,8 +1,10 @@
 // A pool pulls work: a member that is idle takes the next task, and one that ends gives its task back.
 
 import { isShoalError, ShoalError } from "../stores/error.ts";
-import type { Ended, Result, StopOptions } from "./system.ts";
+import { type Deadlines, Expiring } from "./deadlines.ts";
 import type { AskOptions } from "./ref.ts";
+import type { Ended, Result, StopOptions } from "./system.ts";
+import { Lanes } from "./lanes.ts";
 
 /** A member as the pool uses it. */
 export interface Member {
@@ -13,19 +15,15 @@ export interface Member {
 export interface PoolParts {
   readonly className: string;
   readonly members: readonly Member[];
+  /** How often a task may begin before it is given up. */
   readonly attemptsMax: number;
+  readonly deadlines: Deadlines;
+  readonly replyTimeoutMs: number;
+  now(): number;
+  /** The pool's own copy of a message, kept whole until `done`. */
+  accept(message: unknown): { readonly message: unknown; readonly done: () => void };
   watch(member: Member, watcher: (ended: Ended) => void): void;
   stop(member: Member, options: StopOptions): Promise<unknown>;
-}
-
-/** One task, and who waits for it. */
-interface Task {
-  readonly method: string;
-  readonly message: unknown;
-  readonly options: AskOptions | undefined;
-  readonly resolve: (value: never) => void;
-  readonly reject: (error: unknown) => void;
-  attempts: number;
 }
 
 /** The untyped pool behind `Pool`. */
@@ -37,149 +35,203 @@ export interface Work {
   stop(options?: StopOptions): Promise<void>;
 }
 
+/** One task. It waits for a member, then for its answer, and settles once. */
+class Task extends Expiring {
+  readonly method: string;
+  readonly message: unknown;
+  readonly signal: AbortSignal | undefined;
+  attempts = 0;
+  settled = false;
+  /** Whether its time and its caller's signal are watched by the member's call rather than here. */
+  given = false;
+  readonly #settle: (error: Error | undefined, value: unknown) => void;
+  readonly #cancel = (): void => {
+    if (!this.given) this.fail(new ShoalError("Cancelled", `${this.what}: the caller cancelled it`));
+  };
+
+  constructor(
+    method: string,
+    message: unknown,
+    signal: AbortSignal | undefined,
+    settle: (error: Error | undefined, value: unknown) => void,
+  ) {
+    super();
+    this.method = method;
+    this.message = message;
+    this.signal = signal;
+    this.#settle = settle;
+    if (signal?.aborted === true) queueMicrotask(this.#cancel);
+    signal?.addEventListener("abort", this.#cancel);
+  }
+
+  get what(): string {
+    return `Cannot run ${this.method} in the pool`;
+  }
+
+  override expired(): void {
+    if (!this.given) this.fail(new ShoalError("Timeout", `${this.what}: no member became idle in time`));
+  }
+
+  done(value: unknown): void {
+    this.#end(undefined, value);
+  }
+
+  fail(error: Error): void {
+    this.#end(error, undefined);
+  }
+
+  #end(error: Error | undefined, value: unknown): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.signal?.removeEventListener("abort", this.#cancel);
+    this.#settle(error, value);
+  }
+}
+
 export function poolOf(parts: PoolParts): Work {
+  const { deadlines, className } = parts;
+  /** Those who take tasks: from the first sign of its end on, a member is none of them. */
+  const working = new Set(parts.members);
   const idle: Member[] = [...parts.members].reverse();
-  const alive = new Set(parts.members);
-  const waiting: Task[] = [];
-  let waitingHead = 0;
+  let waiting: Task[] = [];
+  let gone = 0;
   let stopped = false;
   let lastError: string | undefined;
   for (const member of parts.members) {
     parts.watch(member, ({ error }) => {
-      alive.delete(member);
       lastError = error?.message ?? lastError;
-      const at = idle.indexOf(member);
-      if (at >= 0) idle.splice(at, 1);
-      if (alive.size === 0) for (let task = take(); task !== undefined; task = take()) task.reject(nobody(task));
+      retire(member);
     });
   }
 
-  function take(): Task | undefined {
-    const task = waiting[waitingHead];
-    if (task === undefined) return undefined;
-    waitingHead++;
-    if (waitingHead >= 1024 && waitingHead * 2 >= waiting.length) {
-      waiting.splice(0, waitingHead);
-      waitingHead = 0;
-    }
-    return task;
+  function retire(member: Member): void {
+    working.delete(member);
+    const at = idle.indexOf(member);
+    if (at >= 0) idle.splice(at, 1);
+    if (working.size === 0) { for (let task = next(); task !== undefined; task = next()) task.fail(nobody(task)); }
   }
 
   function nobody(task: Task): ShoalError {
-    const why = stopped ? "was stopped" : `has no members left${lastError === undefined ? "" : `, the last ended with: ${lastError}`}`;
-    return new ShoalError("Ended", `Cannot run ${task.method}: the pool of ${parts.className} ${why}`);
+    const last = lastError === undefined ? "" : `, the last ended with: ${lastError}`;
+    const why = stopped ? "was stopped" : `has no members left${last}`;
+    return new ShoalError("Ended", `${task.what}: the pool of ${className} ${why}`);
+  }
+
+  /** The task that waits longest and is still wanted. */
+  function next(): Task | undefined {
+    while (gone < waiting.length) {
+      const task = waiting[gone++]!;
+      if (gone >= 64 && gone * 2 >= waiting.length) {
+        waiting = waiting.slice(gone).filter(({ settled }) => !settled);
+        gone = 0;
+      }
+      if (!task.settled) return task;
+    }
+    return undefined;
   }
 
   function start(task: Task): void {
-    if (alive.size === 0 || stopped) return task.reject(nobody(task));
+    if (task.settled) return;
+    if (working.size === 0 || stopped) return task.fail(nobody(task));
     const member = idle.pop();
     if (member === undefined) waiting.push(task);
     else give(task, member);
   }
 
   function give(task: Task, member: Member): void {
-    task.attempts++;
-    member.ask(task.method, task.message, task.options).then(
+    const timeoutMs = Math.max(0, task.deadline - parts.now());
+    task.given = true;
+    const options = task.signal === undefined ? { timeoutMs } : { timeoutMs, signal: task.signal };
+    member.ask(task.method, task.message, options).then(
       (value) => {
-        task.resolve(value);
-        next(member);
+        task.done(value);
+        free(member);
       },
-      (error: unknown) => {
-        // The member ended under the task: another may do it, up to a limit, in case it is the task that ends them.
-        if (isShoalError(error, "Ended") && task.attempts < parts.attemptsMax && !stopped) start(task);
-        else task.reject(error);
-        next(member);
+      (error: Error) => {
+        if (!isShoalError(error, "Ended")) {
+          task.fail(error);
+          return free(member);
+        }
+        // The member ended under the task: another may do it. What had begun has counted, in case it is what ends them.
+        retire(member);
+        task.given = false;
+        if (error.outcome === "unknown") task.attempts++;
+        if (task.attempts >= parts.attemptsMax || stopped) task.fail(error);
+        else start(task);
       },
     );
   }
 
-  function next(member: Member): void {
-    if (!alive.has(member)) return;
-    const task = take();
+  function free(member: Member): void {
+    if (!working.has(member)) return;
+    const task = next();
     if (task === undefined) idle.push(member);
     else give(task, member);
   }
 
-  function ask(method: string, message?: unknown, options?: AskOptions): Promise<never> {
-    return new Promise((resolve, reject) => start({ method, message, options, resolve, reject, attempts: 0 }));
+  /** Takes a message in; answers its task, whose end is told to `settle`. */
+  function submit(
+    method: string,
+    message: unknown,
+    options: AskOptions | undefined,
+    settle: (error: Error | undefined, value: unknown) => void,
+  ): Task {
+    const accepted = parts.accept(message);
+    const task = new Task(method, accepted.message, options?.signal, (error, value) => {
+      deadlines.remove(task);
+      accepted.done();
+      settle(error, value);
+    });
+    const timeoutMs = options?.timeoutMs ?? parts.replyTimeoutMs;
+    if (!(timeoutMs >= 0)) task.fail(new ShoalError("BadInput", `${task.what}: timeoutMs is ${String(timeoutMs)}`));
+    else {
+      deadlines.add(task, timeoutMs);
+      start(task);
+    }
+    return task;
   }
 
-  /** Takes inputs only as fast as members become idle: a million of them need not exist at once. */
-  async function each(
-    method: string,
-    inputs: Iterable<unknown>,
-    options: AskOptions | undefined,
-    settled: (result: Result<never>) => boolean,
-  ): Promise<void> {
-    const iterator = inputs[Symbol.iterator]();
-    let index = 0;
-    let going = true;
-    const lane = async (): Promise<void> => {
-      while (going) {
-        const { done, value } = iterator.next();
-        if (done === true) return;
-        const at = index++;
-        let result: Result<never>;
-        try {
-          result = { index: at, value: await ask(method, value, options) };
-        } catch (error) {
-          result = { index: at, error: error instanceof Error ? error : new Error(String(error)) };
+  function ask(method: string, message?: unknown, options?: AskOptions): Promise<never> {
+    return new Promise((resolve, reject) =>
+      void submit(
+        method,
+        message,
+        options,
+        (error, value) => error === undefined ? resolve(value as never) : reject(error),
+      )
+    );
+  }
+
+  function lanes(method: string, inputs: Iterable<unknown>, options: AskOptions | undefined): Lanes {
+    const open = new Set<Task>();
+    return new Lanes(inputs, parts.members.length, {
+      start(message, settle) {
+        const task = submit(method, message, options, (error, value) => {
+          open.delete(task);
+          settle(error, value);
+        });
+        if (!task.settled) open.add(task);
+      },
+      cancel() {
+        // What a member has begun goes on; what waits is not begun any more.
+        for (const task of open) {
+          if (!task.given) task.fail(new ShoalError("Cancelled", `${task.what}: it is not wanted any more`));
         }
-        going &&= settled(result);
-      }
-    };
-    // One lane more than members, so that a member never waits for its next task to be asked.
-    await Promise.all(Array.from({ length: parts.members.length + 1 }, lane));
-    if (!going) iterator.return?.();
+      },
+    });
   }
 
   return {
     get size() {
-      return alive.size;
+      return working.size;
     },
     ask,
-    async map(method, inputs, options) {
-      const values: never[] = [];
-      let failure: Error | undefined;
-      await new Promise<void>((resolve, reject) => {
-        const settled = (result: Result<never>): boolean => {
-          if (result.error === undefined) values[result.index] = result.value;
-          else reject(failure = result.error);
-          return failure === undefined;
-        };
-        each(method, inputs, options, settled).then(resolve, reject);
-      });
-      return values;
-    },
-    async *results(method, inputs, options) {
-      const ready: Result<never>[] = [];
-      let wake: (() => void) | undefined;
-      let over = false;
-      let failure: unknown;
-      let left = false;
-      each(method, inputs, options, (result) => {
-        ready.push(result);
-        wake?.();
-        return !left;
-      }).catch((error: unknown) => failure = error).finally(() => {
-        over = true;
-        wake?.();
-      });
-      try {
-        while (true) {
-          for (let result = ready.shift(); result !== undefined; result = ready.shift()) yield result;
-          if (over) break;
-          await new Promise<void>((resolve) => wake = resolve);
-        }
-        if (failure !== undefined) throw failure;
-      } finally {
-        left = true;
-      }
-    },
+    map: (method, inputs, options) => lanes(method, inputs, options).all(),
+    results: (method, inputs, options) => lanes(method, inputs, options).each(),
     async stop(options = {}) {
       stopped = true;
-      for (let task = take(); task !== undefined; task = take()) task.reject(nobody(task));
-      await Promise.all([...alive].map((member) => parts.stop(member, options)));
+      for (let task = next(); task !== undefined; task = next()) task.fail(nobody(task));
+      await Promise.all(parts.members.map((member) => parts.stop(member, options)));
     },
   };
 }

@@ -51,15 +51,22 @@ export type Sendable<T> = T extends Primitive | SmallArray | TensorRef | AnyActo
   : never;
 
 /** The names of the messages that an actor takes: its public methods of at most one value. */
-export type Methods<A> = {
-  [K in keyof A]: K extends Lifecycle ? never
-    : A[K] extends (...message: infer P) => unknown ? (P extends [] | [unknown?] ? K : never)
-    : never;
-}[keyof A] & string;
+export type Methods<A> =
+  & {
+    [K in keyof A]: K extends Lifecycle ? never
+      : A[K] extends (...message: infer P) => unknown ? (P extends [] | [unknown?] ? K : never)
+      : never;
+  }[keyof A]
+  & string;
 
-/** The messages that answer once, and those that yield a stream of partial results. */
-export type Asks<A> = { [K in Methods<A>]: A[K] extends (...m: never[]) => Flow<unknown> ? never : K }[Methods<A>];
-export type Streams<A> = Exclude<Methods<A>, Asks<A>>;
+/** Whether a method yields a stream of partial results. One that never returns does not. */
+type IsStream<F> = F extends (...message: never[]) => infer R
+  ? ([R] extends [never] ? false : R extends Flow<unknown> ? true : false)
+  : false;
+
+/** The messages that answer once, and those that yield a stream. */
+export type Asks<A> = { [K in Methods<A>]: IsStream<A[K]> extends true ? never : K }[Methods<A>];
+export type Streams<A> = { [K in Methods<A>]: IsStream<A[K]> extends true ? K : never }[Methods<A>];
 
 /** What follows a method's name: the one value it takes, where it takes one, and options. */
 export type Message<A, K extends keyof A, Options> = A[K] extends (...message: infer P) => unknown

@@ -28,15 +28,15 @@ export interface Scheduler {
 /** A scheduler in a world. */
 export function scheduler(environment: Environment, limits: SchedulerLimits = schedulerLimits): Scheduler {
   const { sliceMessagesMax, sliceMs, turnMessagesMax } = limits;
-  // How often the clock is read: reading it costs as much as a small message.
-  const checkEvery = 32;
+  // How often the clock is read, at most: reading it costs as much as a small message. At least after the first one,
+  // which may have computed for minutes.
+  const checkEveryMax = 32;
   let queue: (Runnable | undefined)[] = new Array(1024);
   let mask = queue.length - 1;
   let head = 0;
   let length = 0;
   let armed = false;
   let used = 0;
-  let checkAt = checkEvery;
   let sliceEnds = 0;
 
   function ready(runnable: Runnable): void {
@@ -60,29 +60,35 @@ export function scheduler(environment: Environment, limits: SchedulerLimits = sc
 
   function freshTurn(): void {
     used = 0;
-    checkAt = checkEvery;
     sliceEnds = environment.now() + sliceMs;
     drain();
   }
 
   function drain(): void {
-    while (length > 0) {
-      const next = queue[head]!;
-      queue[head] = undefined;
-      head = (head + 1) & mask;
-      length--;
-      // One that finds nothing to do still took a turn.
-      used += next.run(turnMessagesMax) || 1;
-      if (used >= checkAt) {
-        checkAt = used + checkEvery;
-        if (used >= sliceMessagesMax || environment.now() >= sliceEnds) {
-          used = sliceMessagesMax;
-          break;
+    let checkEvery = 1;
+    let checkAt = used + checkEvery;
+    try {
+      while (length > 0) {
+        const next = queue[head]!;
+        queue[head] = undefined;
+        head = (head + 1) & mask;
+        length--;
+        // One that finds nothing to do still took a turn.
+        used += next.run(Math.min(turnMessagesMax, checkAt - used)) || 1;
+        if (used >= checkAt) {
+          checkEvery = Math.min(checkEvery * 2, checkEveryMax);
+          checkAt = used + checkEvery;
+          if (used >= sliceMessagesMax || environment.now() >= sliceEnds) {
+            used = sliceMessagesMax;
+            break;
+          }
         }
       }
+    } finally {
+      // Also where one throws, which none should: the others must not stand still for ever.
+      if (length > 0) environment.later(freshTurn);
+      else armed = false;
     }
-    if (length > 0) environment.later(freshTurn);
-    else armed = false;
   }
 
   return { ready, waiting: () => length };

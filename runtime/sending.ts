@@ -8,7 +8,7 @@ import { Cell, Phase } from "./cell.ts";
 import { circle } from "./circle.ts";
 import type { Handler } from "./kind.ts";
 import { Parked } from "./mailbox.ts";
-import { isPrimitive, passageTo } from "./message.ts";
+import { isPrimitive } from "./message.ts";
 import type { AskOptions, StreamOptions, TellOptions } from "./ref.ts";
 import { Reference } from "./reference.ts";
 import { Flow, type FlowCall } from "./stream.ts";
@@ -26,22 +26,34 @@ export class SendingReference extends Reference {
 
   tell(method: string, message?: unknown, options?: TellOptions): PromiseLike<void> {
     const cell = this.target;
-    const handler = cell.terms.kind.handler(method);
-    if (handler === undefined || cell.phase >= Phase.draining || this.source.life !== this.life) {
-      return refuse(this, method, whyNot(this, method), undefined);
-    }
-    let ticket: Ticket = this;
     let passed = message;
-    let weight = 0;
+    let tensors: readonly TensorRef[] | undefined;
     if (!isPrimitive(message)) {
       try {
-        const passage = passageTo((reference) => cell.bind(reference), cell.home.limits.messageBytesMax);
+        const passage = cell.home.passage(cell, cell.life);
         passed = cell.home.pass(message, passage);
-        if (passage.tensors !== undefined) {
-          const parcel = new Parcel(this, passage.tensors, cell.home.hold(passage.tensors));
-          weight = parcel.weight;
-          ticket = parcel;
-        }
+        tensors = passage.tensors;
+      } catch (error) {
+        return refuse(this, method, error, undefined);
+      }
+    }
+    // After the passage: reading a message may run code of the sender's.
+    const handler = cell.terms.kind.handler(method);
+    if (handler === undefined || !cell.open || this.source.life !== this.life) {
+      return refuse(this, method, whyNot(this, method), undefined);
+    }
+    const fault = options === undefined ? undefined : faultOfWait("timeoutMs", options.timeoutMs);
+    if (fault !== undefined) {
+      const text = `Cannot send ${method} to ${this.toString()}: ${fault}`;
+      return refuse(this, method, new ShoalError("BadInput", text), undefined);
+    }
+    let ticket: Ticket = this;
+    let weight = 0;
+    if (tensors !== undefined) {
+      try {
+        const parcel = new Parcel(this, tensors, cell.home.hold(tensors));
+        weight = parcel.weight;
+        ticket = parcel;
       } catch (error) {
         return refuse(this, method, error, undefined);
       }
@@ -63,13 +75,24 @@ export class SendingReference extends Reference {
   }
 }
 
-function openStream(from: SendingReference, method: string, message: unknown, options: StreamOptions, flow: Flow): FlowCall {
+function openStream(
+  from: SendingReference,
+  method: string,
+  message: unknown,
+  options: StreamOptions,
+  flow: Flow,
+): FlowCall {
   const { deadlines, limits } = from.target.home;
   const waitMs = {
     // A simulation may compute for hours between two results; a reader that does not come back holds an actor.
     reader: limits.replyTimeoutMs,
     producer: options.idleTimeoutMs ?? limits.streamIdleTimeoutMs,
   };
+  const fault = faultOfWait("idleTimeoutMs", options.idleTimeoutMs);
+  if (fault !== undefined) {
+    flow.end(new ShoalError("BadInput", `Cannot stream ${method} of ${from.toString()}: ${fault}`));
+    return { waits() {}, left() {} };
+  }
   const failed = (error: Error): void => flow.end(error);
   const ended = (): void => flow.end();
   const call = open(from, method, message, limits.replyTimeoutMs, options.signal, ended, failed, flow);
@@ -99,16 +122,16 @@ function open(
 ): Call | undefined {
   const cell = from.target;
   const home = cell.home;
-  const handler = cell.terms.kind.handler(method);
-  if (handler === undefined || cell.phase >= Phase.draining || from.source.life !== from.life) {
-    reject(whyNot(from, method));
+  const fault = faultOfWait("timeoutMs", timeoutMs) ?? faultOfSignal(signal);
+  if (fault !== undefined) {
+    reject(new ShoalError("BadInput", `Cannot ask ${from.toString()} to ${method}: ${fault}`));
     return undefined;
   }
   let passed = message;
   let tensors = noTensors;
   if (!isPrimitive(message)) {
     try {
-      const passage = passageTo((reference) => cell.bind(reference), cell.home.limits.messageBytesMax);
+      const passage = home.passage(cell, cell.life);
       passed = home.pass(message, passage);
       tensors = passage.tensors ?? noTensors;
     } catch (error) {
@@ -116,7 +139,19 @@ function open(
       return undefined;
     }
   }
-  const call = new Call(from, method, timeoutMs, tensors, tensors === noTensors ? "" : home.hold(tensors), resolve, reject);
+  const handler = cell.terms.kind.handler(method);
+  if (handler === undefined || !cell.open || from.source.life !== from.life) {
+    reject(whyNot(from, method));
+    return undefined;
+  }
+  let holder = "";
+  try {
+    if (tensors !== noTensors) holder = home.hold(tensors);
+  } catch (error) {
+    reject(error as Error);
+    return undefined;
+  }
+  const call = new Call(from, method, timeoutMs, tensors, holder, resolve, reject);
   call.flow = flow;
   const asker = from.source;
   // Only a handler that runs can be part of a circle; the program itself never is.
@@ -173,7 +208,9 @@ function park(
   parked.onLeft = (_, error) => {
     sender.waitingElsewhere--;
     home.deadlines.remove(parked);
-    if (error !== undefined) refuse(from, handler.name, error, ticket);
+    if (error === undefined) return;
+    cell.mailbox?.gaveUp();
+    refuse(from, handler.name, error, ticket);
   };
   if (ticket instanceof Call) {
     // A call has a deadline of its own; when that is over it leaves the queue too.
@@ -207,8 +244,17 @@ function whyNot(from: SendingReference, method: string): ShoalError {
   if (from.source.life !== from.life) {
     return new ShoalError("Fenced", `${what}: its sender ${from.source.id} has ended its life ${from.life}`);
   }
-  if (cell.phase >= Phase.draining) {
+  if (!cell.open) {
     return new ShoalError("Ended", `${what}: it ${cell.phase === Phase.ended ? "has ended" : "is being stopped"}`);
   }
   return cell.terms.kind.unknown(method);
+}
+
+/** Forever is a wait; what is no number is none. */
+function faultOfWait(name: string, waitMs: number | undefined): string | undefined {
+  return waitMs === undefined || waitMs >= 0 ? undefined : `${name} is ${String(waitMs)}, expected a number from 0`;
+}
+
+function faultOfSignal(signal: AbortSignal | undefined): string | undefined {
+  return signal === undefined || signal instanceof AbortSignal ? undefined : "signal is no AbortSignal";
 }

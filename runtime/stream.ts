@@ -100,11 +100,21 @@ export function isGenerator(value: object): value is Generating {
   return (Symbol.asyncIterator in value || Symbol.iterator in value) && "next" in value;
 }
 
-/** Takes from a generator as long as there is credit. */
-export async function pump(generator: Generating, flow: Flow, pass: (value: unknown) => Yielded): Promise<void> {
+/** How many values may follow each other without a turn for anybody else. */
+const valuesATurnMax = 64;
+
+/** Takes from a generator as long as there is credit; `turn` lets others have theirs. */
+export async function pump(
+  generator: Generating,
+  flow: Flow,
+  pass: (value: unknown) => Yielded,
+  turn: () => Promise<void>,
+): Promise<void> {
   let finished = false;
+  let values = 0;
   try {
     while (await flow.credit()) {
+      if (++values % valuesATurnMax === 0) await turn();
       const { done, value } = await generator.next();
       if (done === true) {
         finished = true;
@@ -117,3 +127,5 @@ export async function pump(generator: Generating, flow: Flow, pass: (value: unkn
   }
 }
 
+/** What a generator's handler ends with: its results went another way. */
+export const streamed: unique symbol = Symbol("streamed");

@@ -33,17 +33,58 @@ export interface Failures {
 }
 
 export type Decision =
-  | { readonly directive: "resume" | "stop" | "escalate"; readonly failures: Failures }
-  | { readonly directive: "restart"; readonly failures: Failures; readonly delayMs: number };
+  & {
+    readonly failures: Failures;
+    /** Why the policy itself could not be followed. */
+    readonly fault?: string;
+  }
+  & ({ readonly directive: "resume" | "stop" | "escalate" } | {
+    readonly directive: "restart";
+    readonly delayMs: number;
+  });
+
+const directives: readonly unknown[] = ["restart", "resume", "stop", "escalate"] satisfies Directive[];
+
+export function isDirective(value: unknown): value is Directive {
+  return directives.includes(value);
+}
 
 /** Decides on a failure. */
 export function decide(policy: Supervision, failures: Failures | undefined, error: unknown, now: number): Decision {
   const window = failures === undefined || now - failures.since >= policy.windowMs
     ? { since: now, restarts: 0 }
     : failures;
-  const directive = typeof policy.on === "function" ? policy.on(error) : policy.on;
+  let directive: unknown = policy.on;
+  if (typeof policy.on === "function") {
+    try {
+      directive = policy.on(error);
+    } catch (thrown) {
+      return { directive: "stop", failures: window, fault: `its supervision policy threw ${String(thrown)}` };
+    }
+  }
+  if (!isDirective(directive)) {
+    return { directive: "stop", failures: window, fault: `its supervision policy answered ${String(directive)}` };
+  }
   if (directive !== "restart") return { directive, failures: window };
   if (window.restarts >= policy.restartsMax) return { directive: policy.beyond, failures: window };
   const delayMs = Math.min(policy.backoffMs * 2 ** window.restarts, policy.backoffMaxMs);
   return { directive, failures: { since: window.since, restarts: window.restarts + 1 }, delayMs };
+}
+
+/** What is wrong with a policy, if anything. */
+export function faultOf(policy: Supervision): string | undefined {
+  const { on, beyond } = policy;
+  if (typeof on !== "function" && !isDirective(on)) return `on is ${String(on)}, expected ${directives.join(", ")}`;
+  if (beyond !== "stop" && beyond !== "escalate") return `beyond is ${String(beyond)}, expected stop or escalate`;
+  for (const name of ["restartsMax", "windowMs", "backoffMs", "backoffMaxMs"] as const) {
+    if (!(policy[name] >= 0)) return `${name} is ${String(policy[name])}, expected a number from 0`;
+  }
+  return undefined;
+}
+
+/** The same policy where there is nothing to go on with: it restarts instead. */
+export function notResuming(policy: Supervision): Supervision {
+  const instead = (directive: Directive): Directive => directive === "resume" ? "restart" : directive;
+  const { on } = policy;
+  return { ...policy, on: typeof on === "function" ? (error) => instead(on(error)) : instead(on) };
 }

@@ -1,13 +1,12 @@
 // What a program holds: a system of actors, and what it can ask of it. Types only; `launch` makes one.
 
 import type { Tensors } from "../stores/store.ts";
-import type { ErrorRecord, EndReason, RunRecord } from "./run/records.ts";
+import type { EndReason, ErrorRecord, RunRecord } from "./run/records.ts";
 import type { ActorRef, AnyActorRef, AskOptions, Asks, Message, Reply, Sendable } from "./ref.ts";
 import type { Supervision } from "./supervision.ts";
 
 /** A class of actors: what it is constructed with is one value that can be sent, or nothing. */
-// deno-lint-ignore no-explicit-any
-export type ActorClass<A = object> = new (...input: any) => A;
+export type ActorClass<A = object> = new (...input: never[]) => A;
 
 /** What follows the class when it is spawned: its constructor's one value, where it takes one, and options. */
 export type Spawning<C extends ActorClass, Options> = ConstructorParameters<C> extends infer P

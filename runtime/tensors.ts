@@ -23,6 +23,10 @@ export function heldTensors(store: Tensors, holder: ViewHolder): Tensors {
       holder.alive("get many");
       for await (const tensor of store.getMany(refs)) yield held(tensor, holder);
     },
+    release(ref) {
+      holder.alive("release");
+      return store.release(ref);
+    },
     allocate(dtype, shape, options) {
       holder.alive("allocate");
       return store.allocate(dtype, shape, options);

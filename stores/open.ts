@@ -1,5 +1,5 @@
-// URL → store: the one place that picks an implementation. Each is loaded when it is first asked for, and with it what
-// it needs.
+// URL → store: the one place that picks an implementation. Each is loaded when it is first asked for, and what it
+// needs with it.
 import { ShoalError } from "./error.ts";
 import { inlineStore } from "./inline.ts";
 import { isRunName } from "./reference.ts";

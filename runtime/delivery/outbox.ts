@@ -87,10 +87,6 @@ const itemAt = (out: Outbound, sequence: Sequence): Item | undefined => out.item
 
 const gotThrough = (out: Outbound): Sequence => out.calls.length === 0 ? out.last : out.calls[0]!.sequence - 1;
 
-/** A volatile asker has no commit to wait for: what it has got is settled. */
-const releasedOf = (node: Node, out: Outbound): Sequence =>
-  out.source.durable ? node.rules.releasedThrough(out) : gotThrough(out);
-
 /** Sends what may leave and fits into the receiver's credit, or a probe where one is due. */
 export function transmit(node: Node, out: Outbound): void {
   out.dirty = false;
@@ -113,10 +109,11 @@ export function transmit(node: Node, out: Outbound): void {
         start: out.start,
         openings: out.openings,
         got: gotThrough(out),
-        released: releasedOf(node, out),
+        forget: out.forget,
         entries,
       },
     });
+    if (out.forget.length > 0) out.forget = [];
   } while (true);
 }
 
@@ -140,7 +137,7 @@ function takeRun(node: Node, out: Outbound): Entry[] {
 /** Learns how far the receiver is, which life it lives, and how much room it has. */
 export function acknowledge(node: Node, out: Outbound, frame: AckFrame): void {
   signOfLife(node, out);
-  if (frame.streamEpoch !== node.epoch || out.ended) return;
+  if (!node.rules.speaksOf(frame.streamEpoch, node.epoch) || out.ended) return;
   if (frame.state === "ended") return end(node, out);
   if (frame.incarnation !== 0 && frame.incarnation !== out.incarnation) {
     if (frame.incarnation < out.incarnation) return;
@@ -158,7 +155,7 @@ export function acknowledge(node: Node, out: Outbound, frame: AckFrame): void {
   out.everSent = Math.max(out.everSent, out.sent);
   out.limitSequence = out.accepted + frame.creditMessages;
   out.limitOffset = (itemAt(out, out.accepted)?.offset ?? out.ackedOffset) + frame.creditBytes;
-  out.releasedEcho = frame.released;
+  out.gotEcho = frame.got;
   if (out.openings.length > 1 && frame.cursorEpoch >= out.openings[0]!.epoch) {
     out.openings = out.openings.filter(({ epoch }) => epoch > frame.cursorEpoch || epoch === node.epoch);
   }
@@ -184,7 +181,7 @@ function signOfLife(node: Node, out: Outbound): void {
 /** Gives the asker its answers; what nobody waits for any more is dropped. */
 export function answered(node: Node, out: Outbound, frame: AnswerFrame): void {
   signOfLife(node, out);
-  if (frame.streamEpoch !== node.epoch) return;
+  if (!node.rules.speaksOf(frame.streamEpoch, node.epoch)) return;
   for (const { sequence, result, body } of frame.answers) {
     const index = out.calls.findIndex((call) => call.sequence === sequence);
     if (index < 0) continue;
@@ -206,7 +203,9 @@ export function answered(node: Node, out: Outbound, frame: AnswerFrame): void {
 function settleCalls(node: Node, out: Outbound, through: Sequence, code: Refusal): void {
   while (out.calls.length > 0 && out.calls[0]!.sequence <= through) {
     const { token, sequence } = out.calls.shift()!;
-    settle(node, token, node.rules.isWithdrawable(sequence, out) ? "failed" : "unknown", code);
+    const item = itemAt(out, sequence);
+    const isFailed = item !== undefined && node.rules.isWithdrawable(item, out);
+    settle(node, token, isFailed ? "failed" : "unknown", code);
   }
 }
 
@@ -234,22 +233,17 @@ function end(node: Node, out: Outbound): void {
     node.commands.push({ type: "gap", source: source.name, destination, acknowledged: acked, through: out.everSent });
   }
   settleCalls(node, out, last, "Ended");
-  settleUnsent(node, out, "failed", "Ended");
+  for (let sequence = Math.max(out.everSent, acked) + 1; sequence <= last; sequence++) {
+    const { kind, token } = itemAt(out, sequence)!;
+    if (kind === "tell") settle(node, token, "failed", "Ended");
+  }
   forget(node, out, last);
   node.active.delete(out);
 }
 
-/** Tells whoever waits for room that it need not wait any more. */
-function settleUnsent(node: Node, out: Outbound, outcome: Outcome, code: Refusal): void {
-  for (let sequence = Math.max(out.everSent, out.acked) + 1; sequence <= out.last; sequence++) {
-    const item = itemAt(out, sequence)!;
-    if (item.kind === "tell") settle(node, item.token, outcome, code);
-  }
-}
-
 /** One tick of a stream that waits: after 1, 2, 4, … quiet ones it says again what is not accepted, or asks. */
 export function tickStream(node: Node, out: Outbound): void {
-  if (out.ended || !node.rules.isWaiting(out, releasedOf(node, out))) {
+  if (out.ended || !node.rules.isWaiting(out, gotThrough(out))) {
     node.active.delete(out);
     return;
   }
@@ -269,30 +263,38 @@ export function resend(node: Node, out: Outbound): void {
   touchOut(node, out);
 }
 
-/** Gives up waiting, not sending: what is kept goes on when the receiver shows a sign of life. */
+/**
+ * Gives up waiting, not sending: what nobody waits for goes on when the receiver shows a sign of life. What somebody
+ * waits for is withdrawn where it never left, and `failed`; of what left nobody can say.
+ */
 function suspend(node: Node, out: Outbound): void {
   out.suspended = true;
-  const { source, destination, acked, last } = out;
-  settleUnsent(node, out, "unknown", "Suspended");
-  settleCalls(node, out, last, "Suspended");
-  out.everSent = last;
+  const { source, destination, acked, last, everSent } = out;
+  for (const { token, sequence } of out.calls.splice(0)) giveUp(node, out, sequence, token, "Suspended");
+  for (let sequence = Math.max(everSent, acked) + 1; sequence <= last; sequence++) {
+    const { kind, token } = itemAt(out, sequence)!;
+    if (kind === "tell" && token !== 0) giveUp(node, out, sequence, token, "Suspended");
+  }
   node.commands.push({ type: "suspended", source: source.name, destination, after: acked, through: last });
 }
 
-/** Withdraws a message whose sender waits no more. One that never left is `failed`; of another nobody can say. */
+/** Withdraws a message whose sender waits no more, because of a deadline or a signal. */
 export function expire(node: Node, out: Outbound, token: Token): void {
   const index = out.calls.findIndex((call) => call.token === token);
   const waiting = index >= 0 ? out.calls.splice(index, 1)[0] : unsentBy(out, token);
-  if (waiting === undefined) return;
-  const { sequence } = waiting;
-  if (!node.rules.isWithdrawable(sequence, out)) return settle(node, token, "unknown", "Timeout");
-  const item = itemAt(out, sequence)!;
+  if (waiting !== undefined) giveUp(node, out, waiting.sequence, token, "Timeout");
+}
+
+/** One that never left never will, and is `failed`; of another nobody can say. */
+function giveUp(node: Node, out: Outbound, sequence: Sequence, token: Token, code: Refusal): void {
+  const item = itemAt(out, sequence);
+  if (item === undefined || !node.rules.isWithdrawable(item, out)) return settle(node, token, "unknown", code);
   if (item.pins.length > 0) {
     node.commands.push({ type: "unpin", pins: item.pins, holder: holderOf(out, item), read: false });
   }
   const empty: Item = { ...item, kind: "void", body: undefined, pins: [], key: "", token: 0 };
   out.items[out.head + sequence - out.acked - 1] = empty;
-  settle(node, token, "failed", "Timeout");
+  settle(node, token, "failed", code);
 }
 
 function unsentBy(out: Outbound, token: Token): Item | undefined {

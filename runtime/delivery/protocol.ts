@@ -45,18 +45,22 @@ export type Refusal =
 /**
  * One message in its stream. `born` is the epoch that numbered it: after a restart a number that was given to a call
  * of a step that never committed is given again, to something else, and the two must not be taken for each other.
- * A `void` entry holds the place of a message that was withdrawn before it left.
+ * A `void` entry holds the place of a message that was withdrawn before it left. A `forget` entry leaves with a commit:
+ * its step will not run again, so that the answers which its asks were given need not be kept any more.
  */
 export interface Entry {
   readonly sequence: Sequence;
   readonly born: Epoch;
-  readonly kind: "tell" | "call" | "void";
+  readonly kind: "tell" | "call" | "void" | "forget";
   readonly body: unknown;
   /** What it weighs in a mailbox: itself and what it references. */
   readonly bytes: number;
   /** The tensors that it references: not collected before it is acknowledged. */
   readonly pins: readonly string[];
-  /** `asker(input)ordinal` of a call from a durable step: a second run of the step gets the first run's answer. */
+  /**
+   * `asker(input)ordinal` of a call from a durable step: a second run of the step gets the first run's answer.
+   * `asker(input)` of a `forget`.
+   */
   readonly key: string;
   /** Of method and message: a second run that asks something else under the same key is a `Conflict`. */
   readonly digest: string;
@@ -85,10 +89,10 @@ export interface MailFrame {
   /** What that life never gets to see: its sender was told of the gap up to here. */
   readonly start: Sequence;
   readonly openings: readonly Opening[];
-  /** Every call up to here is settled at the asker: its answer need not be sent again. */
+  /** Every call up to here is settled at the asker: its answer need not be sent again, nor kept if it has no key. */
   readonly got: Sequence;
-  /** Every call up to here is settled in what the asker committed: its answer need not be kept. */
-  readonly released: Sequence;
+  /** Keys of calls whose steps will never run again, of those that the receiver was in doubt about. */
+  readonly forget: readonly string[];
   readonly entries: readonly Entry[];
 }
 
@@ -111,7 +115,10 @@ export interface AckFrame {
   readonly accepted: Sequence;
   readonly creditMessages: number;
   readonly creditBytes: number;
-  readonly released: Sequence;
+  /** What the sender has said of the answers that it got. */
+  readonly got: Sequence;
+  /** Calls of steps that may have been given up with their asker: whether they run again, only the asker can tell. */
+  readonly doubts: readonly string[];
 }
 
 /** Answers travel apart from mail, in room that the asker reserved: a full mailbox never holds up an answer. */
@@ -171,9 +178,13 @@ export interface CursorRecord {
   readonly node: NodeName;
   readonly epoch: Epoch;
   readonly sequence: Sequence;
-  readonly released: Sequence;
+  readonly got: Sequence;
+  /** What was common with the epoch before: beyond it, nothing of that epoch comes again. */
+  readonly base: Sequence;
   /** New or renumbered answers, by key; all that are kept where the record is whole. */
   readonly kept: readonly Answer[];
+  /** Steps whose answers are kept no more. */
+  readonly forgotten: readonly string[];
 }
 
 /** What a durable source has added to a stream since its last record, and how the stream stands. */
@@ -218,7 +229,7 @@ export interface DeliveryLimits {
   readonly frameMessagesMax: number;
   /** What a stream may send before its receiver has said how much room it has. */
   readonly firstMessagesMax: number;
-  /** Calls of one stream that are neither settled nor released: as many answers its receiver may have to keep. */
+  /** Calls of one step, or open calls of a volatile source to one receiver: as many answers that one may have to keep. */
   readonly callsMax: number;
   readonly resendTicksMax: number;
   readonly suspendProbesMax: number;

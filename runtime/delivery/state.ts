@@ -58,14 +58,16 @@ export interface Outbound {
   limitSequence: Sequence;
   limitOffset: number;
   calls: Pending[];
-  released: Sequence;
-  releasedEcho: Sequence;
+  /** What the receiver knows of the answers that were got. */
+  gotEcho: Sequence;
   /** Ticks since something last moved, ticks to wait before a resend, and probes without any sign of life. */
   quiet: number;
   wait: number;
   silent: number;
   suspended: boolean;
   ended: boolean;
+  /** To be told with the next frame. */
+  forget: string[];
   probe: boolean;
   dirty: boolean;
 }
@@ -85,6 +87,8 @@ export interface Inbound {
   epoch: Epoch;
   /** The epoch under which `cursor` was committed. */
   cursorEpoch: Epoch;
+  /** What its epoch has in common with the one before. */
+  base: Sequence;
   /** Applied for good. */
   cursor: Sequence;
   /** Handled, and on its way into the journal. */
@@ -92,11 +96,10 @@ export interface Inbound {
   /** In the mailbox. */
   accepted: Sequence;
   awaited: Awaited[];
-  /** Accepted entries that no handler runs on: withdrawn ones, and repeats of calls (which have a key). */
-  skips: Awaited[];
+  /** Accepted entries that no handler runs on: withdrawn ones, repeats of calls, and leave to forget. */
+  skips: Entry[];
   kept: Answer[];
   got: Sequence;
-  released: Sequence;
   parked: boolean;
   dirty: boolean;
   answerDue: boolean;
@@ -116,6 +119,8 @@ export interface Step {
   readonly identity: string;
   readonly chain: readonly ActorName[];
   ordinal: number;
+  /** Streams that its asks have left by. */
+  readonly asked: Outbound[];
   readonly told: Told[];
 }
 
@@ -133,6 +138,8 @@ export interface Actor {
   touched: Outbound[];
   step: Step | undefined;
   timers: Map<string, Timer>;
+  /** Timers that are in the mailbox or in their handler. */
+  fired: Set<string>;
   pins: readonly string[];
   pinsHolder: string;
   /** Steps in the journal's hands. */
@@ -143,7 +150,6 @@ export interface Actor {
   reloadDue: boolean;
   /** The commit of its last whole record in this epoch; 0 where it has none. */
   wholeAt: number;
-  pinsCount: number;
 }
 
 /** A finished step and what follows from its commit. */
@@ -153,15 +159,16 @@ export interface Sealed {
   readonly bytes: number;
   readonly cursors: { readonly inbound: Inbound; readonly epoch: Epoch; readonly sequence: Sequence }[];
   /** What may leave once this is committed. */
-  readonly leaves: { readonly out: Outbound; readonly sequence: Sequence; readonly released: Sequence }[];
+  readonly leaves: { readonly out: Outbound; readonly sequence: Sequence }[];
   readonly unpin: { readonly pins: readonly string[]; readonly holder: string } | undefined;
 }
 
 export interface Commit {
   readonly number: number;
   readonly steps: readonly Sealed[];
-  /** Its outcome is unknown, and the next tick appends it again. */
+  /** To be appended, for the first time or again. */
   again: boolean;
+  isUnknown: boolean;
 }
 
 export interface Node {
@@ -181,13 +188,20 @@ export interface Node {
   sealed: Sealed[];
   dirtyOut: Outbound[];
   dirtyIn: Inbound[];
+  /** Streams with skips that no running handler will move over. */
+  idleSkips: Inbound[];
   /** Streams that wait for something; all others are no work at a tick. */
   active: Set<Outbound>;
   commands: Command[];
+  /** Numbers the holders of states' pins, so that a new state's are not let go with the old one's. */
+  pinsHolders: number;
 }
 
 /** Lives of an actor within one epoch of its node; more would run into the next epoch's. */
 const livesMax = 2 ** 20;
+
+/** Some life before any that is: what is meant for it may have reached a life that is gone. */
+export const lifeUnknown: Incarnation = 1;
 
 /** The first life that an actor has under an epoch; a restart on the same node is the next number. */
 export const firstLife = (epoch: Epoch): Incarnation => epoch * livesMax;
@@ -208,8 +222,10 @@ export function newNode(name: NodeName, limits: DeliveryLimits, rules: Rules): N
     sealed: [],
     dirtyOut: [],
     dirtyIn: [],
+    idleSkips: [],
     active: new Set(),
     commands: [],
+    pinsHolders: 0,
   };
 }
 
@@ -229,6 +245,7 @@ export function actorOf(node: Node, name: ActorName, durable: boolean): Actor {
     touched: [],
     step: undefined,
     timers: new Map(),
+    fired: new Set(),
     pins: [],
     pinsHolder: "",
     uncommitted: [],
@@ -237,7 +254,6 @@ export function actorOf(node: Node, name: ActorName, durable: boolean): Actor {
     snapshotDue: false,
     reloadDue: false,
     wholeAt: 0,
-    pinsCount: 0,
   };
   node.actors.set(name, actor);
   return actor;
@@ -269,13 +285,13 @@ export function outboundOf(node: Node, source: Actor, destination: ActorName, at
     limitSequence: node.limits.firstMessagesMax,
     limitOffset: node.limits.mailboxBytesMax,
     calls: [],
-    released: 0,
-    releasedEcho: 0,
+    gotEcho: 0,
     quiet: 0,
     wait: 1,
     silent: 0,
     suspended: false,
     ended: false,
+    forget: [],
     probe: false,
     dirty: false,
   };
@@ -290,6 +306,7 @@ export function inboundOf(actor: Actor, source: ActorName, at: NodeName, epoch: 
     actor,
     epoch,
     cursorEpoch: epoch,
+    base: 0,
     cursor: after,
     sealed: after,
     accepted: after,
@@ -297,7 +314,6 @@ export function inboundOf(actor: Actor, source: ActorName, at: NodeName, epoch: 
     skips: [],
     kept: [],
     got: 0,
-    released: 0,
     parked: false,
     dirty: false,
     answerDue: false,

@@ -1,10 +1,11 @@
 // From options to a running system. What is not said comes from the environment, then from the defaults below.
 
 import { randomBytes } from "node:crypto";
-import { nearest, ShoalError } from "../../stores/error.ts";
+import { ShoalError } from "../../stores/error.ts";
 import { openStore } from "../../stores/open.ts";
 import { localSystem } from "../local.ts";
-import { defaultSupervision, type Supervision } from "../supervision.ts";
+import { checkKeys, limitsFrom, supervisionFrom } from "../options.ts";
+import { defaultSupervision } from "../supervision.ts";
 import type { LaunchOptions, Limits, System } from "../system.ts";
 import { turn } from "../turn.ts";
 import { loading } from "./program.ts";
@@ -34,14 +35,10 @@ const storeThresholdBytesDefault = 10_000;
  */
 export async function launch(options: LaunchOptions = {}): Promise<System> {
   refuseInside();
-  checkKeys("launch option", options, launchKeys);
-  const limits = merged("limit", defaultLimits, options.limits);
-  for (const [name, value] of Object.entries(limits)) {
-    if (typeof value !== "number" || !(value >= 0)) {
-      throw new ShoalError("BadInput", `Cannot launch: ${name} is ${String(value)}, expected a number from 0`);
-    }
-  }
-  const supervision: Supervision = merged("supervision option", defaultSupervision, options.supervision);
+  const what = "Cannot launch";
+  checkKeys(what, options, launchKeys);
+  const limits = limitsFrom(what, defaultLimits, options.limits);
+  const supervision = supervisionFrom(what, defaultSupervision, options.supervision);
   const strict = options.strict ?? process.env["SHOAL_STRICT"] === "1";
   const run = options.name ?? newRunName();
   const seed = options.seed ?? randomBytes(4).readUInt32LE();
@@ -79,21 +76,6 @@ function refuseInside(): void {
   if (actor !== undefined) {
     const who = `${actor.className} ${actor.id}`;
     throw new ShoalError("BadInput", `Cannot launch inside ${who}: an actor is part of a system, use this.spawn`);
-  }
-}
-
-function merged<T extends object>(what: string, defaults: T, given: Partial<T> | undefined): T {
-  if (given === undefined) return defaults;
-  checkKeys(what, given, Object.keys(defaults));
-  return { ...defaults, ...given };
-}
-
-function checkKeys(what: string, given: object, known: readonly string[]): void {
-  for (const key of Object.keys(given)) {
-    if (known.includes(key)) continue;
-    const near = nearest(key, known);
-    const hint = near === undefined ? `known are ${known.join(", ")}` : `did you mean ${near}?`;
-    throw new ShoalError("BadInput", `Cannot launch: there is no ${what} ${key}; ${hint}`);
   }
 }
 

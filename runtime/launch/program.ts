@@ -3,8 +3,18 @@
 import { ShoalError } from "../../stores/error.ts";
 import type { System } from "../system.ts";
 
-/** What a program's module exports. */
-export type Program = (system: System, ...rest: never[]) => unknown;
+/** What a program's module exports as its default; the rest is for programs with settings of their own. */
+export type Program = (
+  system: System,
+  settings: { readonly [name: string]: unknown },
+  say: (line: string) => void,
+) => unknown;
+
+export interface LoadedProgram {
+  readonly program: Program;
+  /** The program's own flags: a name, a default and a word on each. */
+  readonly settings: { readonly [name: string]: unknown };
+}
 
 let current: string | undefined;
 
@@ -14,8 +24,8 @@ export function loading(): string | undefined {
 }
 
 /** Loads a program by the URL of its module. */
-export async function loadProgram(url: string, name: string): Promise<Program> {
-  let loaded: { default?: unknown };
+export async function loadProgram(url: string, name: string): Promise<LoadedProgram> {
+  let loaded: { default?: unknown; settings?: unknown };
   current = name;
   try {
     loaded = await import(url);
@@ -30,5 +40,5 @@ export async function loadProgram(url: string, name: string): Promise<Program> {
     const text = `Cannot run ${name}: it has no default export; write export default async function (system) { … }`;
     throw new ShoalError("BadInput", text);
   }
-  return loaded.default as Program;
+  return { program: loaded.default as Program, settings: Object(loaded.settings ?? {}) };
 }

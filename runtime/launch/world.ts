@@ -3,12 +3,15 @@
 import { randomBytes } from "node:crypto";
 import type { Environment } from "../environment.ts";
 
+/** Timers of the platform take what is longer for no delay at all. */
+const delayMsMax = 2 ** 31 - 1;
+
 /** The real world. */
 export const realWorld: Environment = {
   now: () => performance.now(),
   date: () => Date.now(),
   after(delayMs, call) {
-    const timer = setTimeout(call, delayMs);
+    const timer = setTimeout(call, Math.min(delayMs, delayMsMax));
     return () => clearTimeout(timer);
   },
   soon: (call) => queueMicrotask(call),

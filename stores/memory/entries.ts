@@ -223,6 +223,8 @@ export function entries(options: EntriesOptions): Entries {
       }
     },
     release(entry) {
+      // What has lapsed stays Expired, whoever comes to release it.
+      if (environment.now() >= entry.deadline) settle(entry);
       if (entry.state === "sealed") entry.state = "released";
       settle(entry);
     },

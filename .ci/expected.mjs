@@ -1,0 +1,36 @@
+// What must have run in the clone test, whatever else did: fails where one of these is missing, skipped or failed.
+// Says nothing when all of it ran, so that the closing lines of `npm test` stay the last. `expected.mjs REPORT`
+import { readFileSync } from "node:fs";
+
+const rows = readFileSync(process.argv[2], "utf8").trim().split("\n").map((line) => JSON.parse(line));
+const passed = rows.filter((row) => row.outcome === "passed");
+const expected = {
+  "specs on Node 20": (row) => row.runtime === "node" && row.version.startsWith("20."),
+  "specs on Deno": (row) => row.runtime === "deno" && row.version.startsWith("2."),
+  "the suite's own tests on Node": (row) => row.spec === "suite" && row.runtime === "node",
+  "the suite's own tests on Deno": (row) => row.spec === "suite" && row.runtime === "deno",
+  "the rules of the house": (row) => row.name === "House: rooms know only the rooms they may",
+  "the format": (row) => row.name === "House: deno fmt finds nothing to change",
+  "the lint": (row) => row.name === "House: oxlint finds nothing, and finds a floating promise",
+  "the types": (row) => row.name === "House: tsc finds nothing, and finds a wrong type",
+  "the wrong and right programs": (row) =>
+    row.name === "Types reject every wrong program at its marked lines, and accept every right one",
+  "the set-up of a clone": (row) => row.spec === "clone",
+  "the README": (row) => row.spec === "readme",
+  "the program of the design, compiled, on Node 20": (row) =>
+    row.name === "Program of the design runs compiled on Node 20",
+  "the program of the design, from its sources, on Node 22": (row) =>
+    row.name === "Program of the design runs from its sources on Node 22",
+  "the program of the design, from its sources, on Deno": (row) =>
+    row.name === "Program of the design runs from its sources on Deno",
+  "the package on Node 20": (row) => row.name === "Package runs on Node 20",
+  "the package on Node 22": (row) => row.name === "Package runs on Node 22",
+  "the package on Node 24": (row) => row.name === "Package runs on Node 24",
+  "the package on Deno": (row) => row.name === "Package runs on Deno",
+  "the package's types under nodenext": (row) => row.name.startsWith("Package has types under nodenext"),
+  "the package's types under bundler": (row) => row.name.startsWith("Package has types under bundler"),
+};
+
+const missing = Object.entries(expected).filter(([, isIt]) => !passed.some(isIt)).map(([name]) => name);
+for (const name of missing) console.error(`FAIL: did not run or did not pass: ${name}`);
+process.exitCode = missing.length === 0 ? 0 : 1;

@@ -1,0 +1,95 @@
+// What a suite of benchmarks is made of: cases, the contenders that run them, and the bars to clear. Types only.
+
+import type { Answer } from "./protocol.ts";
+
+/** The numbers that describe the work of one case. */
+export type Parameters = { readonly [name: string]: number };
+
+/** One thing that is measured. */
+export interface Case {
+  readonly name: string;
+  /** What one of `unit` stands for, for the reader of the table. */
+  readonly title: string;
+  readonly unit: string;
+  readonly better: "more" | "less";
+  readonly parameters: Parameters;
+  /** Parameters of the rounds that warm up, where the full work would take too long. */
+  readonly warmUp?: Parameters;
+  /** A process of its own for each round, because a heap that has grown before would hide what is measured. */
+  readonly fresh?: boolean;
+  /** After so long a contender is given up. */
+  readonly timeoutMs: number;
+  /** What is compared, in `unit`. */
+  value(answer: Answer): number;
+  /** What is wrong with the answer; nothing where the work was done whole and in order. */
+  fault(answer: Answer): string | undefined;
+  /** What else is worth knowing, by its name with the unit last. */
+  readonly extras: { readonly [name: string]: (answer: Answer) => number };
+  readonly bars: readonly Bar[];
+}
+
+/** What must hold of our own result, beside those of the others. */
+export interface Bar {
+  readonly text: string;
+  /** Nothing where the others needed for it did not run. */
+  holds(own: Result, peers: readonly Result[]): boolean | undefined;
+}
+
+/** A program in some language that does the work. */
+export interface Contender {
+  readonly name: string;
+  /** The actor runtime it is written for, the same on each JavaScript runtime. */
+  readonly library: string;
+  readonly own: boolean;
+  /** Whether it bounds or shares out anything: the others pay for neither. */
+  readonly fair: boolean;
+  /** Why it does not run a case. */
+  readonly lacks: { readonly [name: string]: string };
+  /** Builds what must be built, and says what to start. Rejects where this machine has not what it takes. */
+  prepare(): Promise<Start>;
+}
+
+export interface Start {
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+export interface Suite {
+  readonly name: string;
+  readonly title: string;
+  readonly cases: readonly Case[];
+  contenders(runtimes: readonly Runtime[]): readonly Contender[];
+}
+
+export type Runtime = "node" | "deno";
+
+export interface Spread {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** What one contender reached in one case. */
+export interface Result extends Spread {
+  readonly contender: string;
+  readonly library: string;
+  readonly own: boolean;
+  readonly fair: boolean;
+  readonly extras: { readonly [name: string]: Spread };
+  readonly rounds: readonly Round[];
+}
+
+export interface Round {
+  readonly value: number;
+  readonly answer: Answer;
+  /** Cores that others than the contender and the harness kept busy meanwhile. */
+  readonly foreignCores: number;
+  /** Whether that was enough to doubt the round. */
+  readonly disturbed: boolean;
+}
+
+/** Who did not run something, and why. */
+export interface NotRun {
+  readonly contender: string;
+  readonly reason: string;
+}

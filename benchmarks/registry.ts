@@ -1,0 +1,42 @@
+// Every suite of benchmarks by its name: `npm run bench -- actors`.
+
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { actorCases } from "./actors/cases.ts";
+import { actorContenders } from "./actors/contenders.ts";
+import type { Parameters, Suite } from "./case.ts";
+
+/** The clone. The harness runs compiled, the workload and the programs in other languages lie with the sources. */
+export function rootFolder(): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const root = dirname(here);
+  return root.endsWith("dist") ? dirname(root) : root;
+}
+
+const durationMsMin = 500;
+
+/** Counts and durations are scaled for a quick look; widths and periods are what the case is about, and stay. */
+function workloadOf(suite: string, scale: number): { [name: string]: Parameters } {
+  const text = readFileSync(join(rootFolder(), "benchmarks", suite, "workload.json"), "utf8");
+  const workload = JSON.parse(text) as { [name: string]: Parameters };
+  const scaled = (key: string, value: number): number => {
+    if (key === "durationMs") return Math.max(Math.min(durationMsMin, value), value * scale);
+    return key === "count" || key === "rounds" ? Math.max(1, Math.round(value * scale)) : value;
+  };
+  return Object.fromEntries(
+    Object.entries(workload).map(([name, parameters]) => [
+      name,
+      Object.fromEntries(Object.entries(parameters).map(([key, value]) => [key, scaled(key, value)] as const)),
+    ]),
+  );
+}
+
+export const suites: { readonly [name: string]: (scale: number) => Suite } = {
+  actors: (scale) => ({
+    name: "actors",
+    title: "Actors in one process",
+    cases: actorCases(workloadOf("actors", scale)),
+    contenders: (runtimes) => actorContenders(rootFolder(), runtimes),
+  }),
+};

@@ -1,0 +1,72 @@
+// What was measured, as text for people: a table a case, our ratio to the best of the others, and the bars.
+
+import type { Case, Result, Spread } from "./case.ts";
+import type { Outcome } from "./rounds.ts";
+
+const figure = (value: number): string =>
+  Number.isFinite(value) ? value.toFixed(Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2) : "–";
+
+const range = ({ min, max }: Spread): string => `${figure(min)} – ${figure(max)}`;
+
+/** Above 1 is better, also where less is better: then the other's figure is divided by this one. */
+export function ratio(of: Case, own: Spread, other: Spread): number {
+  return of.better === "more" ? own.median / other.median : other.median / own.median;
+}
+
+function fromBest(of: Case, results: readonly Result[]): Result[] {
+  return [...results].sort((a, b) => of.better === "more" ? b.median - a.median : a.median - b.median);
+}
+
+/** The best of those that are not ours. */
+export function bestPeer(of: Case, results: readonly Result[]): Result | undefined {
+  return fromBest(of, results.filter(({ own }) => !own))[0];
+}
+
+function rows(lines: readonly (readonly string[])[]): string[] {
+  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  return lines.map((line) =>
+    `  ${line.map((cell, i) => i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)).join("  ")}`
+      .trimEnd()
+  );
+}
+
+/** The lines of one case. */
+export function caseLines(of: Case, outcome: Outcome): string[] {
+  const peer = bestPeer(of, outcome.results);
+  const extras = Object.keys(of.extras);
+  const lines = rows([
+    ["", of.unit, "min – max", "÷ best peer", ...extras, "disturbed"],
+    ...fromBest(of, outcome.results).map((result) => [
+      result.contender,
+      figure(result.median),
+      range(result),
+      result.own && peer !== undefined ? figure(ratio(of, result, peer)) : "",
+      ...extras.map((name) => figure(result.extras[name]?.median ?? NaN)),
+      marks(result),
+    ]),
+  ]);
+  return [
+    `${of.name}: ${of.title} (${of.better} is better)`,
+    ...lines,
+    ...outcome.notRun.map(({ contender, reason }) => `  not run: ${contender}: ${reason}`),
+    ...barLines(of, outcome.results),
+    "",
+  ];
+}
+
+/** How many rounds others on the machine disturbed. */
+function marks({ rounds }: Result): string {
+  const disturbed = rounds.filter((round) => round.disturbed).length;
+  return disturbed === 0 ? "" : `${disturbed} of ${rounds.length}`;
+}
+
+function barLines(of: Case, results: readonly Result[]): string[] {
+  const peers = results.filter(({ own }) => !own);
+  return results.filter(({ own }) => own).flatMap((result) =>
+    of.bars.map((bar) => {
+      const holds = bar.holds(result, peers);
+      const verdict = holds === undefined ? "open" : holds ? "pass" : "MISS";
+      return `  ${verdict}  ${result.contender}: ${bar.text}`;
+    })
+  );
+}

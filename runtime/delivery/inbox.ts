@@ -1,0 +1,182 @@
+// The receiving side of a stream: lets the next entry in, parks a stream that finds no room, acknowledges what is
+// applied for good, and keeps answers until their asker has committed.
+
+import type { AckFrame, Answer, AnswerFrame, Entry, MailFrame, NodeName } from "./protocol.ts";
+import { commonThrough } from "./rules.ts";
+import { type Actor, type Awaited, type Inbound, inboundOf, type Node, touchIn } from "./state.ts";
+
+/** Names a message for good, however often and in whatever epoch it comes again. */
+const identityOf = (source: string, entry: Entry): string =>
+  entry.key === "" ? `${source}~${entry.born}.${entry.sequence}` : entry.key;
+
+export function receive(node: Node, frame: MailFrame): void {
+  const actor = node.actors.get(frame.destination);
+  // What was never heard of may yet be spawned here. Silence leads its sender to `Suspended`.
+  if (actor === undefined) return;
+  if (actor.ended) return answerAtOnce(node, frame, actor, "ended");
+  let inbound = actor.inbounds.get(frame.source);
+  if (inbound === undefined) {
+    if (!node.rules.isMeant(frame.incarnation, actor)) return answerAtOnce(node, frame, actor, "new");
+    inbound = inboundOf(actor, frame.source, frame.node, frame.epoch, actor.durable ? 0 : frame.start);
+  }
+  touchIn(node, inbound);
+  if (frame.epoch > inbound.epoch && node.rules.mayAdopt(inbound)) adopt(node, inbound, frame);
+  // What the mailbox still holds of an older epoch comes first: the newer one waits until it is applied.
+  if (frame.epoch !== inbound.epoch || !node.rules.isMeant(frame.incarnation, actor)) return;
+  inbound.got = Math.max(inbound.got, frame.got);
+  dropKept(node, inbound, frame.forget);
+  if (inbound.parked) park(inbound, false);
+  const before = inbound.accepted;
+  for (const entry of frame.entries) {
+    if (entry.sequence <= inbound.accepted) continue;
+    if (!node.rules.isNext(entry.sequence, inbound.accepted)) break;
+    if (!accept(node, inbound, entry)) {
+      park(inbound, true);
+      break;
+    }
+  }
+  if (inbound.accepted === before) inbound.answerDue = true;
+}
+
+function adopt(node: Node, inbound: Inbound, frame: MailFrame): void {
+  inbound.base = commonThrough(frame.openings, inbound.epoch);
+  const at = node.rules.standsAt(inbound.cursor, inbound.base);
+  inbound.epoch = frame.epoch;
+  inbound.cursor = at;
+  inbound.sealed = at;
+  inbound.accepted = at;
+  inbound.got = 0;
+}
+
+function dropKept(node: Node, inbound: Inbound, forget: readonly string[]): void {
+  if (inbound.kept.length === 0) return;
+  inbound.kept = inbound.kept.filter((answer) =>
+    node.rules.keeps(answer, inbound.epoch, inbound.got) && !forget.includes(answer.key)
+  );
+}
+
+/** An asker that crashed may never run its step again, and nobody else would ever say so. */
+const doubtsOf = ({ kept, epoch, parked }: Inbound): readonly string[] =>
+  kept.length === 0
+    ? []
+    : kept.filter((answer) => answer.key !== "" && (parked || answer.epoch < epoch)).map(({ key }) => key);
+
+function accept(node: Node, inbound: Inbound, entry: Entry): boolean {
+  const { actor } = inbound;
+  const { sequence, kind, key, digest, bytes } = entry;
+  const repeats = (call: Awaited): boolean => node.rules.isRepeat(key, call);
+  const isRepeat = kind === "call" && key !== "" && (inbound.kept.some(repeats) || inbound.awaited.some(repeats));
+  if (kind === "void" || kind === "forget" || isRepeat) {
+    inbound.accepted = sequence;
+    inbound.skips.push(entry);
+    if (inbound.sealed + 1 === sequence) node.idleSkips.push(inbound);
+    return true;
+  }
+  if (!node.rules.admits(node, inbound, bytes, kind === "call")) return false;
+  inbound.accepted = sequence;
+  if (kind === "call") inbound.awaited.push({ sequence, key, digest });
+  actor.mailMessages += 1;
+  actor.mailBytes += bytes;
+  const identity = actor.durable ? identityOf(inbound.source, entry) : "";
+  const input = { source: inbound.source, epoch: inbound.epoch, sequence, identity, bytes, timer: "" };
+  node.commands.push({ type: "deliver", actor: actor.name, input, entry });
+  return true;
+}
+
+/** What a stream has passed: the answers that are new or have a new number, and the steps that may be forgotten. */
+export interface Passed {
+  readonly answers: Answer[];
+  readonly forgotten: string[];
+}
+
+/** Moves over what no handler runs on, answers repeats of calls, and forgets what its asker has committed. */
+export function passSkips(inbound: Inbound, { answers, forgotten }: Passed): void {
+  while (inbound.skips.length > 0 && inbound.skips[0]!.sequence === inbound.sealed + 1) {
+    const { sequence, kind, key, digest } = inbound.skips.shift()!;
+    inbound.sealed = sequence;
+    if (kind === "forget") {
+      inbound.kept = inbound.kept.filter((answer) => !answer.key.startsWith(key));
+      forgotten.push(key);
+    }
+    const index = kind === "call" ? inbound.kept.findIndex((answer) => answer.key === key) : -1;
+    if (index < 0) continue;
+    const answer = inbound.kept[index]!;
+    const again: Answer = answer.digest === digest
+      ? { ...answer, epoch: inbound.epoch, sequence }
+      : { ...answer, epoch: inbound.epoch, sequence, digest, result: "conflict", body: undefined };
+    inbound.kept.splice(index, 1);
+    inbound.kept.push(again);
+    answers.push(again);
+    inbound.answerDue = true;
+  }
+}
+
+function park(inbound: Inbound, parked: boolean): void {
+  if (inbound.parked === parked) return;
+  inbound.parked = parked;
+  inbound.actor.parkedStreams += parked ? 1 : -1;
+}
+
+/** There is room again: the senders of parked streams are told, and say again what found none. */
+export function wake(node: Node, actor: Actor): void {
+  if (!node.rules.wakes(actor, node.limits.mailboxMessagesMax)) return;
+  for (const inbound of actor.inbounds.values()) {
+    if (!inbound.parked) continue;
+    park(inbound, false);
+    touchIn(node, inbound);
+  }
+}
+
+/** Says how far a stream is and how much room there is, and gives the answers that its asker lacks. */
+export function report(node: Node, inbound: Inbound): void {
+  inbound.dirty = false;
+  const { actor, source, epoch: streamEpoch } = inbound;
+  if (actor.inbounds.get(source) !== inbound) return;
+  const head = { node: node.name, epoch: node.epoch, source, destination: actor.name, streamEpoch };
+  const isClosed = inbound.parked || actor.snapshotDue || actor.reloadDue;
+  const ack: AckFrame = {
+    type: "ack",
+    ...head,
+    cursorEpoch: inbound.cursorEpoch,
+    incarnation: actor.durable ? 0 : actor.incarnation,
+    state: "known",
+    through: node.rules.acknowledges(inbound),
+    accepted: inbound.accepted,
+    creditMessages: isClosed ? 0 : Math.max(0, node.limits.mailboxMessagesMax - actor.mailMessages),
+    creditBytes: isClosed ? 0 : Math.max(0, node.limits.mailboxBytesMax - actor.mailBytes),
+    got: inbound.got,
+    doubts: doubtsOf(inbound),
+  };
+  send(node, inbound.node, ack);
+  if (!inbound.answerDue) return;
+  inbound.answerDue = false;
+  const through = node.rules.mayAnswer(inbound);
+  const answers = inbound.kept.filter(({ epoch, sequence }) =>
+    epoch === inbound.epoch && sequence > inbound.got && sequence <= through
+  );
+  if (answers.length > 0) send(node, inbound.node, { type: "answer", ...head, answers });
+}
+
+function answerAtOnce(node: Node, frame: MailFrame, actor: Actor, state: AckFrame["state"]): void {
+  send(node, frame.node, {
+    type: "ack",
+    node: node.name,
+    epoch: node.epoch,
+    source: frame.source,
+    destination: frame.destination,
+    streamEpoch: frame.epoch,
+    cursorEpoch: 0,
+    incarnation: actor.durable ? 0 : actor.incarnation,
+    state,
+    through: 0,
+    accepted: 0,
+    creditMessages: 0,
+    creditBytes: 0,
+    got: 0,
+    doubts: [],
+  });
+}
+
+function send(node: Node, to: NodeName, frame: AckFrame | AnswerFrame): void {
+  node.commands.push({ type: "send", node: to, frame });
+}

@@ -1,0 +1,279 @@
+// What a handler does, made one step: what it tells, asks and answers, and where its input stood. A volatile actor's
+// step takes effect at once. A durable actor's is sealed into one record, and what it tells leaves after the commit.
+
+import type { Answer, CursorRecord, Event, Input, Sending, SentRecord, StepRecord, Timer } from "./protocol.ts";
+import { type Passed, passSkips, wake } from "./inbox.ts";
+import { append, refusal, settle } from "./outbox.ts";
+import {
+  type Actor,
+  type Inbound,
+  type Node,
+  type Outbound,
+  outboundOf,
+  type Sealed,
+  type Step,
+  touchIn,
+  touchOut,
+} from "./state.ts";
+
+type EventOf<T extends Event["type"]> = Extract<Event, { type: T }>;
+
+export function begin(actor: Actor, { input, chain }: EventOf<"began">): void {
+  actor.step = { identity: input.identity, chain, ordinal: 0, asked: [], told: [] };
+}
+
+export function tell(node: Node, actor: Actor, message: Sending): void {
+  const out = outboundOf(node, actor, message.to, message.node);
+  const code = refusal(node, out, message.bytes);
+  if (code !== undefined) return settle(node, message.token, "failed", code);
+  if (!actor.durable) {
+    append(node, out, "tell", message, "", "", []);
+    return;
+  }
+  // It gets its number when the step ends: an ask of the same step must be able to leave before it.
+  if (actor.step === undefined) return settle(node, message.token, "failed", "BadInput");
+  out.reserved += 1;
+  out.reservedBytes += message.bytes;
+  actor.step.told.push({ out, body: message.body, bytes: message.bytes, pins: message.pins, token: 0 });
+  settle(node, message.token, "done");
+}
+
+export function ask(node: Node, actor: Actor, message: EventOf<"ask">): void {
+  const out = outboundOf(node, actor, message.to, message.node);
+  const { step } = actor;
+  const chain = [...(step?.chain ?? []), actor.name];
+  if ((step !== undefined && chain.includes(message.to)) || (actor.durable && step === undefined)) {
+    return settle(node, message.token, "failed", "BadInput", chain);
+  }
+  const open = actor.durable ? step!.ordinal : out.calls.length;
+  const code = open >= node.limits.callsMax ? "CapacityExceeded" : refusal(node, out, message.bytes);
+  // What this run of a step is refused, an earlier run may have been granted.
+  if (code !== undefined) return settle(node, message.token, node.rules.refusedAsk(actor, code), code);
+  if (!actor.durable || step === undefined) {
+    append(node, out, "call", message, "", message.digest, chain);
+    return;
+  }
+  step.ordinal += 1;
+  const key = node.rules.callKey(node.rules.stepKey(actor.name, step.identity), step.ordinal);
+  const { sequence } = append(node, out, "call", message, key, message.digest, chain);
+  actor.touched.push(out);
+  if (!step.asked.includes(out)) step.asked.push(out);
+  // It may know what earlier steps did, and leaves at once only when they are committed.
+  const before = actor.uncommitted.at(-1);
+  if (before === undefined) out.leave = sequence;
+  else before.leaves.push({ out, sequence });
+}
+
+export function finish(node: Node, actor: Actor, event: EventOf<"finished">): void {
+  const { input } = event;
+  const inbound = actor.inbounds.get(input.source);
+  const isTimer = input.timer !== "";
+  // A late word of a handler that was given up changes nothing.
+  const isCurrent = isTimer
+    ? actor.fired.delete(input.timer)
+    : inbound?.epoch === input.epoch && inbound.sealed + 1 === input.sequence;
+  if (!isCurrent) return;
+  const { step } = actor;
+  actor.step = undefined;
+  if (!isTimer) actor.mailMessages -= 1;
+  actor.mailBytes -= input.bytes;
+  const passed: Passed = { answers: [], forgotten: [] };
+  if (!isTimer) conclude(inbound!, event, passed);
+  if (actor.durable) {
+    if (step !== undefined) endStep(node, actor, step, event.discard);
+    seal(node, actor, {
+      cursors: isTimer ? [] : [inbound!],
+      passed,
+      input,
+      change: event.discard ? undefined : event.change,
+      pins: event.discard ? undefined : event.pins,
+      timersSet: event.discard ? [] : event.timersSet ?? [],
+      timersDone: [...(event.discard ? [] : event.timersDone ?? []), ...(isTimer ? [input.timer] : [])],
+    });
+  } else if (!isTimer) apply(node, inbound!);
+  wake(node, actor);
+}
+
+/** Moves the stream past its entry and writes down the answer, if it was a call. */
+function conclude(inbound: Inbound, { input, threw, body }: EventOf<"finished">, passed: Passed): void {
+  inbound.sealed = input.sequence;
+  const call = inbound.awaited[0];
+  if (call !== undefined && call.sequence === input.sequence) {
+    inbound.awaited.shift();
+    const { sequence, key, digest } = call;
+    const answer: Answer = { epoch: inbound.epoch, sequence, key, digest, result: threw ? "threw" : "value", body };
+    inbound.kept.push(answer);
+    inbound.answerDue = true;
+    passed.answers.push(answer);
+  }
+  passSkips(inbound, passed);
+}
+
+/** What happened to a volatile actor's memory has happened for good. */
+function apply(node: Node, inbound: Inbound): void {
+  inbound.cursor = inbound.sealed;
+  inbound.cursorEpoch = inbound.epoch;
+  touchIn(node, inbound);
+}
+
+/** Numbers what the step has told. Calls that it did not wait for are settled: nobody can hear their answers. */
+function endStep(node: Node, actor: Actor, step: Step, discard: boolean): void {
+  for (const message of step.told) {
+    const { out } = message;
+    out.reserved -= 1;
+    out.reservedBytes -= message.bytes;
+    if (!node.rules.isTold(discard)) continue;
+    append(node, out, "tell", message, "", "", []);
+    actor.touched.push(out);
+  }
+  const key = node.rules.stepKey(actor.name, step.identity);
+  for (const out of step.asked) {
+    for (const { token } of out.calls.splice(0)) settle(node, token, "unknown", "Cancelled");
+    if (!node.rules.forgets()) continue;
+    append(node, out, "forget", nothing, key, "", []);
+    actor.touched.push(out);
+  }
+}
+
+const nothing = { body: undefined, bytes: 0, pins: [], token: 0 };
+
+interface Parts {
+  readonly cursors: readonly Inbound[];
+  readonly passed: Passed;
+  readonly input?: Input;
+  readonly change?: StepRecord["change"];
+  readonly pins?: readonly string[] | undefined;
+  readonly timersSet?: readonly Timer[];
+  readonly timersDone?: readonly string[];
+}
+
+/** Makes the record of a step, and puts it into the journal's queue. */
+export function seal(node: Node, actor: Actor, parts: Parts): void {
+  const { change, input, pins } = parts;
+  actor.replayMessages += 1;
+  actor.replayBytes += input?.bytes ?? 0;
+  const { replayMessagesMax, replayBytesMax } = node.limits;
+  const isDue = node.rules.mustSnapshot(actor.replayMessages, replayMessagesMax, actor.replayBytes, replayBytesMax);
+  const whole = change !== undefined && "state" in change && (isDue || input === undefined);
+  for (const id of parts.timersDone ?? []) actor.timers.delete(id);
+  for (const timer of parts.timersSet ?? []) actor.timers.set(timer.id, timer);
+  const inbounds = whole ? [...actor.inbounds.values()] : parts.cursors;
+  const outs = whole ? [...actor.outbounds.values()] : actor.touched;
+  const before = new Map<Outbound, number>(outs.map((out) => [out, out.recorded]));
+  const record: StepRecord = {
+    actor: actor.name,
+    epoch: node.epoch,
+    whole,
+    cursors: inbounds.flatMap((inbound) => cursorRecord(node, inbound, parts.passed, whole)),
+    sent: [...before.keys()].map((out) => sentRecord(out, whole)),
+    change,
+    timersSet: whole ? [...actor.timers.values()] : parts.timersSet ?? [],
+    timersDone: parts.timersDone ?? [],
+    pins: whole ? pins ?? actor.pins : pins,
+    input,
+  };
+  const sealed: Sealed = {
+    actor,
+    record,
+    bytes: input?.bytes ?? 0,
+    cursors: inbounds.map((inbound) => ({ inbound, epoch: inbound.epoch, sequence: inbound.sealed })),
+    leaves: outs.map((out) => ({ out, sequence: out.last })),
+    unpin: repinState(node, actor, pins),
+  };
+  actor.touched = [];
+  actor.uncommitted.push(sealed);
+  node.sealed.push(sealed);
+  if (whole) {
+    actor.replayMessages = 0;
+    actor.replayBytes = 0;
+    actor.snapshotDue = false;
+  } else if (isDue && !actor.snapshotDue) {
+    actor.snapshotDue = true;
+    node.commands.push({ type: "snapshot", actor: actor.name });
+  }
+}
+
+function cursorRecord(node: Node, inbound: Inbound, passed: Passed, whole: boolean): CursorRecord[] {
+  const sequence = node.rules.commitsCursor(inbound);
+  if (sequence === undefined) return [];
+  const { source, node: at, epoch, got, base, kept } = inbound;
+  const { answers, forgotten } = passed;
+  return [{ source, node: at, epoch, sequence, got, base, kept: whole ? [...kept] : answers, forgotten }];
+}
+
+function sentRecord(out: Outbound, whole: boolean): SentRecord {
+  const { destination, node, incarnation, start, acked, last, openings } = out;
+  const after = whole ? acked : Math.max(acked, out.recorded);
+  out.recorded = last;
+  const entries = out.items.slice(out.head + after - acked);
+  return { destination, node, incarnation, start, acked, last, entries, openings: whole ? openings : [] };
+}
+
+/** The new state's references are pinned before its commit, the old one's until after it. */
+function repinState(node: Node, actor: Actor, pins: readonly string[] | undefined): Sealed["unpin"] {
+  if (pins === undefined) return undefined;
+  const before = { pins: actor.pins, holder: actor.pinsHolder };
+  actor.pins = pins;
+  actor.pinsHolder = `state/${actor.name}/${node.epoch}.${node.pinsHolders += 1}`;
+  if (pins.length > 0) node.commands.push({ type: "pin", pins, holder: actor.pinsHolder });
+  return before;
+}
+
+/** Moves over repeats and withdrawn entries that came when no handler was running for their stream. */
+export function passIdle(node: Node): void {
+  for (const inbound of node.idleSkips.splice(0)) {
+    if (inbound.skips[0]?.sequence !== inbound.sealed + 1) continue;
+    const passed: Passed = { answers: [], forgotten: [] };
+    passSkips(inbound, passed);
+    if (inbound.actor.durable) seal(node, inbound.actor, { cursors: [inbound], passed });
+    else apply(node, inbound);
+  }
+}
+
+/** Forgets what an actor that lost its memory had in hand; a durable one gets it again from its senders. */
+export function crash(node: Node, actor: Actor): void {
+  for (const { out, bytes } of actor.step?.told ?? []) {
+    out.reserved -= 1;
+    out.reservedBytes -= bytes;
+  }
+  actor.step = undefined;
+  actor.mailMessages = 0;
+  actor.mailBytes = 0;
+  for (const out of actor.outbounds.values()) out.calls = [];
+  for (const id of actor.fired) {
+    node.commands.push({ type: "schedule", actor: actor.name, timer: actor.timers.get(id)! });
+  }
+  actor.fired.clear();
+  if (!actor.durable) {
+    actor.incarnation = node.rules.nextLife(actor.incarnation);
+    actor.inbounds.clear();
+    actor.parkedStreams = 0;
+    return;
+  }
+  for (const inbound of actor.inbounds.values()) {
+    inbound.accepted = inbound.sealed;
+    inbound.awaited = [];
+    inbound.skips = [];
+    touchIn(node, inbound);
+  }
+  actor.reloadDue = true;
+  reload(node, actor);
+}
+
+/** Answers a receiver that keeps answers for steps of this actor: those that are over may be forgotten. */
+export function resolve(node: Node, out: Outbound, doubts: readonly string[]): void {
+  const over = doubts.filter((key) => node.rules.isOver(out.source, key));
+  if (over.length === 0) return;
+  out.forget = over;
+  out.probe = true;
+  touchOut(node, out);
+}
+
+/** Its memory is read back once all that it did is committed. */
+export function reload(node: Node, actor: Actor): void {
+  if (!actor.reloadDue || actor.uncommitted.length > 0) return;
+  actor.reloadDue = false;
+  node.commands.push({ type: "reload", actor: actor.name });
+  for (const inbound of actor.inbounds.values()) touchIn(node, inbound);
+  wake(node, actor);
+}
