@@ -3,7 +3,7 @@
 
 import type { Tensors } from "../stores/store.ts";
 import type { Random } from "./random.ts";
-import type { ActorRef, AnyActorRef, Asks, Message } from "./ref.ts";
+import type { ActorRef, AnyActorRef, Asks, Message, Takes } from "./ref.ts";
 import type { ActorClass, Ended, Pool, PoolOptions, Spawning, SpawnOptions, StopOptions } from "./system.ts";
 
 /** Writes to the run's log, with who and when. */
@@ -139,7 +139,7 @@ export abstract class Actor<Self = unknown> {
   }
 
   /** Sends this actor a message, with an `Ended`, when the other has ended; at once where it has already. */
-  watch<K extends Asks<Self>>(actor: AnyActorRef, method: K): void {
+  watch<K extends Takes<Self, Ended>>(actor: AnyActorRef, method: K): void {
     this.#ground.watch(actor, method);
   }
 

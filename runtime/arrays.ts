@@ -1,21 +1,28 @@
 // The arrays that a message may carry by value, by the names they have on the way.
 
-const arrayTypes = {
-  Int8Array,
-  Uint8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
-} as const;
+import type { SmallArray } from "./ref.ts";
 
-export type ArrayName = keyof typeof arrayTypes;
-export type SmallArray = InstanceType<(typeof arrayTypes)[ArrayName]>;
+export type ArrayName = SmallArray[typeof Symbol.toStringTag];
+
+interface ArrayType {
+  new (length: number): SmallArray;
+  readonly prototype: object;
+  readonly BYTES_PER_ELEMENT: number;
+}
+
+const arrayTypes: { readonly [K in ArrayName]: ArrayType } = {
+  Int8Array: Int8Array,
+  Uint8Array: Uint8Array,
+  Uint8ClampedArray: Uint8ClampedArray,
+  Int16Array: Int16Array,
+  Uint16Array: Uint16Array,
+  Int32Array: Int32Array,
+  Uint32Array: Uint32Array,
+  Float32Array: Float32Array,
+  Float64Array: Float64Array,
+  BigInt64Array: BigInt64Array,
+  BigUint64Array: BigUint64Array,
+};
 
 const names: ReadonlyMap<object, ArrayName> = new Map(
   Object.entries(arrayTypes).map(([name, type]) => [type.prototype, name as ArrayName]),

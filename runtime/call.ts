@@ -40,7 +40,6 @@ export function senderOf(ticket: Ticket): Reference {
 export class Call extends Parcel {
   readonly method: string;
   timeoutMs: number;
-  waitsFor = "an answer";
   /** Whether its handler has begun: from here on nobody can say that it did not happen. */
   running = false;
   settled = false;
@@ -104,7 +103,7 @@ export class Call extends Parcel {
   }
 
   override expired(): void {
-    this.abandon("Timeout", `waited ${this.timeoutMs} ms for ${this.waitsFor}`);
+    this.abandon("Timeout", `waited ${this.timeoutMs} ms for an answer`);
   }
 
   /** Follows the caller's signal. */

@@ -1,13 +1,14 @@
 // One actor at work: what waits for it, whose turn it is, and how each message ends. How messages come here is in
 // `sending.ts`; how an actor starts, fails and ends in `life.ts`.
 
-import { isShoalError, ShoalError } from "../stores/error.ts";
-import type { Tensor, TensorRef } from "../stores/store.ts";
+import { ShoalError } from "../stores/error.ts";
+import type { TensorRef } from "../stores/store.ts";
 import type { Ground, Lives } from "./actor.ts";
 import { Call, Parcel, type Ticket } from "./call.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Environment } from "./environment.ts";
-import { handlerError } from "./failure.ts";
+import type { Extras } from "./extras.ts";
+import { handlerError, unanswerable } from "./failure.ts";
 import type { Handler } from "./kind.ts";
 import type { LogSink } from "./log.ts";
 import type { Mailbox } from "./mailbox.ts";
@@ -16,35 +17,13 @@ import type { Reference, Source, Target } from "./reference.ts";
 import type { Fact } from "./run/records.ts";
 import type { Runnable, Scheduler } from "./scheduler.ts";
 import { type Generating, isGenerator, streamed } from "./stream.ts";
-import type { Failures } from "./supervision.ts";
-import type { Ended, Limits } from "./system.ts";
+import type { Limits } from "./system.ts";
 import type { Terms } from "./terms.ts";
 import { turn } from "./turn.ts";
 
 /** Where an actor stands: `waiting` for a restart, or `due` for it. From `draining` on nothing more is let in. */
 export const Phase = { starting: 0, waiting: 1, due: 2, running: 3, draining: 4, stopping: 5, ended: 6 } as const;
 export type Phase = (typeof Phase)[keyof typeof Phase];
-
-/** What few actors have, kept apart so that an idle one stays small. */
-export interface Extras {
-  name?: string;
-  children?: Set<Cell>;
-  watchers?: Set<(ended: Ended) => void>;
-  failures?: Failures;
-  /** What its handlers asked and have no answer to. */
-  asking?: Set<Call>;
-  /** What its running handler got from the store, and the answers with tensors that it received. */
-  views?: Set<Tensor>;
-  received?: Parcel[];
-  /** Those whose start or end its running handler waits for. */
-  waitsFor?: Set<Cell>;
-  /** What ends with the current life: timers, pools. */
-  leaving?: Set<() => void>;
-  stop?: { readonly promise: Promise<Ended>; readonly settle: (ended: Ended) => void };
-  /** It is to end once what it took in is handled. */
-  draining?: { readonly deadline: number; readonly cancel: () => void; readonly drained: () => void };
-  end?: Ended;
-}
 
 /** What all actors of a system share. */
 export interface Home {
@@ -100,9 +79,10 @@ export class Cell implements Target, Source, Runnable, Lives {
   /** How many of its own messages wait for room elsewhere. */
   waitingElsewhere = 0;
   mailbox: Mailbox | undefined = undefined;
-  /** The message whose handler is under way, where there is more to it than its sender. */
+  /** What it is doing, and the message that it does it for where there is more to that than its sender. */
+  handling: Handler | undefined = undefined;
   running: Parcel | undefined = undefined;
-  extras: Extras | undefined = undefined;
+  extras: Extras<Cell> | undefined = undefined;
 
   constructor(serial: number, home: Home, terms: Terms, parent: Cell | undefined, input: unknown) {
     this.serial = serial;
@@ -120,7 +100,7 @@ export class Cell implements Target, Source, Runnable, Lives {
     return this.terms.kind.name;
   }
 
-  get extra(): Extras {
+  get extra(): Extras<Cell> {
     return this.extras ??= {};
   }
 
@@ -213,6 +193,7 @@ export class Cell implements Target, Source, Runnable, Lives {
       }
       this.running = ticket;
     }
+    this.handling = handler;
     let result: unknown;
     let pending: Promise<unknown> | undefined;
     turn.actor = this;
@@ -262,6 +243,7 @@ export class Cell implements Target, Source, Runnable, Lives {
   }
 
   private finish(handler: Handler, ticket: Ticket, result: unknown): void {
+    this.handling = undefined;
     const { extras, home } = this;
     if (extras?.views !== undefined) {
       const fault = home.endViews(this);
@@ -299,10 +281,8 @@ export class Cell implements Target, Source, Runnable, Lives {
     if (value === streamed || isPrimitive(value)) return call.resolve(value);
     try {
       call.resolve(this.home.passBack(value, call));
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message.replace(/^Cannot send message/, "answer") : String(cause);
-      const code = isShoalError(cause) ? cause.code : "BadInput";
-      call.reject(new ShoalError(code, `${call.what}: its answer cannot be sent, ${why}`, { outcome: "done", cause }));
+    } catch (error) {
+      call.reject(unanswerable(call, error));
     }
   }
 }

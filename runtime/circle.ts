@@ -5,34 +5,29 @@ import type { Cell } from "./cell.ts";
 /** The chain from asker to asker that one more ask would close, or nothing. */
 export function circle(asker: Cell, asked: Cell): Cell[] | undefined {
   if (asked === asker) return [asker, asker];
-  if (!waits(asked)) return undefined;
-  const seen = new Set<Cell>([asked]);
-  const chain = [asker, asked];
-
-  function search(cell: Cell): boolean {
-    for (const next of waits(cell) ? waitedFor(cell) : []) {
-      chain.push(next);
-      if (next === asker) return true;
-      if (!seen.has(next)) {
-        seen.add(next);
-        if (search(next)) return true;
-      }
-      chain.pop();
+  // Who was reached from whom; a chain may be longer than the stack is deep.
+  const from = new Map<Cell, Cell>([[asked, asker]]);
+  const open = [asked];
+  for (let cell = open.pop(); cell !== undefined; cell = open.pop()) {
+    for (const next of waitedFor(cell)) {
+      if (next === asker) return chainTo(cell, asker, from);
+      if (from.has(next)) continue;
+      from.set(next, cell);
+      open.push(next);
     }
-    return false;
   }
-
-  return search(asked) ? chain : undefined;
+  return undefined;
 }
 
-/** Only a handler that is under way waits, or one that is starting another right now. */
-function waits(cell: Cell): boolean {
-  const { extras } = cell;
-  if (extras === undefined) return false;
-  return (cell.busy && (extras.asking?.size ?? 0) > 0) || (extras.waitsFor?.size ?? 0) > 0;
+function chainTo(last: Cell, asker: Cell, from: ReadonlyMap<Cell, Cell>): Cell[] {
+  const chain = [asker];
+  for (let cell: Cell | undefined = last; cell !== undefined && cell !== asker; cell = from.get(cell)) chain.push(cell);
+  return [...chain, asker].reverse();
 }
 
-function* waitedFor({ extras }: Cell): Generator<Cell> {
-  for (const call of extras?.asking ?? []) yield call.from.target as Cell;
-  yield* extras?.waitsFor ?? [];
+/** Only a handler that is under way waits for answers; one also waits for those that it is starting. */
+function* waitedFor({ busy, extras }: Cell): Generator<Cell> {
+  if (extras === undefined) return;
+  if (busy) { for (const call of extras.asking ?? []) yield call.from.target as Cell; }
+  yield* extras.waitsFor ?? [];
 }

@@ -7,11 +7,10 @@ import type { Environment } from "./environment.ts";
 import { errorRecord, identity } from "./failure.ts";
 import type { EndReason } from "./run/records.ts";
 import type { Ended, StopOptions } from "./system.ts";
+import { turn } from "./turn.ts";
 
 /** What the engine does when an actor ends. */
 export interface Registry {
-  /** Its name is free again. */
-  leaving(cell: Cell): void;
   ended(cell: Cell): void;
   /** A failure that nobody above will judge. */
   escalated(cell: Cell, error: unknown): void;
@@ -64,13 +63,21 @@ export function ending(registry: Registry, leave: (cell: Cell) => void): Ending 
     cell.phase = Phase.stopping;
     extra.draining?.cancel();
     delete extra.draining;
-    registry.leaving(cell);
     discardMail(cell, reason);
     abandonRunning(cell);
     const { stopping } = (cell.actor ?? {}) as { stopping?: () => unknown };
     // A crashed actor's state is not to be trusted with a farewell.
     if (stopping !== undefined && reason !== "crashed" && reason !== "escalated") {
-      await within(timeoutMs, home.environment, () => stopping.call(cell.actor), (thrown) => {
+      const farewell = (): unknown => {
+        const before = turn.actor;
+        turn.actor = cell;
+        try {
+          return stopping.call(cell.actor);
+        } finally {
+          turn.actor = before;
+        }
+      };
+      await within(timeoutMs, home.environment, farewell, (thrown) => {
         const failed = {
           actor: identity(cell),
           during: "stopping",

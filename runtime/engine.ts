@@ -8,8 +8,7 @@ import { Cell, type Home, Phase } from "./cell.ts";
 import { decodeMessage, encodeMessage } from "./codec.ts";
 import { deadlines } from "./deadlines.ts";
 import type { Environment } from "./environment.ts";
-import { errorRecord, identity } from "./failure.ts";
-import { kindOf } from "./kind.ts";
+import { errorRecord, identity, unanswerable } from "./failure.ts";
 import { type Letters, letters } from "./letters.ts";
 import { type Lifecycle, lifecycle } from "./life.ts";
 import { type LogSink, printLog } from "./log.ts";
@@ -21,7 +20,8 @@ import { scheduler } from "./scheduler.ts";
 import { SendingReference } from "./sending.ts";
 import { pump, streamed } from "./stream.ts";
 import type { Ended, Limits } from "./system.ts";
-import type { Terms } from "./terms.ts";
+import { nobody, type Terms } from "./terms.ts";
+import { turn } from "./turn.ts";
 
 export interface EngineOptions {
   readonly node: string;
@@ -51,12 +51,15 @@ export interface Engine {
 
 /** Mailboxes that are empty go round: an idle actor has none. */
 const spareMailboxesMax = 256;
-const endsKeptMax = 10_000;
-/** The class of the program, and of actors that are gone. */
-class Nobody {}
-
+const endsKeptMax = 1_000;
+const delayMsMax = 2 ** 31 - 1;
 export function engine(options: EngineOptions): Engine {
-  const { node, environment, store, limits, strict } = options;
+  const { node, store, limits, strict } = options;
+  // Timers of the platform take what is longer than this for no delay at all.
+  const environment: Environment = {
+    ...options.environment,
+    after: (delayMs, call) => options.environment.after(Math.min(delayMs, delayMsMax), call),
+  };
   const counts = { handled: 0, crashes: 0, restarts: 0, spawned: 0 };
   const cells = new Map<number, Cell>();
   const names = new Map<string, Cell>();
@@ -85,11 +88,9 @@ export function engine(options: EngineOptions): Engine {
   const life = lifecycle({
     counts,
     escalated: options.escalated,
-    leaving(cell) {
+    ended(cell) {
       const name = cell.extras?.name;
       if (name !== undefined && names.get(name) === cell) names.delete(name);
-    },
-    ended(cell) {
       cells.delete(cell.serial);
       // Whoever asks late how it ended is told, as long as not too many have ended since.
       if (cell.extras?.end !== undefined) ends.set(cell.id, cell.extras.end);
@@ -216,13 +217,31 @@ export function engine(options: EngineOptions): Engine {
         return streamed;
       }
       const { from } = call;
-      await pump(generator, call.flow, (value) => {
-        const passage = passageTo(from.source, from.life);
-        const passed = pass(value, passage);
-        if (passage.tensors === undefined) return { value: passed, done() {} };
-        const parcel = new Parcel(from, passage.tensors, hold(passage.tensors));
-        return { value: passed, done: () => over(parcel, true) };
-      }, takeTurn);
+      await pump(generator, {
+        flow: call.flow,
+        turn: takeTurn,
+        resume() {
+          turn.actor = cell;
+          try {
+            return generator.next();
+          } finally {
+            turn.actor = undefined;
+          }
+        },
+        pass(value) {
+          try {
+            const passage = passageTo(from.source, from.life);
+            const passed = pass(value, passage);
+            if (passage.tensors === undefined) return { value: passed, done() {} };
+            const parcel = new Parcel(from, passage.tensors, hold(passage.tensors));
+            return { value: passed, done: () => over(parcel, true) };
+          } catch (error) {
+            // As an answer that cannot be sent: the caller is told, the actor lives on.
+            call.reject(unanswerable(call, error));
+            return { value: undefined, done() {} };
+          }
+        },
+      });
       return streamed;
     },
     endViews(cell) {
@@ -260,11 +279,6 @@ export function engine(options: EngineOptions): Engine {
     record,
   };
 
-  function nobody(name: string): Terms {
-    const kind = kindOf({ name, prototype: Nobody.prototype }, Nobody.prototype);
-    return { Class: Nobody, kind, supervision: nobodySupervision, mailboxMessagesMax: 0, mailboxBytesMax: 0 };
-  }
-
   const program = new Cell(0, home, nobody("Program"), undefined, undefined);
 
   function make(terms: Terms, parent: Cell | undefined, input: unknown): Cell {
@@ -277,12 +291,3 @@ export function engine(options: EngineOptions): Engine {
 
   return { home, life, letters: dead, log, counts, cells, names, program, make };
 }
-
-const nobodySupervision: Terms["supervision"] = {
-  on: "stop",
-  restartsMax: 0,
-  windowMs: 0,
-  backoffMs: 0,
-  backoffMaxMs: 0,
-  beyond: "stop",
-};

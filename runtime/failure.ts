@@ -34,6 +34,13 @@ function plainError(error: Error): Error {
   return "code" in error ? Object.assign(plain, { code: safely(() => error.code) }) : plain;
 }
 
+/** What a caller gets whose answer is no message. */
+export function unanswerable(call: { readonly what: string }, cause: unknown): ShoalError {
+  const why = safely(() => cause instanceof Error ? cause.message : cause).replace(/^Cannot send message/, "answer");
+  const code = isShoalError(cause) ? cause.code : "BadInput";
+  return new ShoalError(code, `${call.what}: its answer cannot be sent, ${why}`, { outcome: "done", cause });
+}
+
 /** What a record keeps. */
 export function errorRecord(error: unknown): ErrorRecord {
   if (!(error instanceof Error)) return { code: "Error", message: safely(() => inspect(error)) };

@@ -3,15 +3,15 @@
 import { ShoalError } from "../stores/error.ts";
 import type { Tensors } from "../stores/store.ts";
 import type { Ground, Timer } from "./actor.ts";
-import { Call } from "./call.ts";
+import { Call, Parcel } from "./call.ts";
 import { type Cell, Phase } from "./cell.ts";
 import type { Handler } from "./kind.ts";
 import { identity } from "./failure.ts";
 import { actorLog, type LogSink } from "./log.ts";
-import type { Work } from "./pool.ts";
+import type { Pooling, Work } from "./pool.ts";
 import type { Random } from "./random.ts";
 import type { AnyActorRef } from "./ref.ts";
-import type { ActorClass, Ended, PoolOptions, StopOptions } from "./system.ts";
+import type { ActorClass, Ended, StopOptions } from "./system.ts";
 import type { SendingReference } from "./sending.ts";
 import type { Spawn } from "./spawning.ts";
 import { heldTensors } from "./tensors.ts";
@@ -22,7 +22,7 @@ export interface Doings {
   readonly log: LogSink;
   random(cell: Cell): Random;
   readonly spawn: Spawn;
-  pool<C extends ActorClass>(by: Cell, life: number, Class: C, options: PoolOptions<C>): Promise<Work>;
+  pool(by: Cell, life: number, Class: ActorClass, options: Pooling): Promise<Work>;
   find(by: Cell, Class: ActorClass, name: string): Promise<SendingReference | undefined>;
   watch(actor: AnyActorRef, watcher: (ended: Ended) => void): () => void;
   stop(actor: AnyActorRef, options: StopOptions): Promise<Ended>;
@@ -30,6 +30,8 @@ export interface Doings {
 
 const never = new AbortController().signal;
 const delayMsMax = 2 ** 31 - 1;
+/** A shorter period would never let time pass. */
+const periodMsMin = 1;
 
 /** The ground of one life of an actor. What an ended life asks of it is refused. */
 export function groundOf(cell: Cell, life: number, doings: Doings, timers: { count: number }): Ground {
@@ -46,11 +48,24 @@ export function groundOf(cell: Cell, life: number, doings: Doings, timers: { cou
     (cell.extra.leaving ??= new Set()).add(call);
   }
 
-  /** The runtime's own mail: it has room always. */
+  /** The runtime's own mail: it has room always. What an earlier life asked for, a later one does not get. */
   function post(handler: Handler, message: unknown): void {
     if (cell.life !== life || !cell.open) return;
     // Each message is the receiver's own, also one that is sent again and again.
-    cell.push(handler, home.pass(message, home.passage(cell, life)), self, 0);
+    const passage = home.passage(cell, life);
+    const passed = home.pass(message, passage);
+    const ticket = passage.tensors === undefined ? self : new Parcel(self, passage.tensors, home.hold(passage.tensors));
+    cell.push(handler, passed, ticket, ticket instanceof Parcel ? ticket.weight : 0);
+  }
+
+  /** A handler for one's own mail, which means nothing to a later life, or once it is not wanted any more. */
+  function own(handler: Handler, isWanted: () => boolean): Handler {
+    return {
+      name: handler.name,
+      run(this: object, value) {
+        return cell.life === life && isWanted() ? handler.run.call(this, value) : undefined;
+      },
+    };
   }
 
   return {
@@ -58,13 +73,16 @@ export function groundOf(cell: Cell, life: number, doings: Doings, timers: { cou
     store: heldTensors(doings.store, {
       alive,
       hold: (view) => (cell.extra.views ??= new Set()).add(view),
-      drop: (view) => void cell.extras?.views?.delete(view),
+      keep(view) {
+        cell.extras?.views?.delete(view);
+        (cell.extra.kept ??= new Set()).add(view);
+      },
+      drop(view) {
+        cell.extras?.views?.delete(view);
+        cell.extras?.kept?.delete(view);
+      },
     }),
-    log: actorLog(
-      doings.log,
-      () => identity(cell),
-      () => cell.running instanceof Call ? cell.running.method : undefined,
-    ),
+    log: actorLog(doings.log, () => identity(cell), () => cell.life === life ? cell.handling?.name : undefined),
     get random() {
       return random ??= doings.random(cell);
     },
@@ -95,7 +113,7 @@ export function groundOf(cell: Cell, life: number, doings: Doings, timers: { cou
       alive(`watch ${actor.id}`);
       const handler = cell.terms.kind.handler(method);
       if (handler === undefined) throw cell.terms.kind.unknown(method);
-      leaving(doings.watch(actor, (ended) => post(handler, ended)));
+      leaving(doings.watch(actor, (ended) => post(own(handler, () => true), ended)));
     },
     async stop(actor, options) {
       alive(`stop ${actor.id}`);
@@ -107,38 +125,49 @@ export function groundOf(cell: Cell, life: number, doings: Doings, timers: { cou
   };
 
   function startTimer(delayMs: number, repeat: boolean, method: string, message: unknown): Timer {
-    if (!(delayMs >= 0) || delayMs > delayMsMax) {
-      throw new RangeError(`Cannot set a timer: ${delayMs} ms is not between 0 and ${delayMsMax}`);
+    const least = repeat ? periodMsMin : 0;
+    if (typeof delayMs !== "number" || !(delayMs >= least) || delayMs > delayMsMax) {
+      throw new ShoalError(
+        "BadInput",
+        `Cannot set a timer: ${String(delayMs)} ms is not between ${least} and ${delayMsMax}`,
+      );
     }
     const handler = cell.terms.kind.handler(method);
     if (handler === undefined) throw cell.terms.kind.unknown(method);
     if (timers.count >= home.limits.timersMax) {
       throw new ShoalError("CapacityExceeded", `Cannot set a timer: ${timers.count} are set, the most that may be`);
     }
-    const passed = home.pass(message, home.passage(cell, life));
-    let stop: (() => void) | undefined;
+    const passage = home.passage(cell, life);
+    const passed = home.pass(message, passage);
+    const kept = passage.tensors === undefined
+      ? undefined
+      : new Parcel(self, passage.tensors, home.hold(passage.tensors));
+    let isSet = true;
+    let isWanted = true;
     let pending = false;
-    const ticking: Handler = {
-      name: handler.name,
-      run(this: object, value) {
-        pending = false;
-        return handler.run.call(this, value);
-      },
-    };
+    const ticking = own(handler, () => {
+      pending = false;
+      return isWanted;
+    });
     let due = home.environment.now() + delayMs;
     timers.count++;
 
-    function cancel(): void {
-      if (stop === undefined) return;
+    function unset(): void {
+      if (!isSet) return;
+      isSet = false;
       stop();
-      stop = undefined;
       timers.count--;
+      if (kept !== undefined) home.over(kept, false);
       cell.extras?.leaving?.delete(cancel);
     }
 
+    function cancel(): void {
+      isWanted = false;
+      unset();
+    }
+
     function tick(): void {
-      if (!repeat) cancel();
-      else {
+      if (repeat) {
         // Behind by more than a period means that ticks were missed; they are not made up for.
         due = Math.max(due + delayMs, home.environment.now());
         stop = home.environment.after(due - home.environment.now(), tick);
@@ -146,9 +175,10 @@ export function groundOf(cell: Cell, life: number, doings: Doings, timers: { cou
       }
       pending = true;
       post(ticking, passed);
+      if (!repeat) unset();
     }
 
-    stop = home.environment.after(delayMs, tick);
+    let stop = home.environment.after(delayMs, tick);
     leaving(cancel);
     return { cancel };
   }

@@ -19,6 +19,7 @@ export class Lanes {
   #index = 0;
   #exhausted = false;
   #cancelled = false;
+  #endsAtFailure = false;
   #failure: { readonly error: unknown } | undefined;
   #ready: Result<never>[] = [];
   #wake: (() => void) | undefined;
@@ -38,7 +39,7 @@ export class Lanes {
         this.#fill();
         const result = this.#ready.shift();
         if (result !== undefined) yield result;
-        else if (this.#failure !== undefined) throw this.#failure.error;
+        else if (this.#under === 0 && this.#failure !== undefined) throw this.#failure.error;
         else if (this.#under === 0 && this.#exhausted) return undefined;
         else await new Promise<void>((resolve) => this.#wake = resolve);
       }
@@ -50,6 +51,7 @@ export class Lanes {
   /** All values in the order of the inputs; the first failure ends it. */
   async all(): Promise<never[]> {
     const values: never[] = [];
+    this.#endsAtFailure = true;
     for await (const result of this.each()) {
       if (result.error !== undefined) throw result.error;
       values[result.index] = result.value;
@@ -90,8 +92,9 @@ export class Lanes {
   #settled(index: number, error: Error | undefined, value: unknown): void {
     this.#under--;
     this.#ready.push(error === undefined ? { index, value: value as never } : { index, error });
-    // The reader of `all` looks at failures a moment later; until then nothing new may begin.
-    if (error === undefined) this.#fill();
+    // Now, not when the reader comes round to it: the member that failed is about to take the next task.
+    if (error !== undefined && this.#endsAtFailure) this.#cancel();
+    else this.#fill();
     this.#wake?.();
   }
 

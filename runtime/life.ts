@@ -69,9 +69,9 @@ export function lifecycle(registry: Registry): Lifecycle {
   function again(cell: Cell): void {
     registry.counts.restarts++;
     const { life } = cell;
+    cell.home.record(() => ({ type: "ActorRestarted", actor: identity(cell), incarnation: life }));
     try {
       const starting = begin(cell);
-      cell.home.record(() => ({ type: "ActorRestarted", actor: identity(cell), incarnation: life }));
       starting?.catch((error: unknown) => cell.life === life && failed(cell, error, "started"));
     } catch (error) {
       failed(cell, error, "started");
@@ -139,6 +139,7 @@ export function lifecycle(registry: Registry): Lifecycle {
     cell.life++;
     cell.busy = false;
     cell.actor = undefined;
+    cell.handling = undefined;
     abandonRunning(cell);
     const { extras } = cell;
     if (extras === undefined) return;
@@ -148,6 +149,8 @@ export function lifecycle(registry: Registry): Lifecycle {
     for (const call of extras.asking ?? []) call.abandon("Ended", "the one who asked has ended");
     extras.asking?.clear();
     delete extras.waitsFor;
+    if (extras.kept !== undefined) extras.views = new Set([...extras.views ?? [], ...extras.kept]);
+    delete extras.kept;
     cell.home.endViews(cell);
     cell.home.endReceived(cell);
   }

@@ -9,14 +9,14 @@ import type { Environment } from "./environment.ts";
 import { identity } from "./failure.ts";
 import { type Doings, groundOf } from "./ground.ts";
 import { checkKeys } from "./options.ts";
-import { poolOf, type Work } from "./pool.ts";
+import { type Pooling, poolOf, type Work } from "./pool.ts";
 import { random } from "./random.ts";
 import type { AnyActorRef } from "./ref.ts";
 import type { RunRecord } from "./run/records.ts";
 import { SendingReference } from "./sending.ts";
-import { nameOf, spawning } from "./spawning.ts";
+import { nameOf, noOptions, spawning } from "./spawning.ts";
 import type { Supervision } from "./supervision.ts";
-import type { ActorClass, Limits, PoolOptions, SpawnOptions, StopOptions, System } from "./system.ts";
+import type { ActorClass, Limits, SpawnOptions, StopOptions, System } from "./system.ts";
 
 export interface LocalOptions {
   readonly run: string;
@@ -65,19 +65,20 @@ export function localSystem(options: LocalOptions): System {
   const spawn = spawning({ engine: actors, limits, supervision: options.supervision, isClosing: () => isClosing });
 
   function cellOf(actor: AnyActorRef): Cell {
-    if (actor instanceof SendingReference) return actor.target;
-    throw new ShoalError("BadInput", `Cannot use ${String(actor)} as an actor: it is no reference to one`);
+    if (actor instanceof SendingReference && actor.target.home === home) return actor.target;
+    throw new ShoalError(
+      "BadInput",
+      `Cannot use ${String(actor)} as an actor: it is no reference to one of this system`,
+    );
   }
 
-  async function pool<C extends ActorClass>(by: Cell, lived: number, Class: C, pooling: PoolOptions<C>): Promise<Work> {
+  async function pool(by: Cell, lived: number, Class: ActorClass, pooling: Pooling): Promise<Work> {
     const { size, input, attemptsMax = attemptsMaxDefault, ...rest } = pooling;
-    checkKeys(`Cannot make a pool of ${nameOf(Class)}`, pooling, poolKeys);
+    const what = `Cannot make a pool of ${nameOf(Class)}`;
+    checkKeys(what, pooling, poolKeys);
     for (const [name, value] of Object.entries({ size, attemptsMax })) {
       if (Number.isSafeInteger(value) && value >= 1) continue;
-      const text = `Cannot make a pool of ${nameOf(Class)}: ${name} is ${
-        String(value)
-      }, expected a whole number from 1`;
-      throw new ShoalError("BadInput", text);
+      throw new ShoalError("BadInput", `${what}: ${name} is ${String(value)}, expected a whole number from 1`);
     }
     const members: SendingReference[] = [];
     try {
@@ -122,7 +123,7 @@ export function localSystem(options: LocalOptions): System {
   const doings: Doings = {
     store: store.tensors,
     log,
-    random: (cell) => random(`${seed}/${cell.extras?.name ?? cell.serial}`),
+    random: (cell) => random(`${seed}/${cell.extras?.name ?? `#${cell.serial}`}/${cell.life}`),
     spawn,
     pool,
     find,
@@ -158,12 +159,13 @@ export function localSystem(options: LocalOptions): System {
     store: store.tensors,
     spawn(Class, ...rest) {
       const [input, options] = rest as [unknown?, SpawnOptions?];
-      return spawn(program, program.life, Class, input, options ?? {});
+      return spawn(program, program.life, Class, input, options ?? noOptions);
     },
     pool: (Class, pooling) => pool(program, program.life, Class, pooling),
     find: (Class, name) => find(program, Class, name),
     watch: (actor) => new Promise((resolve) => life.watch(cellOf(actor), resolve)),
-    stop: (actor, stopping = {}) => doings.stop(actor, stopping),
+    // deno-lint-ignore require-await
+    stop: async (actor, stopping = {}) => doings.stop(actor, stopping),
     deadLetters: letters.list,
     statistics: () => ({
       actors: cells.size,

@@ -3,7 +3,8 @@
 
 import { ShoalError } from "../stores/error.ts";
 import type { TensorRef } from "../stores/store.ts";
-import { arrayName, copyArray, type SmallArray } from "./arrays.ts";
+import { arrayName, copyArray } from "./arrays.ts";
+import type { SmallArray } from "./ref.ts";
 import { Reference } from "./reference.ts";
 
 /** One passage: what was found on the way, and how references are bound to the receiver. */

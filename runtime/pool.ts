@@ -2,9 +2,9 @@
 
 import { isShoalError, ShoalError } from "../stores/error.ts";
 import { type Deadlines, Expiring } from "./deadlines.ts";
-import type { AskOptions } from "./ref.ts";
-import type { Ended, Result, StopOptions } from "./system.ts";
 import { Lanes } from "./lanes.ts";
+import type { AskOptions } from "./ref.ts";
+import type { Ended, Result, SpawnOptions, StopOptions } from "./system.ts";
 
 /** A member as the pool uses it. */
 export interface Member {
@@ -24,6 +24,13 @@ export interface PoolParts {
   accept(message: unknown): { readonly message: unknown; readonly done: () => void };
   watch(member: Member, watcher: (ended: Ended) => void): void;
   stop(member: Member, options: StopOptions): Promise<unknown>;
+}
+
+/** How a pool is made, whatever its class. */
+export interface Pooling extends Omit<SpawnOptions, "name"> {
+  readonly size: number;
+  readonly attemptsMax?: number;
+  readonly input?: unknown;
 }
 
 /** The untyped pool behind `Pool`. */
@@ -177,7 +184,7 @@ export function poolOf(parts: PoolParts): Work {
     settle: (error: Error | undefined, value: unknown) => void,
   ): Task {
     const accepted = parts.accept(message);
-    const task = new Task(method, accepted.message, options?.signal, (error, value) => {
+    const task: Task = new Task(method, accepted.message, options?.signal, (error, value) => {
       deadlines.remove(task);
       accepted.done();
       settle(error, value);
@@ -206,8 +213,10 @@ export function poolOf(parts: PoolParts): Work {
     const open = new Set<Task>();
     return new Lanes(inputs, parts.members.length, {
       start(message, settle) {
-        const task = submit(method, message, options, (error, value) => {
-          open.delete(task);
+        // It may settle before there is a task to take out.
+        let task: Task | undefined = undefined;
+        task = submit(method, message, options, (error, value) => {
+          if (task !== undefined) open.delete(task);
           settle(error, value);
         });
         if (!task.settled) open.add(task);

@@ -24,7 +24,7 @@ export type Lifecycle =
   | "stop";
 
 type Method = (...message: never[]) => unknown;
-type Flow<T> = AsyncGenerator<T, unknown, unknown> | Generator<T, unknown, unknown>;
+type Flow<T> = AsyncIterable<T> | Generator<T, unknown, unknown> | IterableIterator<T>;
 type Primitive = string | number | bigint | boolean | null | undefined;
 
 /** Arrays that a message may carry by value; large ones belong into the store. */
@@ -68,6 +68,9 @@ type IsStream<F> = F extends (...message: never[]) => infer R
 export type Asks<A> = { [K in Methods<A>]: IsStream<A[K]> extends true ? never : K }[Methods<A>];
 export type Streams<A> = { [K in Methods<A>]: IsStream<A[K]> extends true ? K : never }[Methods<A>];
 
+/** The messages that take a value of this type, or none. */
+export type Takes<A, M> = { [K in Asks<A>]: A[K] extends (message: M) => unknown ? K : never }[Asks<A>];
+
 /** What follows a method's name: the one value it takes, where it takes one, and options. */
 export type Message<A, K extends keyof A, Options> = A[K] extends (...message: infer P) => unknown
   ? P extends [] ? [message?: undefined, options?: Options]
@@ -99,8 +102,12 @@ export interface StreamOptions {
   readonly signal?: AbortSignal;
 }
 
+declare const messages: unique symbol;
+
 /** Refers to an actor, bound to the one who holds it. Inert: it can be sent, printed, and compared by its `id`. */
 export interface ActorRef<A> extends AnyActorRef {
+  /** Never there: it lets the compiler tell a reference to one class from that to another. */
+  readonly [messages]?: A;
   /**
    * Sends, and expects no answer. Awaiting it waits until the receiver has room. Of those that are not awaited
    * `overflowMessagesMax` may wait; the next is refused with `CapacityExceeded`, and kept as a dead letter.

@@ -6,6 +6,7 @@ import type { TensorRef } from "../stores/store.ts";
 import { Call, Parcel, type Ticket } from "./call.ts";
 import { Cell, Phase } from "./cell.ts";
 import { circle } from "./circle.ts";
+import { Expiring } from "./deadlines.ts";
 import type { Handler } from "./kind.ts";
 import { Parked } from "./mailbox.ts";
 import { isPrimitive } from "./message.ts";
@@ -83,29 +84,39 @@ function openStream(
   flow: Flow,
 ): FlowCall {
   const { deadlines, limits } = from.target.home;
-  const waitMs = {
-    // A simulation may compute for hours between two results; a reader that does not come back holds an actor.
-    reader: limits.replyTimeoutMs,
-    producer: options.idleTimeoutMs ?? limits.streamIdleTimeoutMs,
-  };
-  const fault = faultOfWait("idleTimeoutMs", options.idleTimeoutMs);
+  const { idleTimeoutMs } = options;
+  const fault = faultOfWait("idleTimeoutMs", idleTimeoutMs);
   if (fault !== undefined) {
     flow.end(new ShoalError("BadInput", `Cannot stream ${method} of ${from.toString()}: ${fault}`));
     return { waits() {}, left() {} };
   }
+  const waitMs = {
+    // A simulation may compute for hours between two results; a reader that does not come back holds an actor.
+    reader: idleTimeoutMs ?? limits.replyTimeoutMs,
+    producer: idleTimeoutMs ?? limits.streamIdleTimeoutMs,
+  };
+  const silence = new Expiring();
   const failed = (error: Error): void => flow.end(error);
   const ended = (): void => flow.end();
-  const call = open(from, method, message, limits.replyTimeoutMs, options.signal, ended, failed, flow);
+  // The whole may take as long as it likes; what may not is the silence in between.
+  const call = open(from, method, message, Number.POSITIVE_INFINITY, options.signal, ended, failed, flow);
   return {
     waits(who) {
-      if (call === undefined || call.settled) return;
-      deadlines.remove(call);
+      deadlines.remove(silence);
       if (who === undefined) return;
-      call.timeoutMs = waitMs[who];
-      call.waitsFor = who === "reader" ? "an answer" : "its reader";
-      deadlines.add(call, call.timeoutMs);
+      silence.expired = () => {
+        const whom = who === "reader" ? "its next value" : "its reader";
+        // What was yielded can still be read, for as long again.
+        const why = `waited ${waitMs[who]} ms for ${whom}`;
+        if (call !== undefined && !call.settled) call.abandon("Timeout", why);
+        else flow.drop(new ShoalError("Timeout", `Cannot stream ${method} of ${from.toString()}: ${why}`));
+      };
+      deadlines.add(silence, waitMs[who]);
     },
-    left: () => call?.abandon("Cancelled", "its reader has left"),
+    left() {
+      deadlines.remove(silence);
+      call?.abandon("Cancelled", "its reader has left");
+    },
   };
 }
 
@@ -252,7 +263,8 @@ function whyNot(from: SendingReference, method: string): ShoalError {
 
 /** Forever is a wait; what is no number is none. */
 function faultOfWait(name: string, waitMs: number | undefined): string | undefined {
-  return waitMs === undefined || waitMs >= 0 ? undefined : `${name} is ${String(waitMs)}, expected a number from 0`;
+  if (waitMs === undefined || (typeof waitMs === "number" && waitMs >= 0)) return undefined;
+  return `${name} is ${String(waitMs)}, expected a number from 0`;
 }
 
 function faultOfSignal(signal: AbortSignal | undefined): string | undefined {

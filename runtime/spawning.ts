@@ -31,6 +31,8 @@ export interface SpawningParts {
   isClosing(): boolean;
 }
 
+/** What most are spawned with. */
+export const noOptions: SpawnOptions = {};
 const spawnKeys = ["name", "supervision", "limits"];
 
 export function spawning({ engine, limits, supervision, isClosing }: SpawningParts): Spawn {
@@ -91,7 +93,7 @@ export function spawning({ engine, limits, supervision, isClosing }: SpawningPar
 
   return async (by, lived, Class, input, options) => {
     checkSpawner(by, lived, Class);
-    checkKeys(`Cannot spawn ${nameOf(Class)}`, options, spawnKeys);
+    if (options !== noOptions) checkKeys(`Cannot spawn ${nameOf(Class)}`, options, spawnKeys);
     const terms = termsOf(Class, options);
     const { name } = options;
     if (name !== undefined) checkName(name);
@@ -101,6 +103,7 @@ export function spawning({ engine, limits, supervision, isClosing }: SpawningPar
       cell.extra.name = name;
       names.set(name, cell);
     }
+    home.record(() => ({ type: "ActorSpawned", actor: identity(cell), ...(by === program ? {} : { parent: by.id }) }));
     // While a handler waits for this start, the new actor cannot wait for that handler.
     const isHandling = by !== program && (by.busy || turn.actor === by);
     if (isHandling) (by.extra.waitsFor ??= new Set()).add(cell);
@@ -122,7 +125,6 @@ export function spawning({ engine, limits, supervision, isClosing }: SpawningPar
       await life.stop(cell, { now: true }, "parent ended");
       throw error;
     }
-    home.record(() => ({ type: "ActorSpawned", actor: identity(cell), ...(by === program ? {} : { parent: by.id }) }));
     return new SendingReference(cell, by, lived);
   };
 }

@@ -8,11 +8,14 @@ export interface Yielded {
 
 /** What a stream asks of the call behind it. */
 export interface FlowCall {
-  /** The reader waits for the producer, the producer for the reader, or nobody for anybody. */
+  /** The reader waits for the producer, the producer (or a value of it) for the reader, or nobody for anybody. */
   waits(who: "reader" | "producer" | undefined): void;
   /** The reader has left. */
   left(): void;
 }
+
+type Step = IteratorResult<never, undefined>;
+const noMore: Step = { done: true, value: undefined };
 
 /** The way between a generator and its one reader. */
 export class Flow implements AsyncIterable<never>, AsyncIterator<never, undefined> {
@@ -22,9 +25,12 @@ export class Flow implements AsyncIterable<never>, AsyncIterator<never, undefine
   #buffer: Yielded[] = [];
   #held: Yielded | undefined;
   #ended = false;
+  #left = false;
   #error: Error | undefined;
   #wakeReader: (() => void) | undefined;
   #wakeProducer: (() => void) | undefined;
+  /** Whoever asks for several values at once is answered in order. */
+  #asked: Promise<unknown> = Promise.resolve();
 
   /** `open` sends the message. It is called when the reader begins: a stream that nobody reads costs nothing. */
   constructor(creditMax: number, open: (flow: Flow) => FlowCall) {
@@ -41,25 +47,18 @@ export class Flow implements AsyncIterable<never>, AsyncIterator<never, undefine
     return this;
   }
 
-  async next(): Promise<IteratorResult<never, undefined>> {
-    this.#release();
-    while (this.#buffer.length === 0) {
-      if (this.#error !== undefined) throw this.#error;
-      if (this.#ended) return { done: true, value: undefined };
-      this.#call?.waits("reader");
-      await new Promise<void>((resolve) => this.#wakeReader = resolve);
-    }
-    this.#held = this.#buffer.shift()!;
-    this.#call?.waits(undefined);
-    this.#wakeProducer?.();
-    return { done: false, value: this.#held.value as never };
+  next(): Promise<Step> {
+    const take = (): Promise<Step> => this.#take();
+    const step = this.#asked.then(take, take);
+    this.#asked = step;
+    return step;
   }
 
-  return(): Promise<IteratorResult<never, undefined>> {
-    this.#release();
-    for (const { done } of this.#buffer.splice(0)) done();
+  return(): Promise<Step> {
+    this.#left = true;
+    this.drop();
     this.#call?.left();
-    return Promise.resolve({ done: true, value: undefined });
+    return Promise.resolve(noMore);
   }
 
   /** Settles when the producer may go on; false when nobody reads any more. */
@@ -74,17 +73,50 @@ export class Flow implements AsyncIterable<never>, AsyncIterator<never, undefine
   push(yielded: Yielded): void {
     if (this.#ended) return yielded.done();
     this.#buffer.push(yielded);
-    this.#call?.waits(undefined);
+    if (this.#wakeReader !== undefined) this.#call?.waits(undefined);
     this.#wakeReader?.();
   }
 
-  /** Ends it for both sides; what was yielded before can still be read. */
+  /** Ends it for both sides; what was yielded before can still be read, for a while. */
   end(error?: Error): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#error = error;
+    this.#call?.waits(this.#buffer.length > 0 || this.#held !== undefined ? "producer" : undefined);
     this.#wakeReader?.();
     this.#wakeProducer?.();
+  }
+
+  /** Gives up what was yielded and not read. A reader that comes back is told: this does not look like the end. */
+  drop(error?: Error): void {
+    this.#release();
+    if (this.#buffer.length > 0 && error !== undefined) this.#error = error;
+    for (const { done } of this.#buffer.splice(0)) done();
+    this.#wakeReader?.();
+  }
+
+  async #take(): Promise<Step> {
+    this.#release();
+    while (this.#buffer.length === 0 && !this.#left) {
+      if (this.#ended) return this.#last();
+      this.#call?.waits("reader");
+      await new Promise<void>((resolve) => this.#wakeReader = resolve);
+      this.#wakeReader = undefined;
+    }
+    if (this.#left) return noMore;
+    this.#held = this.#buffer.shift()!;
+    this.#call?.waits(this.#ended ? "producer" : undefined);
+    this.#wakeProducer?.();
+    return { done: false, value: this.#held.value as never };
+  }
+
+  /** An error is told once. */
+  #last(): Step {
+    this.#call?.waits(undefined);
+    const error = this.#error;
+    this.#error = undefined;
+    if (error !== undefined) throw error;
+    return noMore;
   }
 
   #release(): void {
@@ -103,19 +135,24 @@ export function isGenerator(value: object): value is Generating {
 /** How many values may follow each other without a turn for anybody else. */
 const valuesATurnMax = 64;
 
-/** Takes from a generator as long as there is credit; `turn` lets others have theirs. */
-export async function pump(
-  generator: Generating,
-  flow: Flow,
-  pass: (value: unknown) => Yielded,
-  turn: () => Promise<void>,
-): Promise<void> {
+/** What a generator is read with. */
+export interface Pumping {
+  readonly flow: Flow;
+  /** The generator goes on: until it awaits, it is its actor's turn. */
+  resume(): ReturnType<Generating["next"]>;
+  pass(value: unknown): Yielded;
+  /** Lets others have their turn. */
+  turn(): Promise<void>;
+}
+
+/** Takes from a generator as long as there is credit. */
+export async function pump(generator: Generating, { flow, resume, pass, turn }: Pumping): Promise<void> {
   let finished = false;
   let values = 0;
   try {
     while (await flow.credit()) {
       if (++values % valuesATurnMax === 0) await turn();
-      const { done, value } = await generator.next();
+      const { done, value } = await resume();
       if (done === true) {
         finished = true;
         return;

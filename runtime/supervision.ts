@@ -67,7 +67,8 @@ export function decide(policy: Supervision, failures: Failures | undefined, erro
   }
   if (directive !== "restart") return { directive, failures: window };
   if (window.restarts >= policy.restartsMax) return { directive: policy.beyond, failures: window };
-  const delayMs = Math.min(policy.backoffMs * 2 ** window.restarts, policy.backoffMaxMs);
+  // Nothing doubled is nothing, however often: also where the power is beyond all numbers.
+  const delayMs = policy.backoffMs === 0 ? 0 : Math.min(policy.backoffMs * 2 ** window.restarts, policy.backoffMaxMs);
   return { directive, failures: { since: window.since, restarts: window.restarts + 1 }, delayMs };
 }
 
@@ -77,7 +78,9 @@ export function faultOf(policy: Supervision): string | undefined {
   if (typeof on !== "function" && !isDirective(on)) return `on is ${String(on)}, expected ${directives.join(", ")}`;
   if (beyond !== "stop" && beyond !== "escalate") return `beyond is ${String(beyond)}, expected stop or escalate`;
   for (const name of ["restartsMax", "windowMs", "backoffMs", "backoffMaxMs"] as const) {
-    if (!(policy[name] >= 0)) return `${name} is ${String(policy[name])}, expected a number from 0`;
+    if (typeof policy[name] !== "number" || !(policy[name] >= 0)) {
+      return `${name} is ${String(policy[name])}, expected a number from 0`;
+    }
   }
   return undefined;
 }

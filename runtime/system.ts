@@ -23,13 +23,15 @@ export interface SpawnOptions {
   readonly limits?: Partial<Pick<Limits, "mailboxMessagesMax" | "mailboxBytesMax">>;
 }
 
-export interface PoolOptions<C extends ActorClass> extends Omit<SpawnOptions, "name"> {
+/** What each member of a pool is constructed with, where the class takes something. */
+type PoolInput<C extends ActorClass> = [] extends ConstructorParameters<C> ? { readonly input?: Spawning<C, never>[0] }
+  : { readonly input: Spawning<C, never>[0] };
+
+export type PoolOptions<C extends ActorClass> = PoolInput<C> & Omit<SpawnOptions, "name"> & {
   readonly size: number;
-  /** What each member is constructed with. */
-  readonly input?: Spawning<C, never>[0];
-  /** How often a task is given to another member when the one that had it ended. */
+  /** How often a task may begin when the members that had it ended. */
   readonly attemptsMax?: number;
-}
+};
 
 /** Everything has a limit. What a limit means is said where it is enforced. */
 export interface Limits {

@@ -6,6 +6,7 @@ import type { Tensor, TensorRef, Tensors } from "../stores/store.ts";
 export interface ViewHolder {
   alive(what: string): void;
   hold(view: Tensor): void;
+  keep(view: Tensor): void;
   drop(view: Tensor): void;
 }
 
@@ -43,14 +44,22 @@ export function heldTensors(store: Tensors, holder: ViewHolder): Tensors {
 }
 
 function held<D extends TensorRef["dtype"]>(tensor: Tensor<D>, holder: ViewHolder): Tensor<D> {
+  try {
+    holder.alive(`get ${tensor.ref.id}`);
+  } catch (error) {
+    // The actor has ended while the tensor came.
+    tensor.done();
+    throw error;
+  }
   const view: Tensor<D> = {
     ref: tensor.ref,
     dtype: tensor.dtype,
     shape: tensor.shape,
     data: tensor.data,
     keep() {
-      holder.drop(view);
-      return tensor.keep();
+      holder.keep(view);
+      tensor.keep();
+      return view;
     },
     done() {
       holder.drop(view);

@@ -1,6 +1,6 @@
 // The terms on which an actor was spawned.
 
-import type { Kind } from "./kind.ts";
+import { type Kind, kindOf } from "./kind.ts";
 import type { Supervision } from "./supervision.ts";
 import type { ActorClass } from "./system.ts";
 
@@ -12,3 +12,20 @@ export interface Terms {
   readonly mailboxMessagesMax: number;
   readonly mailboxBytesMax: number;
 }
+
+class Nobody {}
+
+/** The terms of the program itself, and of actors that are gone: they take no messages. */
+export function nobody(name: string): Terms {
+  const kind = kindOf({ name, prototype: Nobody.prototype }, Nobody.prototype);
+  return { Class: Nobody, kind, supervision: noSupervision, mailboxMessagesMax: 0, mailboxBytesMax: 0 };
+}
+
+const noSupervision: Supervision = {
+  on: "stop",
+  restartsMax: 0,
+  windowMs: 0,
+  backoffMs: 0,
+  backoffMaxMs: 0,
+  beyond: "stop",
+};

@@ -149,12 +149,14 @@ function restoreCursor(node: Node, actor: Actor, record: CursorRecord): void {
   inbound.accepted = sequence;
   inbound.got = record.got;
   inbound.base = record.base;
-  const isReplaced = (key: string): boolean => key !== "" && kept.some((answer) => answer.key === key);
+  for (const answer of kept) {
+    if (answer.key !== "") inbound.kept = inbound.kept.filter(({ key }) => key !== answer.key);
+    inbound.kept.push(answer);
+  }
   const isForgotten = (key: string): boolean => forgotten.some((step) => key.startsWith(step));
   inbound.kept = inbound.kept.filter((answer) =>
-    !isReplaced(answer.key) && !isForgotten(answer.key) && node.rules.keeps(answer, epoch, record.got)
+    !isForgotten(answer.key) && node.rules.keeps(answer, epoch, record.got)
   );
-  inbound.kept.push(...kept);
 }
 
 function restoreSent(node: Node, actor: Actor, sent: SentRecord, record: StepRecord, epochs: Map<Outbound, number>) {

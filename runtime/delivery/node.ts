@@ -21,6 +21,7 @@ export const defaultDeliveryLimits: DeliveryLimits = {
   frameMessagesMax: 256,
   firstMessagesMax: 64,
   callsMax: 256,
+  answersMax: 2048,
   resendTicksMax: 16,
   suspendProbesMax: 8,
   commitRecordsMax: 256,

@@ -229,8 +229,13 @@ export interface DeliveryLimits {
   readonly frameMessagesMax: number;
   /** What a stream may send before its receiver has said how much room it has. */
   readonly firstMessagesMax: number;
-  /** Calls of one step, or open calls of a volatile source to one receiver: as many answers that one may have to keep. */
+  /** Calls of one step, or open calls of a volatile source to one receiver. */
   readonly callsMax: number;
+  /**
+   * What a receiver keeps of answers for one stream. More than `callsMax`, because a step that was given up may come
+   * again only after others, and its answers are kept meanwhile.
+   */
+  readonly answersMax: number;
   readonly resendTicksMax: number;
   readonly suspendProbesMax: number;
   readonly commitRecordsMax: number;

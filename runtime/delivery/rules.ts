@@ -29,7 +29,8 @@ export interface Rules {
   gapThrough(out: Outbound): Sequence;
   isToldOfGap(out: Outbound): boolean;
   isWithdrawable(item: Item, out: Outbound): boolean;
-  refusedAsk(actor: Actor, code: Refusal): Outcome;
+  /** What becomes of an ask in a durable step that cannot be taken on. */
+  refusedAsk(code: Refusal): Outcome;
 
   /** Whether a receiver may turn to a newer epoch of its sender. */
   mayAdopt(inbound: Inbound): boolean;
@@ -63,6 +64,8 @@ export interface Rules {
   repins(): boolean;
   /** Whether a timer that fires is one to handle. */
   fires(actor: Actor, timer: string): boolean;
+  /** Whether the step that handled it counts. */
+  counts(actor: Actor, timer: string): boolean;
   nextLife(incarnation: Incarnation): Incarnation;
   mustSnapshot(messages: number, messagesMax: number, bytes: number, bytesMax: number): boolean;
   /** What a step's calls are known by when it runs again. */
@@ -91,7 +94,7 @@ export const rules: Rules = {
   isToldOfGap: () => true,
   // An ask of a durable step may be the repeat of one that an earlier run has sent.
   isWithdrawable: (item, out) => item.sequence > out.everSent && item.key === "",
-  refusedAsk: (actor, code) => actor.durable && code !== "TooLarge" ? "unknown" : "failed",
+  refusedAsk: (code) => code === "TooLarge" ? "failed" : "unknown",
 
   mayAdopt: (inbound) => inbound.accepted === inbound.cursor,
   speaksOf: (streamEpoch, epoch) => streamEpoch === epoch,
@@ -101,7 +104,7 @@ export const rules: Rules = {
   admits: (node, { actor, kept, awaited }, bytes, isCall) =>
     !actor.snapshotDue && !actor.reloadDue &&
     actor.mailMessages < node.limits.mailboxMessagesMax && actor.mailBytes + bytes <= node.limits.mailboxBytesMax &&
-    !(isCall && kept.length + awaited.length >= node.limits.callsMax),
+    !(isCall && kept.length + awaited.length >= node.limits.answersMax),
   acknowledges: (inbound) => inbound.cursor,
   mayAnswer: (inbound) => inbound.cursor,
   isRepeat: (key, of) => of.key === key,
@@ -116,6 +119,7 @@ export const rules: Rules = {
   openingsAfter: (openings, last, epoch) => [...openings.filter(({ base }) => base !== last), { epoch, base: last }],
   repins: () => true,
   fires: (actor, timer) => actor.timers.has(timer) && !actor.fired.has(timer),
+  counts: (actor, timer) => actor.fired.delete(timer) && actor.timers.has(timer),
   nextLife: (incarnation) => incarnation + 1,
   mustSnapshot: (messages, messagesMax, bytes, bytesMax) => messages >= messagesMax || bytes >= bytesMax,
   stepKey: (asker, identity) => `${asker}(${identity})`,
@@ -128,7 +132,7 @@ export const rules: Rules = {
 function isOver(asker: Actor, identity: string): boolean {
   const [, source, born, sequence] = /^([^()]*)~(\d+)\.(\d+)$/.exec(identity) ?? [];
   const inbound = source === undefined ? undefined : asker.inbounds.get(source);
-  if (inbound === undefined) return false;
+  if (inbound === undefined || inbound.cursorEpoch < Number(born)) return false;
   const isLost = inbound.cursorEpoch > Number(born) && Number(sequence) > inbound.base;
   return isLost || inbound.cursor >= Number(sequence);
 }

@@ -45,19 +45,28 @@ export function ask(node: Node, actor: Actor, message: EventOf<"ask">): void {
   if ((step !== undefined && chain.includes(message.to)) || (actor.durable && step === undefined)) {
     return settle(node, message.token, "failed", "BadInput", chain);
   }
-  const open = actor.durable ? step!.ordinal : out.calls.length;
-  const code = open >= node.limits.callsMax ? "CapacityExceeded" : refusal(node, out, message.bytes);
-  // What this run of a step is refused, an earlier run may have been granted.
-  if (code !== undefined) return settle(node, message.token, node.rules.refusedAsk(actor, code), code);
-  if (!actor.durable || step === undefined) {
-    append(node, out, "call", message, "", message.digest, chain);
-    return;
+  if (actor.durable) return askInStep(node, actor, out, message, chain);
+  const code = out.calls.length >= node.limits.callsMax ? "CapacityExceeded" : refusal(node, out, message.bytes);
+  if (code !== undefined) return settle(node, message.token, "failed", code);
+  append(node, out, "call", message, "", message.digest, chain);
+}
+
+function askInStep(node: Node, actor: Actor, out: Outbound, message: EventOf<"ask">, chain: readonly string[]): void {
+  const step = actor.step!;
+  const isFirst = !step.asked.includes(out);
+  // Leave to forget the answers will need room when the step ends.
+  if (isFirst) out.reserved += 1;
+  const code = step.ordinal >= node.limits.callsMax ? "CapacityExceeded" : refusal(node, out, message.bytes);
+  if (code !== undefined) {
+    if (isFirst) out.reserved -= 1;
+    // What this run of a step is refused, an earlier run may have been granted.
+    return settle(node, message.token, node.rules.refusedAsk(code), code);
   }
+  if (isFirst) step.asked.push(out);
   step.ordinal += 1;
   const key = node.rules.callKey(node.rules.stepKey(actor.name, step.identity), step.ordinal);
   const { sequence } = append(node, out, "call", message, key, message.digest, chain);
   actor.touched.push(out);
-  if (!step.asked.includes(out)) step.asked.push(out);
   // It may know what earlier steps did, and leaves at once only when they are committed.
   const before = actor.uncommitted.at(-1);
   if (before === undefined) out.leave = sequence;
@@ -70,7 +79,7 @@ export function finish(node: Node, actor: Actor, event: EventOf<"finished">): vo
   const isTimer = input.timer !== "";
   // A late word of a handler that was given up changes nothing.
   const isCurrent = isTimer
-    ? actor.fired.delete(input.timer)
+    ? node.rules.counts(actor, input.timer)
     : inbound?.epoch === input.epoch && inbound.sealed + 1 === input.sequence;
   if (!isCurrent) return;
   const { step } = actor;
@@ -128,6 +137,7 @@ function endStep(node: Node, actor: Actor, step: Step, discard: boolean): void {
   }
   const key = node.rules.stepKey(actor.name, step.identity);
   for (const out of step.asked) {
+    out.reserved -= 1;
     for (const { token } of out.calls.splice(0)) settle(node, token, "unknown", "Cancelled");
     if (!node.rules.forgets()) continue;
     append(node, out, "forget", nothing, key, "", []);
@@ -236,6 +246,7 @@ export function crash(node: Node, actor: Actor): void {
     out.reserved -= 1;
     out.reservedBytes -= bytes;
   }
+  for (const out of actor.step?.asked ?? []) out.reserved -= 1;
   actor.step = undefined;
   actor.mailMessages = 0;
   actor.mailBytes = 0;

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { ShoalError } from "../../stores/error.ts";
 import { openStore } from "../../stores/open.ts";
 import { localSystem } from "../local.ts";
-import { checkKeys, limitsFrom, supervisionFrom } from "../options.ts";
+import { checkKeys, checkKinds, type Kinds, limitsFrom, supervisionFrom } from "../options.ts";
 import { defaultSupervision } from "../supervision.ts";
 import type { LaunchOptions, Limits, System } from "../system.ts";
 import { turn } from "../turn.ts";
@@ -36,7 +36,8 @@ const storeThresholdBytesDefault = 10_000;
 export async function launch(options: LaunchOptions = {}): Promise<System> {
   refuseInside();
   const what = "Cannot launch";
-  checkKeys(what, options, launchKeys);
+  checkKeys(what, options, [...Object.keys(kinds), "limits", "supervision"]);
+  checkKinds(what, options, kinds);
   const limits = limitsFrom(what, defaultLimits, options.limits);
   const supervision = supervisionFrom(what, defaultSupervision, options.supervision);
   const strict = options.strict ?? process.env["SHOAL_STRICT"] === "1";
@@ -61,7 +62,14 @@ export async function launch(options: LaunchOptions = {}): Promise<System> {
   });
 }
 
-const launchKeys = ["store", "storeThresholdBytes", "name", "seed", "strict", "limits", "supervision", "record"];
+const kinds: Kinds = {
+  store: "string",
+  storeThresholdBytes: "natural",
+  name: "string",
+  seed: "natural",
+  strict: "boolean",
+  record: "function",
+};
 
 /** A launch inside an actor, or in a module that is loaded for its actors, would start one system per actor. */
 function refuseInside(): void {

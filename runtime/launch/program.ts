@@ -16,17 +16,18 @@ export interface LoadedProgram {
   readonly settings: { readonly [name: string]: unknown };
 }
 
-let current: string | undefined;
+/** Those that are being loaded; the same may be loaded twice at once. */
+const current: string[] = [];
 
 /** The program that is being loaded right now, if any. */
 export function loading(): string | undefined {
-  return current;
+  return current.at(-1);
 }
 
 /** Loads a program by the URL of its module. */
 export async function loadProgram(url: string, name: string): Promise<LoadedProgram> {
   let loaded: { default?: unknown; settings?: unknown };
-  current = name;
+  current.push(name);
   try {
     loaded = await import(url);
   } catch (error) {
@@ -34,7 +35,7 @@ export async function loadProgram(url: string, name: string): Promise<LoadedProg
     const text = error instanceof Error ? error.message : String(error);
     throw new ShoalError("BadInput", `Cannot load ${name}: ${text}`, { cause: error });
   } finally {
-    current = undefined;
+    current.splice(current.indexOf(name), 1);
   }
   if (typeof loaded.default !== "function") {
     const text = `Cannot run ${name}: it has no default export; write export default async function (system) { … }`;

@@ -3,15 +3,12 @@
 import { randomBytes } from "node:crypto";
 import type { Environment } from "../environment.ts";
 
-/** Timers of the platform take what is longer for no delay at all. */
-const delayMsMax = 2 ** 31 - 1;
-
 /** The real world. */
 export const realWorld: Environment = {
   now: () => performance.now(),
   date: () => Date.now(),
   after(delayMs, call) {
-    const timer = setTimeout(call, Math.min(delayMs, delayMsMax));
+    const timer = setTimeout(call, delayMs);
     return () => clearTimeout(timer);
   },
   soon: (call) => queueMicrotask(call),

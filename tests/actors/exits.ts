@@ -46,4 +46,6 @@ if (process.argv.includes("drain-first")) {
   void system.stop(other);
 }
 await system.close({ now: true });
-for (const one of await settled) console.log(one.status === "fulfilled" ? "done" : (one.reason as { code: string }).code);
+for (const one of await settled) {
+  console.log(one.status === "fulfilled" ? "done" : (one.reason as { code: string }).code);
+}

@@ -350,7 +350,7 @@ test("waiting: a tell's timeout that is no number of milliseconds is BadInput; a
   await inSystem({}, async (system) => {
     const sink = await held(system, { mailboxMessagesMax: 1 });
     await sink.tell("note", "in");
-    for (const timeoutMs of [NaN, "5" as unknown as number, -1, -Infinity]) {
+    for (const timeoutMs of [NaN, {} as unknown as number, -1, -Infinity]) {
       const call = followed(sink.tell("note", "x", { timeoutMs }));
       await system.environment.settle();
       checked(call.ended, "BadInput", "failed");

@@ -68,20 +68,24 @@ class Slowpoke extends Worker {
 }
 
 test("map answers in the order of its inputs, whoever was first", async () => {
-  await property([fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 60 }), fc.integer({ min: 1, max: 6 })], async (pauses, size) => {
-    const at = stage();
-    class Uneven extends Actor {
-      async run(input: { index: number; pause: number }): Promise<number> {
-        for (let i = 0; i < input.pause; i++) await Promise.resolve();
-        return input.index;
+  await property(
+    [fc.array(fc.integer({ min: 0, max: 2 }), { maxLength: 60 }), fc.integer({ min: 1, max: 6 })],
+    async (pauses, size) => {
+      const at = stage();
+      class Uneven extends Actor {
+        async run(input: { index: number; pause: number }): Promise<number> {
+          for (let i = 0; i < input.pause; i++) await Promise.resolve();
+          return input.index;
+        }
       }
-    }
-    const pool = await at.system.pool(Uneven, { size });
-    assert.equal(pool.size, size);
-    const answers = await pool.map("run", pauses.map((pause, index) => ({ index, pause })));
-    assert.deepEqual(answers, pauses.map((_, index) => index));
-    await leave(at);
-  }, { runs: 50 });
+      const pool = await at.system.pool(Uneven, { size });
+      assert.equal(pool.size, size);
+      const answers = await pool.map("run", pauses.map((pause, index) => ({ index, pause })));
+      assert.deepEqual(answers, pauses.map((_, index) => index));
+      await leave(at);
+    },
+    { runs: 50 },
+  );
 });
 
 test("results yields each input once, with its index, failures as values", async () => {
@@ -444,33 +448,37 @@ test("A pool ends with the actor that made it, and its tasks settle", async () =
   await leave(at);
 });
 
-test("ask of a pool waits no longer than its timeout, and ends with its signal, also while no member is idle", async () => {
-  board = new Board();
-  const at = stage({ limits: { replyTimeoutMs: 10_000 } });
-  const pool = await at.system.pool(Worker, { size: 1 });
-  const [busy] = held(pool.ask("work", 0, { timeoutMs: 60_000 }));
-  await quiet();
-  const controller = new AbortController();
-  const waiting = held(
-    pool.ask("square", 1, { timeoutMs: 100 }),
-    pool.ask("square", 2, { signal: controller.signal }),
-    pool.ask("square", 3),
-    pool.map("square", [4, 5], { timeoutMs: 200 }),
-    pool.ask("square", 6, { signal: AbortSignal.abort() }),
-  );
-  assert.deepEqual(await settledOf(waiting), [undefined, undefined, undefined, undefined, "Cancelled failed"]);
-  controller.abort();
-  await at.clock.advance(100);
-  assert.deepEqual((await settledOf(waiting)).slice(0, 3), ["Timeout failed", "Cancelled failed", undefined]);
-  await at.clock.advance(100);
-  assert.deepEqual((await settledOf(waiting))[3], "Timeout failed");
-  await at.clock.advance(9_800);
-  assert.deepEqual((await settledOf(waiting))[2], "Timeout failed");
-  board.at(0).open();
-  assert.deepEqual(await settledOf([busy]), ["value 0"]);
-  assert.equal(await pool.ask("square", 7), 49);
-  await leave(at);
-}, { timeoutMs });
+test(
+  "ask of a pool waits no longer than its timeout, and ends with its signal, also while no member is idle",
+  async () => {
+    board = new Board();
+    const at = stage({ limits: { replyTimeoutMs: 10_000 } });
+    const pool = await at.system.pool(Worker, { size: 1 });
+    const [busy] = held(pool.ask("work", 0, { timeoutMs: 60_000 }));
+    await quiet();
+    const controller = new AbortController();
+    const waiting = held(
+      pool.ask("square", 1, { timeoutMs: 100 }),
+      pool.ask("square", 2, { signal: controller.signal }),
+      pool.ask("square", 3),
+      pool.map("square", [4, 5], { timeoutMs: 200 }),
+      pool.ask("square", 6, { signal: AbortSignal.abort() }),
+    );
+    assert.deepEqual(await settledOf(waiting), [undefined, undefined, undefined, undefined, "Cancelled failed"]);
+    controller.abort();
+    await at.clock.advance(100);
+    assert.deepEqual((await settledOf(waiting)).slice(0, 3), ["Timeout failed", "Cancelled failed", undefined]);
+    await at.clock.advance(100);
+    assert.deepEqual((await settledOf(waiting))[3], "Timeout failed");
+    await at.clock.advance(9_800);
+    assert.deepEqual((await settledOf(waiting))[2], "Timeout failed");
+    board.at(0).open();
+    assert.deepEqual(await settledOf([busy]), ["value 0"]);
+    assert.equal(await pool.ask("square", 7), 49);
+    await leave(at);
+  },
+  { timeoutMs },
+);
 
 test("A timeout or a signal reaches the member that has the task", async () => {
   const at = stage();
@@ -483,7 +491,10 @@ test("A timeout or a signal reaches the member that has the task", async () => {
   }
   const pool = await at.system.pool(Watchful, { size: 1 });
   const controller = new AbortController();
-  const calls = held(pool.ask("wait", undefined, { signal: controller.signal }), pool.ask("wait", undefined, { timeoutMs: 50 }));
+  const calls = held(
+    pool.ask("wait", undefined, { signal: controller.signal }),
+    pool.ask("wait", undefined, { timeoutMs: 50 }),
+  );
   await quiet();
   controller.abort();
   assert.deepEqual((await settledOf(calls))[0], "Cancelled unknown");

@@ -47,9 +47,14 @@ export function stage(options: StageOptions = {}): Stage {
 }
 
 /** Ends a system and shows that nothing of it is left: no actor, no timer. */
-export async function leave({ system, clock }: Stage): Promise<void> {
-  await system.close({ now: true });
-  assert.equal(system.statistics().actors, 0, "actors are left");
+export async function leave(at: Stage): Promise<void> {
+  await at.system.close({ now: true });
+  assert.equal(at.system.statistics().actors, 0, "actors are left");
+  await leaveNoTimer(at);
+}
+
+/** Shows that no timer is set that would keep a process alive. */
+export async function leaveNoTimer({ clock }: Stage): Promise<void> {
   // Deadlines look again once when nobody waits any more.
   await clock.advance(1_000);
   assert.equal(clock.timers, 0, "timers are left");
@@ -81,12 +86,12 @@ export function held<Calls extends readonly PromiseLike<unknown>[]>(...calls: Ca
 /** How each of several calls has settled by now; nothing for one that has not. */
 export async function settledOf(calls: readonly PromiseLike<unknown>[]): Promise<(string | undefined)[]> {
   const found: (string | undefined)[] = calls.map(() => undefined);
-  calls.forEach((call, index) =>
+  for (const [index, call] of calls.entries()) {
     call.then(
       (value) => found[index] = `value ${JSON.stringify(value)}`,
       (error: { code?: string; outcome?: string }) => found[index] = `${error.code} ${error.outcome}`,
-    )
-  );
+    );
+  }
   await quiet();
   return found;
 }

@@ -1,10 +1,17 @@
 // What happens to an actor that fails: directives, policies, backoff and window, escalation, and what its old life may
 // still do.
-import { Actor, type ActorRef, type Directive, isShoalError, type RunRecord, type Supervision } from "../../runtime/mod.ts";
+import {
+  Actor,
+  type ActorRef,
+  type Directive,
+  isShoalError,
+  type RunRecord,
+  type Supervision,
+} from "../../runtime/mod.ts";
 import { decide, defaultSupervision, type Failures } from "../../runtime/supervision.ts";
 import { assert, fc, property, test } from "../suite.ts";
 import { errorOf } from "../stores/world.ts";
-import { gate, held, leave, quiet, settledOf, stage } from "./stage.ts";
+import { gate, held, leave, leaveNoTimer, quiet, settledOf, stage } from "./stage.ts";
 
 const timeoutMs = 8_000;
 
@@ -663,7 +670,7 @@ test("A restart ends the children, timers and watches of the life before", async
   await at.system.stop(other);
   await quiet();
   assert.deepEqual(heard, ["tick of 1 in 1"]);
-  assert.equal(at.clock.timers, 0);
+  await leaveNoTimer(at);
   await leave(at);
 });
 
@@ -709,22 +716,26 @@ test("Ten thousand crashes and restarts lose nothing, are all counted, and leave
       assert.deepEqual(two, { status: "fulfilled", value: "hello" });
     }
   };
-  await cycle(2_000);
-  collect?.();
-  const before = process.memoryUsage().heapUsed;
-  await cycle(10_000);
-  collect?.();
-  const grown = process.memoryUsage().heapUsed - before;
-  assert.equal(alive, 12_001);
+  await cycle(2_500);
+  // What leaks grows in every round; what the runtime keeps for itself does not.
+  let least = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 3; round++) {
+    collect?.();
+    const before = process.memoryUsage().heapUsed;
+    await cycle(2_500);
+    collect?.();
+    least = Math.min(least, process.memoryUsage().heapUsed - before);
+  }
+  assert.equal(alive, 10_001);
   const { crashes: crashed, restarts, actors, deadLetters } = at.system.statistics();
   assert.deepEqual({ crashed, restarts, actors, deadLetters }, {
-    crashed: 12_000,
-    restarts: 12_000,
+    crashed: 10_000,
+    restarts: 10_000,
     actors: 3,
     deadLetters: 0,
   });
-  // 100 bytes a cycle would be a leak already.
-  if (collect !== undefined) assert.ok(grown < 1_000_000, `the heap has grown by ${grown} bytes`);
+  // A hundred bytes a cycle would be a leak already.
+  if (collect !== undefined) assert.ok(least < 250_000, `the heap grows by ${least} bytes in 2,500 cycles`);
   await leave(at);
 });
 
@@ -746,7 +757,12 @@ test("A crash in the middle of a drain loses nothing that was let in, and lets n
   for (const backoffMs of [0, 50]) {
     const at = stage({ supervision: { backoffMs } });
     const counter = await at.system.spawn(Counter);
-    const calls = held(counter.ask("add", 1), counter.ask("failLater", "wrong"), counter.ask("add", 2), counter.ask("list"));
+    const calls = held(
+      counter.ask("add", 1),
+      counter.ask("failLater", "wrong"),
+      counter.ask("add", 2),
+      counter.ask("list"),
+    );
     const ended = at.system.stop(counter);
     await quiet();
     await errorOf("Ended", () => counter.ask("add", 3));
@@ -767,6 +783,6 @@ test("A crash whose directive is stop ends a drain at once", async () => {
     "Ended failed",
     `value "crashed"`,
   ]);
-  assert.equal(at.clock.timers, 0, "the drain's own deadline is left");
+  await leaveNoTimer(at);
   await leave(at);
 });

@@ -1,6 +1,7 @@
 // Tensors in the hands of actors: references in messages pin and weigh, views end with their handler, and what a program
 // must not do with them shows in strict mode.
-import { Actor, type ActorRef, type Lifetime, type Tensor, type TensorRef, type TensorEntry } from "../../runtime/mod.ts";
+import { Actor, type ActorRef, type Lifetime, type Tensor, type TensorRef } from "../../runtime/mod.ts";
+import type { TensorEntry } from "../../stores/store.ts";
 import { assert, fc, property, test } from "../suite.ts";
 import { errorOf } from "../stores/world.ts";
 import { gate, held, leave, quiet, settledOf, type Stage, stage } from "./stage.ts";
@@ -11,7 +12,7 @@ const bytes = elements * 8;
 
 /** Large enough to stand in the store, and not in its reference. */
 function put(at: Stage, value = 1, lifetime?: Lifetime): Promise<TensorRef<"float64">> {
-  const item = { data: new Float64Array(elements).fill(value) };
+  const item = { data: new Float64Array(elements).fill(value), dtype: "float64" as const };
   return at.system.store.put(item, lifetime === undefined ? {} : { lifetime });
 }
 
@@ -34,13 +35,13 @@ class Reader extends Actor {
     return found;
   }
 
-  ignore(_: TensorRef | { deep: TensorRef[] }): void {}
+  ignore(_ref: TensorRef | { deep: TensorRef[] }): void {}
 
-  async hang(_: TensorRef): Promise<void> {
+  async hang(_ref: TensorRef): Promise<void> {
     await new Promise(() => {});
   }
 
-  fail(_: TensorRef): void {
+  fail(_ref: TensorRef): void {
     throw new Error("wrong");
   }
 
@@ -86,7 +87,7 @@ test("A message pins what it references until it is over: released under way, it
   const at = stage();
   const hold = gate();
   class Slow extends Actor {
-    async take(_: { deep: TensorRef[] }): Promise<void> {
+    async take(_ref: { deep: TensorRef[] }): Promise<void> {
       await hold.passed;
     }
   }
@@ -104,96 +105,97 @@ test("A message pins what it references until it is over: released under way, it
 });
 
 /** Ways in which a message with a reference can end; each must let go, and count a read or not. */
-const ways: Readonly<Record<string, { reads: boolean; run: (at: Stage, ref: TensorRef<"float64">) => Promise<void> }>> = {
-  "an ask that is answered": {
-    reads: true,
-    async run(at, ref) {
-      await (await at.system.spawn(Reader)).ask("first", ref);
+const ways: Readonly<Record<string, { reads: boolean; run: (at: Stage, ref: TensorRef<"float64">) => Promise<void> }>> =
+  {
+    "an ask that is answered": {
+      reads: true,
+      async run(at, ref) {
+        await (await at.system.spawn(Reader)).ask("first", ref);
+      },
     },
-  },
-  "a tell": {
-    reads: true,
-    async run(at, ref) {
-      await (await at.system.spawn(Reader)).tell("ignore", ref);
+    "a tell": {
+      reads: true,
+      async run(at, ref) {
+        await (await at.system.spawn(Reader)).tell("ignore", ref);
+      },
     },
-  },
-  "an ask whose handler threw": {
-    reads: true,
-    async run(at, ref) {
-      const reader = await at.system.spawn(Reader);
-      await errorOf("HandlerError", () => reader.ask("fail", ref));
+    "an ask whose handler threw": {
+      reads: true,
+      async run(at, ref) {
+        const reader = await at.system.spawn(Reader);
+        await errorOf("HandlerError", () => reader.ask("fail", ref));
+      },
     },
-  },
-  "an ask that timed out in its mailbox": {
-    reads: false,
-    async run(at, ref) {
-      const reader = await at.system.spawn(Reader);
-      const other = await put(at);
-      const [hang] = held(reader.ask("hang", other));
-      const [waiting] = held(reader.ask("ignore", ref, { timeoutMs: 10 }));
-      await at.clock.advance(10);
-      assert.deepEqual(await settledOf([waiting]), ["Timeout failed"]);
-      await at.system.stop(reader, { now: true });
-      await settledOf([hang]);
+    "an ask that timed out in its mailbox": {
+      reads: false,
+      async run(at, ref) {
+        const reader = await at.system.spawn(Reader);
+        const other = await put(at);
+        const [hang] = held(reader.ask("hang", other));
+        const [waiting] = held(reader.ask("ignore", ref, { timeoutMs: 10 }));
+        await at.clock.advance(10);
+        assert.deepEqual(await settledOf([waiting]), ["Timeout failed"]);
+        await at.system.stop(reader, { now: true });
+        await settledOf([hang]);
+      },
     },
-  },
-  "messages that a stop discards": {
-    reads: false,
-    async run(at, ref) {
-      const reader = await at.system.spawn(Reader, undefined, { limits: { mailboxMessagesMax: 2 } });
-      const other = await put(at);
-      held(reader.ask("hang", other));
-      await quiet();
-      for (let i = 0; i < 3; i++) held(reader.ask("ignore", ref), reader.tell("ignore", ref));
-      await at.system.stop(reader, { now: true });
+    "messages that a stop discards": {
+      reads: false,
+      async run(at, ref) {
+        const reader = await at.system.spawn(Reader, undefined, { limits: { mailboxMessagesMax: 2 } });
+        const other = await put(at);
+        void held(reader.ask("hang", other));
+        await quiet();
+        for (let i = 0; i < 3; i++) void held(reader.ask("ignore", ref), reader.tell("ignore", ref));
+        await at.system.stop(reader, { now: true });
+      },
     },
-  },
-  "a message to one that has ended": {
-    reads: false,
-    async run(at, ref) {
-      const reader = await at.system.spawn(Reader);
-      await at.system.stop(reader, {});
-      await errorOf("Ended", () => reader.ask("ignore", ref));
-      await errorOf("Ended", () => reader.tell("ignore", ref));
+    "a message to one that has ended": {
+      reads: false,
+      async run(at, ref) {
+        const reader = await at.system.spawn(Reader);
+        await at.system.stop(reader, {});
+        await errorOf("Ended", () => reader.ask("ignore", ref));
+        await errorOf("Ended", () => reader.tell("ignore", ref));
+      },
     },
-  },
-  "a message of no known name": {
-    reads: false,
-    async run(at, ref) {
-      const reader = await at.system.spawn(Reader);
-      await errorOf("BadInput", () => reader.ask("none" as "ignore", ref));
-      await errorOf("BadInput", () => reader.tell("none" as "ignore", ref));
+    "a message of no known name": {
+      reads: false,
+      async run(at, ref) {
+        const reader = await at.system.spawn(Reader);
+        await errorOf("BadInput", () => reader.ask("none" as "ignore", ref));
+        await errorOf("BadInput", () => reader.tell("none" as "ignore", ref));
+      },
     },
-  },
-  "a message that cannot be sent": {
-    reads: false,
-    async run(at, ref) {
-      const reader = await at.system.spawn(Reader);
-      const message = { deep: [ref, () => {}] } as unknown as { deep: TensorRef[] };
-      await errorOf("BadInput", () => reader.ask("ignore", message));
-      await errorOf("BadInput", () => reader.tell("ignore", message));
+    "a message that cannot be sent": {
+      reads: false,
+      async run(at, ref) {
+        const reader = await at.system.spawn(Reader);
+        const message = { deep: [ref, () => {}] } as unknown as { deep: TensorRef[] };
+        await errorOf("BadInput", () => reader.ask("ignore", message));
+        await errorOf("BadInput", () => reader.tell("ignore", message));
+      },
     },
-  },
-  "an ask that was cancelled before it was sent": {
-    reads: false,
-    async run(at, ref) {
-      const reader = await at.system.spawn(Reader);
-      await errorOf("Cancelled", () => reader.ask("ignore", ref, { signal: AbortSignal.abort() }));
+    "an ask that was cancelled before it was sent": {
+      reads: false,
+      async run(at, ref) {
+        const reader = await at.system.spawn(Reader);
+        await errorOf("Cancelled", () => reader.ask("ignore", ref, { signal: AbortSignal.abort() }));
+      },
     },
-  },
-  "a tell that found no room": {
-    reads: false,
-    async run(at, ref) {
-      const reader = await at.system.spawn(Reader, undefined, { limits: { mailboxMessagesMax: 1 } });
-      held(reader.ask("hang", await put(at)));
-      await quiet();
-      void reader.tell("ignore", await put(at));
-      const [told] = held(reader.tell("ignore", ref, { timeoutMs: 10 }));
-      await at.clock.advance(10);
-      assert.deepEqual(await settledOf([told]), ["Timeout failed"]);
+    "a tell that found no room": {
+      reads: false,
+      async run(at, ref) {
+        const reader = await at.system.spawn(Reader, undefined, { limits: { mailboxMessagesMax: 1 } });
+        void held(reader.ask("hang", await put(at)));
+        await quiet();
+        void reader.tell("ignore", await put(at));
+        const [told] = held(reader.tell("ignore", ref, { timeoutMs: 10 }));
+        await at.clock.advance(10);
+        assert.deepEqual(await settledOf([told]), ["Timeout failed"]);
+      },
     },
-  },
-};
+  };
 
 for (const [title, { reads, run }] of Object.entries(ways)) {
   test(`Pins: ${title} lets go of its tensors, and counts ${reads ? "a read" : "no read"}`, async () => {
@@ -213,25 +215,29 @@ for (const [title, { reads, run }] of Object.entries(ways)) {
 }
 
 test("Declared reads count when the message is over, once per message, however often it was got", async () => {
-  await property([fc.array(fc.nat(3), { minLength: 1, maxLength: 12 }), fc.integer({ min: 1, max: 6 })], async (gets, reads) => {
-    const at = stage();
-    class Many extends Actor {
-      async read(message: { ref: TensorRef; again: TensorRef[]; times: number }): Promise<void> {
-        for (let i = 0; i < message.times; i++) (await this.store.get(message.ref)).done();
+  await property(
+    [fc.array(fc.nat(3), { minLength: 1, maxLength: 12 }), fc.integer({ min: 1, max: 6 })],
+    async (gets, reads) => {
+      const at = stage();
+      class Many extends Actor {
+        async read(message: { ref: TensorRef; again: TensorRef[]; times: number }): Promise<void> {
+          for (let i = 0; i < message.times; i++) (await this.store.get(message.ref)).done();
+        }
       }
-    }
-    const many = await at.system.spawn(Many);
-    const ref = await put(at, 1, { reads });
-    const messages = gets.slice(0, reads);
-    for (const [index, times] of messages.entries()) {
-      assert.equal(await stateOf(at, ref), "sealed");
-      // Twice in one message is one message.
-      await many.ask("read", { ref, again: times === 0 ? [ref] : [], times });
-      await quiet();
-      assert.equal(await stateOf(at, ref), index + 1 === reads ? "gone" : "sealed");
-    }
-    await leave(at);
-  }, { runs: 40 });
+      const many = await at.system.spawn(Many);
+      const ref = await put(at, 1, { reads });
+      const messages = gets.slice(0, reads);
+      for (const [index, times] of messages.entries()) {
+        assert.equal(await stateOf(at, ref), "sealed");
+        // Twice in one message is one message.
+        await many.ask("read", { ref, again: times === 0 ? [ref] : [], times });
+        await quiet();
+        assert.equal(await stateOf(at, ref), index + 1 === reads ? "gone" : "sealed");
+      }
+      await leave(at);
+    },
+    { runs: 40 },
+  );
 });
 
 test("A tensor of one read that two messages carry lives until both are over", async () => {
@@ -265,12 +271,12 @@ test("A message weighs what it references: a full mailbox is one of bytes, too, 
   const refs = await Promise.all([1, 2, 3, 4].map((value) => put(at, value)));
   const hold = gate();
   class Slow extends Actor {
-    async take(_: TensorRef[]): Promise<void> {
+    async take(_ref: TensorRef[]): Promise<void> {
       await hold.passed;
     }
   }
   const slow = await at.system.spawn(Slow, undefined, { limits: { mailboxBytesMax: 2 * bytes } });
-  held(slow.ask("take", []));
+  void held(slow.ask("take", []));
   await quiet();
   const tells = held(
     slow.tell("take", [refs[0]!, refs[1]!]),
@@ -299,7 +305,7 @@ test("A view ends with its handler, with or without done, however it ends", asyn
         view.done();
       }
       if (message.how === "throw") throw new Error("wrong");
-      if (message.how === "many") for await (const _ of this.store.getMany([message.ref, message.ref])) break;
+      if (message.how === "many") { for await (const _ of this.store.getMany([message.ref, message.ref])) break; }
       if (message.how === "hang") await new Promise(() => {});
     }
   }
@@ -388,7 +394,7 @@ test("A get that ends after its actor holds nothing", async () => {
   const hasty = await at.system.spawn(Hasty);
   await hasty.ask("leave");
   await quiet();
-  held(hasty.ask("go"));
+  void held(hasty.ask("go"));
   await quiet();
   await at.system.store.release(ref);
   assert.equal(await stateOf(at, ref), "gone");
@@ -408,7 +414,8 @@ test("strict mode: a view that is held beyond its handler shows a pattern after 
 test("strict mode: a write to a got tensor crashes its handler, and the caller learns of it", async () => {
   const at = stage({ strict: true });
   const reader = await at.system.spawn(Reader);
-  for (const ref of [await put(at), await at.system.store.put({ data: Float64Array.of(1) })]) {
+  const small = await at.system.store.put({ data: Float64Array.of(1), dtype: "float64" });
+  for (const ref of [await put(at), small]) {
     const error = await errorOf("HandlerError", () => reader.ask("spoil", ref));
     assert.match(error.message, /written to/);
   }
@@ -431,7 +438,10 @@ test("strict mode: what the end of a message finds written to disturbs nobody el
     const [how] = await settledOf([sent]);
     assert.match(how ?? "hangs", /^(value|HandlerError|Corrupt)/);
     const whole = await put(at, 4);
-    assert.deepEqual(await settledOf([neighbour.ask("first", whole), reader.ask("first", whole)]), ["value 4", "value 4"]);
+    assert.deepEqual(await settledOf([neighbour.ask("first", whole), reader.ask("first", whole)]), [
+      "value 4",
+      "value 4",
+    ]);
   }
   await at.system.close({ now: true });
 }, { timeoutMs });
@@ -439,7 +449,7 @@ test("strict mode: what the end of a message finds written to disturbs nobody el
 test("strict mode: a stop that discards a message which finds a write ends all the same", async () => {
   const at = stage({ strict: true });
   const reader = await at.system.spawn(Reader);
-  held(reader.ask("hang", await put(at)));
+  void held(reader.ask("hang", await put(at)));
   await quiet();
   const draft = await at.system.store.allocate("float64", [elements]);
   const ref = await draft.seal();
@@ -535,7 +545,7 @@ test("An answer to one who has ended or left meanwhile pins nothing", async () =
   }
   const late = await at.system.spawn(Late);
   const asker = await at.system.spawn(Asker);
-  held(asker.ask("use", late));
+  void held(asker.ask("use", late));
   await quiet();
   await at.system.stop(asker, { now: true });
   hold.open();
@@ -660,7 +670,7 @@ test("Whatever happens to messages with references, in the end nothing is pinned
     for (const { kind, tell, tensor, timeoutMs: after, pause } of some) {
       const ref = refs[tensor]!;
       const options = after === undefined ? {} : { timeoutMs: after };
-      held(tell ? reader.tell(kind, ref, options) : reader.ask(kind, ref, options));
+      void held(tell ? reader.tell(kind, ref, options) : reader.ask(kind, ref, options));
       if (pause) await at.clock.advance(1);
     }
     await at.system.stop(reader, { now });

@@ -254,7 +254,7 @@ export function laws(accounts: readonly ActorName[], replayMax: number): Laws {
         `${actor} came back with ${JSON.stringify(state)}, not ${JSON.stringify(wanted)}`);
     },
     watch(core) {
-      const { mailboxMessagesMax, mailboxBytesMax, outboxMessagesMax, outboxBytesMax, callsMax } = core.limits;
+      const { mailboxMessagesMax, mailboxBytesMax, outboxMessagesMax, outboxBytesMax, answersMax } = core.limits;
       for (const actor of core.actors.values()) {
         for (const out of actor.outbounds.values()) {
           const held = out.items.length - out.head;
@@ -269,7 +269,7 @@ export function laws(accounts: readonly ActorName[], replayMax: number): Laws {
             `${out.destination} acknowledged ${out.acked} of ${actor.name} and committed ${through}`);
         }
         for (const { kept } of actor.inbounds.values()) {
-          must(kept.length <= callsMax, "L6", () => `${actor.name} keeps ${kept.length} answers of ${callsMax}`);
+          must(kept.length <= answersMax, "L6", () => `${actor.name} keeps ${kept.length} answers of ${answersMax}`);
         }
         must(actor.mailMessages <= mailboxMessagesMax && actor.mailBytes <= mailboxBytesMax, "L6", () =>
           `mailbox of ${actor.name} holds ${actor.mailMessages} messages, ${actor.mailBytes} bytes`);

@@ -1,6 +1,7 @@
 // The core with one rule broken, each time another. What shows is worth something only as far as these are caught, each
 // by a law that it breaks.
 
+import type { DeliveryLimits } from "../../runtime/delivery/protocol.ts";
 import { type Rules, rules } from "../../runtime/delivery/rules.ts";
 import type { Law } from "./laws.ts";
 
@@ -9,6 +10,8 @@ export interface Mutant {
   /** The laws of which one must catch it. */
   readonly laws: readonly Law[];
   readonly broken: Partial<Rules>;
+  /** Where the world's own limits are too wide for it to show. */
+  readonly limits?: Partial<DeliveryLimits>;
 }
 
 export const mutants: readonly Mutant[] = [
@@ -36,7 +39,7 @@ export const mutants: readonly Mutant[] = [
     laws: ["L1"],
     broken: { keeps: ({ epoch, sequence }, at, got) => epoch === at && sequence > got },
   },
-  { name: "answers are kept for ever", laws: ["L3"], broken: { forgets: () => false } },
+  { name: "answers are kept for ever", laws: ["L3"], broken: { forgets: () => false }, limits: { answersMax: 4 } },
   { name: "two asks of one step have one key", laws: ["L4"], broken: { callKey: (step) => step } },
   { name: "the asks of two steps have one key", laws: ["L4", "L1"], broken: { stepKey: (asker) => `${asker}()` } },
   { name: "the outbox has no bound", laws: ["L6"], broken: { outboxHolds: () => true } },
@@ -45,7 +48,7 @@ export const mutants: readonly Mutant[] = [
     laws: ["L6"],
     broken: {
       admits: ({ limits }, { actor, kept, awaited }, bytes, isCall) =>
-        actor.mailBytes + bytes <= limits.mailboxBytesMax && !(isCall && kept.length + awaited.length >= limits.callsMax),
+        actor.mailBytes + bytes <= limits.mailboxBytesMax && !(isCall && kept.length + awaited.length >= limits.answersMax),
     },
   },
   {
@@ -53,13 +56,14 @@ export const mutants: readonly Mutant[] = [
     laws: ["L6"],
     broken: {
       admits: ({ limits }, { actor, kept, awaited }, _, isCall) =>
-        actor.mailMessages < limits.mailboxMessagesMax && !(isCall && kept.length + awaited.length >= limits.callsMax),
+        actor.mailMessages < limits.mailboxMessagesMax && !(isCall && kept.length + awaited.length >= limits.answersMax),
     },
   },
   {
     name: "kept answers have no bound",
     laws: ["L6"],
     broken: { admits: (node, inbound, bytes) => rules.admits(node, inbound, bytes, false) },
+    limits: { answersMax: 2 },
   },
   { name: "snapshots are never forced", laws: ["L6"], broken: { mustSnapshot: () => false } },
   {
@@ -83,13 +87,13 @@ export const mutants: readonly Mutant[] = [
   { name: "a life that restarts is not a new one", laws: ["L1", "L3"], broken: { nextLife: (life) => life } },
   { name: "a message that left is withdrawn", laws: ["L4"], broken: { isWithdrawable: ({ key }) => key === "" } },
   { name: "the ask of a second run is withdrawn", laws: ["L4"], broken: { isWithdrawable: ({ sequence }, { everSent }) => sequence > everSent } },
-  { name: "the refused ask of a second run is called failed", laws: ["L4"], broken: { refusedAsk: () => "failed" } },
+  { name: "the refused ask of a second run is called failed", laws: ["L4"], broken: { refusedAsk: () => "failed" }, limits: { outboxMessagesMax: 2, suspendProbesMax: 1 } },
   { name: "silence is never reported", laws: ["L3"], broken: { isSilent: () => false } },
   { name: "an unknown commit is taken for done", laws: ["L2", "L4", "L12"], broken: { outcomeOf: (outcome) => outcome === "unknown" ? "held" : outcome } },
   { name: "an unknown commit is repeated under a new number", laws: ["L1", "L12"], broken: { repeatsAs: (number) => number + 1 } },
   { name: "a fenced commit is taken for done", laws: ["L2", "L4", "L5"], broken: { outcomeOf: (outcome) => outcome === "fenced" ? "held" : outcome } },
   { name: "what a failed handler told leaves", laws: ["L1"], broken: { isTold: () => true } },
-  { name: "a timer that fires twice counts twice", laws: ["L12"], broken: { fires: () => true } },
+  { name: "a timer that fires twice counts twice", laws: ["L12"], broken: { fires: () => true, counts: () => true } },
   { name: "a restored outbox does not pin", laws: ["L9"], broken: { repins: () => false } },
 ];
 

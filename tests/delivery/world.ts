@@ -39,6 +39,7 @@ const smallLimits: DeliveryLimits = {
   frameMessagesMax: 3,
   firstMessagesMax: 2,
   callsMax: 3,
+  answersMax: 12,
   resendTicksMax: 4,
   suspendProbesMax: 6,
   commitRecordsMax: 3,
@@ -51,6 +52,7 @@ interface Running {
   readonly delivery: Deliver;
   readonly run: number;
   phase: "begun" | "asking" | "answered";
+  isRelayed: boolean;
   /** Asks that were answered. */
   asked: number;
   token: number;
@@ -651,7 +653,7 @@ export class World {
     const delivery = live.mailbox.shift()!;
     const { entry, input } = delivery;
     const message = entry?.body as Message | undefined;
-    live.running = { delivery, run: this.#runs += 1, phase: "begun", asked: 0, token: 0, answer: undefined };
+    live.running = { delivery, run: this.#runs += 1, phase: "begun", isRelayed: false, asked: 0, token: 0, answer: undefined };
     this.#trace(`${live.name} begins ${message?.id ?? input.timer}`);
     process.meanings.set(meaningKey({ actor: live.name, input }), delivery);
     if (message !== undefined && message.ref !== "" && !this.#tensors.has(message.ref)) {
@@ -663,8 +665,23 @@ export class World {
     if (message?.do === "askpay" && live.durable && live.state.balance >= 2 * message.amount) this.#ask(process, live, live.running, message);
   }
 
+  /** Pays in at another account, or has it pay in at a third: asks inside asks. */
   #ask(process: Process, live: Live, running: Running, { id, to, amount }: Message): void {
-    const deposit: Message = { id: `${id}/${running.asked + 1}`, do: "deposit", to, amount, era: process.core.epoch, n: 0, run: 0, ref: "" };
+    const next = isRelayed(amount) ? this.#accounts[this.#accounts.indexOf(to) + 1] : undefined;
+    const deposit: Message = {
+      id: `${id}/${running.asked + 1}`,
+      do: next === undefined ? "deposit" : "askpay",
+      to: next ?? to,
+      amount,
+      era: process.core.epoch,
+      n: 0,
+      run: 0,
+      ref: "",
+    };
+    if (next !== undefined) {
+      this.#count("ask inside an ask");
+      running.isRelayed = true;
+    }
     running.phase = "asking";
     running.token = this.#post(process, live, live.name, to, deposit, true, "");
     if (running.token === 0) {
@@ -713,7 +730,7 @@ export class World {
       ...(b % 8 === 3 ? { timersSet: [{ id: `${live.name}!${run}`, at: run }] } : {}),
     };
     if (message.do === "deposit") return finish(asChange(message.amount), false, false, more);
-    if (message.do === "askpay") return finish(asChange(-message.amount * running.asked), false, false, more);
+    if (message.do === "askpay") return finish(asChange(running.isRelayed ? 0 : -message.amount * running.asked), false, false, more);
     if (message.amount % 3 === 0) this.#say(process, live, `c${b % this.#options.nodes}`, message, "note", run);
     const canPay = live.state.balance >= message.amount && message.to !== live.name;
     const isTold = canPay && this.#say(process, live, message.to, message, "deposit", run);
@@ -795,6 +812,8 @@ export class World {
 
 const canRun = ({ mailbox, running, loading, owesSnapshot }: Live): boolean =>
   !loading && (running === undefined ? mailbox.length > 0 || owesSnapshot : running.phase !== "asking");
+
+const isRelayed = (amount: number): boolean => amount % 4 === 0;
 
 const nodeName = (index: number): string => `n${index}`;
 

@@ -1,0 +1,28 @@
+// What few actors have beside what all have.
+
+import type { Tensor } from "../stores/store.ts";
+import type { Call, Parcel } from "./call.ts";
+import type { Failures } from "./supervision.ts";
+import type { Ended } from "./system.ts";
+
+/** What few actors have, kept apart so that an idle one stays small. */
+export interface Extras<Cell> {
+  name?: string;
+  children?: Set<Cell>;
+  watchers?: Set<(ended: Ended) => void>;
+  failures?: Failures;
+  /** What its handlers asked and have no answer to. */
+  asking?: Set<Call>;
+  /** What its running handler got from the store, what it kept, and the answers with tensors that it received. */
+  views?: Set<Tensor>;
+  kept?: Set<Tensor>;
+  received?: Parcel[];
+  /** Those whose start or end its running handler waits for. */
+  waitsFor?: Set<Cell>;
+  /** What ends with the current life: timers, pools. */
+  leaving?: Set<() => void>;
+  stop?: { readonly promise: Promise<Ended>; readonly settle: (ended: Ended) => void };
+  /** It is to end once what it took in is handled. */
+  draining?: { readonly deadline: number; readonly cancel: () => void; readonly drained: () => void };
+  end?: Ended;
+}
