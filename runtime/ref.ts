@@ -41,14 +41,18 @@ export type SmallArray =
   | BigInt64Array
   | BigUint64Array;
 
-/** `T` where it can be sent; `never` at each member that cannot. */
+/** `T` where it can be sent; `never` at each member that cannot. Lists may be read-only: a message is a copy. */
 export type Sendable<T> = T extends Primitive | SmallArray | TensorRef | AnyActorRef ? T
   : T extends Method | symbol ? never
   : T extends { readonly [Symbol.toStringTag]: string } ? never
   : T extends Date | RegExp | Error | Promise<unknown> ? never
+  : T extends readonly (infer E)[] ? (number extends T["length"] ? SendableList<E> : { [K in keyof T]: Sendable<T[K]> })
   : T extends object ? { [K in keyof T]: Sendable<T[K]> }
   : unknown extends T ? T
   : never;
+
+/** An interface, so that lists of lists of themselves have an end for the compiler. */
+export interface SendableList<E> extends ReadonlyArray<Sendable<E>> {}
 
 /** The names of the messages that an actor takes: its public methods of at most one value. */
 export type Methods<A> =

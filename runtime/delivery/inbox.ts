@@ -2,8 +2,9 @@
 // applied for good, and keeps answers until their asker has committed.
 
 import type { AckFrame, Answer, AnswerFrame, Entry, MailFrame, NodeName } from "./protocol.ts";
+import type { Actor, Awaited, Inbound, Node } from "./state.ts";
+import { inboundOf, touchIn } from "./origin.ts";
 import { commonThrough } from "./rules.ts";
-import { type Actor, type Awaited, type Inbound, inboundOf, type Node, touchIn } from "./state.ts";
 
 /** Names a message for good, however often and in whatever epoch it comes again. */
 const identityOf = (source: string, entry: Entry): string =>

@@ -1,21 +1,11 @@
 // The durable side: commits what steps have sealed, a group at a time, and builds a node again from what it committed.
 
-import type { CursorRecord, Event, SentRecord, StepRecord } from "./protocol.ts";
-import { wake } from "./inbox.ts";
+import type { CursorRecord, SentRecord, StepRecord } from "./protocol.ts";
+import type { Event } from "./events.ts";
+import type { Actor, Item, Node, Outbound, Sealed } from "./state.ts";
+import { actorOf, inboundOf, lifeUnknown, outboundOf, touchIn, touchOut } from "./origin.ts";
 import { repin } from "./outbox.ts";
-import {
-  type Actor,
-  actorOf,
-  inboundOf,
-  type Item,
-  lifeUnknown,
-  type Node,
-  type Outbound,
-  outboundOf,
-  type Sealed,
-  touchIn,
-  touchOut,
-} from "./state.ts";
+import { wake } from "./inbox.ts";
 import { reload } from "./steps.ts";
 
 /** Commits what has gathered, one append at a time: under load, commits become larger instead of more. */

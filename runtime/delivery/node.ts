@@ -1,13 +1,15 @@
 // The delivery core of one node: events in, commands out. Pure to its driver, which owns the node and hands it back;
 // what must be known of time, chance and the world comes in as an event.
 
-import type { Command, DeliveryLimits, Event, Frame, NodeName } from "./protocol.ts";
-import { receive, report } from "./inbox.ts";
-import { commit, committed, gather, stop, takeOver } from "./journal.ts";
+import type { Frame, NodeName } from "./protocol.ts";
+import type { Command, DeliveryLimits, Event } from "./events.ts";
+import type { Node, Rules } from "./state.ts";
+import { rules as shipped } from "./rules.ts";
+import { actorOf, newNode } from "./origin.ts";
 import { acknowledge, answered, expire, resend, tickStream, transmit } from "./outbox.ts";
-import { type Rules, rules as shipped } from "./rules.ts";
-import { actorOf, firstLife, newNode, type Node } from "./state.ts";
+import { receive, report } from "./inbox.ts";
 import { ask, begin, crash, finish, passIdle, resolve, seal, tell } from "./steps.ts";
+import { commit, committed, gather, stop, takeOver } from "./journal.ts";
 
 export type { Node } from "./state.ts";
 
@@ -148,4 +150,3 @@ function tick(node: Node): void {
   for (const out of node.active) tickStream(node, out);
 }
 
-export { firstLife };

@@ -1,7 +1,9 @@
 // The sending side of a stream: numbers what is sent, keeps it until it is acknowledged, and says it again.
 
-import type { AckFrame, AnswerFrame, Entry, Outcome, Refusal, Sending, Sequence, Token } from "./protocol.ts";
-import { firstLife, type Item, type Node, type Outbound, touchOut } from "./state.ts";
+import type { AckFrame, AnswerFrame, Entry, Outcome, Refusal, Sequence, Token } from "./protocol.ts";
+import type { Sending } from "./events.ts";
+import type { Item, Node, Outbound } from "./state.ts";
+import { firstLife, touchOut } from "./origin.ts";
 
 /** Forgotten entries are cut off in bulk, so that forgetting one costs nothing. */
 const forgottenMax = 256;

@@ -1,21 +1,7 @@
 // What the core remembers. Owned by its driver, changed only inside `advance`, and nothing outside reads it but tests.
 
-import type {
-  ActorName,
-  Answer,
-  Command,
-  DeliveryLimits,
-  Entry,
-  Epoch,
-  Incarnation,
-  NodeName,
-  Opening,
-  Sequence,
-  StepRecord,
-  Timer,
-  Token,
-} from "./protocol.ts";
-import type { Rules } from "./rules.ts";
+import type { ActorName, Answer, Entry, Epoch, Incarnation, NodeName, Opening, Outcome, Refusal, Sequence, StepRecord, Timer, Token } from "./protocol.ts";
+import type { Command, DeliveryLimits } from "./events.ts";
 
 /** An entry in an outbox: who waits for it to leave, and the stream's bytes up to its end (credit is absolute). */
 export interface Item extends Entry {
@@ -197,139 +183,76 @@ export interface Node {
   pinsHolders: number;
 }
 
-/** Lives of an actor within one epoch of its node; more would run into the next epoch's. */
-const livesMax = 2 ** 20;
+type CommitOutcome = "held" | "fenced" | "unknown";
 
-/** Some life before any that is: what is meant for it may have reached a life that is gone. */
-export const lifeUnknown: Incarnation = 1;
+/** The decisions that delivery stands on, each a line. `rules.ts` has those that ship; the tests break them, one at a time. */
+export interface Rules {
+  /** What a successor does, in order. Reading before opening would miss what the predecessor still commits. */
+  readonly takeover: readonly ("claim" | "open" | "read")[];
+  nextEpoch(standing: Epoch): Epoch;
+  isStale(epoch: Epoch, known: Epoch): boolean;
 
-/** The first life that an actor has under an epoch; a restart on the same node is the next number. */
-export const firstLife = (epoch: Epoch): Incarnation => epoch * livesMax;
+  /** A sender numbers on from here, and these entries fill its outbox. */
+  outboxHolds(messages: number, messagesMax: number, bytes: number, bytesMax: number): boolean;
+  /** Up to where entries may leave. What a durable step tells waits for its commit. */
+  mayLeave(out: Outbound): Sequence;
+  /** Up to where the receiver has room. */
+  creditEnds(out: Outbound): Sequence;
+  /** The last entry that need not be kept any more. */
+  forgetThrough(acknowledged: Sequence): Sequence;
+  /** The last entry that need not be said again. */
+  resendAfter(out: Outbound): Sequence;
+  /** Whether a stream has reason to ask how its receiver is. */
+  isWaiting(out: Outbound, got: Sequence): boolean;
+  isSilent(out: Outbound, probesMax: number): boolean;
+  /** What a new life of a volatile receiver never gets to see. */
+  gapThrough(out: Outbound): Sequence;
+  isToldOfGap(out: Outbound): boolean;
+  isWithdrawable(item: Item, out: Outbound): boolean;
+  /** What becomes of an ask in a durable step that cannot be taken on. */
+  refusedAsk(code: Refusal): Outcome;
 
-export function newNode(name: NodeName, limits: DeliveryLimits, rules: Rules): Node {
-  return {
-    name,
-    limits,
-    rules,
-    phase: "idle",
-    takeoverStep: 0,
-    epoch: 0,
-    peers: new Map(),
-    actors: new Map(),
-    history: new Map(),
-    commitNumber: 0,
-    committing: undefined,
-    sealed: [],
-    dirtyOut: [],
-    dirtyIn: [],
-    idleSkips: [],
-    active: new Set(),
-    commands: [],
-    pinsHolders: 0,
-  };
-}
+  /** Whether a receiver may turn to a newer epoch of its sender. */
+  mayAdopt(inbound: Inbound): boolean;
+  /** Whether an acknowledgement or an answer speaks of what was sent under this epoch. */
+  speaksOf(streamEpoch: Epoch, epoch: Epoch): boolean;
+  /** Where it stands there. */
+  standsAt(cursor: Sequence, base: Sequence): Sequence;
+  isMeant(meant: Incarnation, actor: Actor): boolean;
+  isNext(sequence: Sequence, accepted: Sequence): boolean;
+  admits(node: Node, inbound: Inbound, bytes: number, isCall: boolean): boolean;
+  /** What is acknowledged: applied for good. */
+  acknowledges(inbound: Inbound): Sequence;
+  /** Up to where answers may leave. */
+  mayAnswer(inbound: Inbound): Sequence;
+  isRepeat(key: string, of: Awaited): boolean;
+  /** Whether an answer may still be asked for. */
+  keeps(answer: Answer, epoch: Epoch, got: Sequence): boolean;
+  /** Whether streams that found no room are told that there is some. */
+  wakes(actor: Actor, mailboxMessagesMax: number): boolean;
 
-export function actorOf(node: Node, name: ActorName, durable: boolean): Actor {
-  const known = node.actors.get(name);
-  if (known !== undefined) return known;
-  const actor: Actor = {
-    name,
-    durable,
-    incarnation: durable ? 0 : firstLife(node.epoch),
-    ended: false,
-    mailMessages: 0,
-    mailBytes: 0,
-    inbounds: new Map(),
-    outbounds: new Map(),
-    parkedStreams: 0,
-    touched: [],
-    step: undefined,
-    timers: new Map(),
-    fired: new Set(),
-    pins: [],
-    pinsHolder: "",
-    uncommitted: [],
-    replayMessages: 0,
-    replayBytes: 0,
-    snapshotDue: false,
-    reloadDue: false,
-    wholeAt: 0,
-  };
-  node.actors.set(name, actor);
-  return actor;
-}
-
-export function outboundOf(node: Node, source: Actor, destination: ActorName, at: NodeName): Outbound {
-  const known = source.outbounds.get(destination);
-  if (known !== undefined) return known;
-  const out: Outbound = {
-    source,
-    destination,
-    node: at,
-    incarnation: 0,
-    start: 0,
-    openings: [{ epoch: node.epoch, base: 0 }],
-    items: [],
-    head: 0,
-    acked: 0,
-    ackedOffset: 0,
-    accepted: 0,
-    sent: 0,
-    everSent: 0,
-    leave: 0,
-    last: 0,
-    lastOffset: 0,
-    recorded: 0,
-    reserved: 0,
-    reservedBytes: 0,
-    limitSequence: node.limits.firstMessagesMax,
-    limitOffset: node.limits.mailboxBytesMax,
-    calls: [],
-    gotEcho: 0,
-    quiet: 0,
-    wait: 1,
-    silent: 0,
-    suspended: false,
-    ended: false,
-    forget: [],
-    probe: false,
-    dirty: false,
-  };
-  source.outbounds.set(destination, out);
-  return out;
-}
-
-export function inboundOf(actor: Actor, source: ActorName, at: NodeName, epoch: Epoch, after: Sequence): Inbound {
-  const inbound: Inbound = {
-    source,
-    node: at,
-    actor,
-    epoch,
-    cursorEpoch: epoch,
-    base: 0,
-    cursor: after,
-    sealed: after,
-    accepted: after,
-    awaited: [],
-    skips: [],
-    kept: [],
-    got: 0,
-    parked: false,
-    dirty: false,
-    answerDue: false,
-  };
-  actor.inbounds.set(source, inbound);
-  return inbound;
-}
-
-export function touchOut(node: Node, out: Outbound): void {
-  if (out.dirty) return;
-  out.dirty = true;
-  node.dirtyOut.push(out);
-}
-
-export function touchIn(node: Node, inbound: Inbound): void {
-  if (inbound.dirty) return;
-  inbound.dirty = true;
-  node.dirtyIn.push(inbound);
+  /** The cursor that is committed with a step's effect: after its input, and not apart from it. */
+  commitsCursor(inbound: Inbound): Sequence | undefined;
+  /** Whether what a step told is part of it. */
+  isTold(discard: boolean): boolean;
+  /** What an answer of the journal says. */
+  outcomeOf(outcome: CommitOutcome): CommitOutcome;
+  /** Under which number an append with an unknown outcome is repeated. */
+  repeatsAs(number: number): number;
+  /** The epochs of a source that its receivers must know of. */
+  openingsAfter(openings: readonly Opening[], last: Sequence, epoch: Epoch): readonly Opening[];
+  repins(): boolean;
+  /** Whether a timer that fires is one to handle. */
+  fires(actor: Actor, timer: string): boolean;
+  /** Whether the step that handled it counts. */
+  counts(actor: Actor, timer: string): boolean;
+  nextLife(incarnation: Incarnation): Incarnation;
+  mustSnapshot(messages: number, messagesMax: number, bytes: number, bytesMax: number): boolean;
+  /** What a step's calls are known by when it runs again. */
+  stepKey(asker: string, identity: string): string;
+  callKey(step: string, ordinal: number): string;
+  /** Whether a committed step gives leave to forget what its asks were answered. */
+  forgets(): boolean;
+  /** Whether the step that made a call is committed, or its input will never come again. */
+  isOver(asker: Actor, key: string): boolean;
 }

@@ -1,20 +1,12 @@
 // What a handler does, made one step: what it tells, asks and answers, and where its input stood. A volatile actor's
 // step takes effect at once. A durable actor's is sealed into one record, and what it tells leaves after the commit.
 
-import type { Answer, CursorRecord, Event, Input, Sending, SentRecord, StepRecord, Timer } from "./protocol.ts";
-import { type Passed, passSkips, wake } from "./inbox.ts";
+import type { Answer, CursorRecord, Input, SentRecord, StepRecord, Timer } from "./protocol.ts";
+import type { Event, Sending } from "./events.ts";
+import type { Actor, Inbound, Node, Outbound, Sealed, Step } from "./state.ts";
+import { outboundOf, touchIn, touchOut } from "./origin.ts";
 import { append, refusal, settle } from "./outbox.ts";
-import {
-  type Actor,
-  type Inbound,
-  type Node,
-  type Outbound,
-  outboundOf,
-  type Sealed,
-  type Step,
-  touchIn,
-  touchOut,
-} from "./state.ts";
+import { type Passed, passSkips, wake } from "./inbox.ts";
 
 type EventOf<T extends Event["type"]> = Extract<Event, { type: T }>;
 

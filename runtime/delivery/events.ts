@@ -1,0 +1,141 @@
+// How the core and its driver speak: what happened (events), what is to be done (commands), and within which limits.
+// The driver has the clock, the links, the store and the actors; the core has none of these, and learns of them here.
+
+import type { ActorName, Change, Entry, Epoch, Frame, Input, NodeName, Outcome, Refusal, Sequence, StepRecord, Timer, Token } from "./protocol.ts";
+
+/** Everything has one. Ticks are the driver's; each stream waits 1, 2, 4, … of them between its resends. */
+export interface DeliveryLimits {
+  readonly mailboxMessagesMax: number;
+  readonly mailboxBytesMax: number;
+  readonly outboxMessagesMax: number;
+  readonly outboxBytesMax: number;
+  readonly messageBytesMax: number;
+  readonly frameMessagesMax: number;
+  /** What a stream may send before its receiver has said how much room it has. */
+  readonly firstMessagesMax: number;
+  /** Calls of one step, or open calls of a volatile source to one receiver. */
+  readonly callsMax: number;
+  /**
+   * What a receiver keeps of answers for one stream. More than `callsMax`, because a step that was given up may come
+   * again only after others, and its answers are kept meanwhile.
+   */
+  readonly answersMax: number;
+  readonly resendTicksMax: number;
+  readonly suspendProbesMax: number;
+  readonly commitRecordsMax: number;
+  readonly replayMessagesMax: number;
+  readonly replayBytesMax: number;
+}
+
+/** What happened, told by the driver. */
+export type Event =
+  /** Begins a takeover; `standing` is the highest epoch that is claimed for this node, 0 where none is. */
+  | { readonly type: "started"; readonly standing: Epoch }
+  | { readonly type: "claimed"; readonly held: boolean }
+  | { readonly type: "opened"; readonly fenced: boolean }
+  | { readonly type: "read"; readonly records: readonly StepRecord[]; readonly end: boolean }
+  | { readonly type: "spawned"; readonly actor: ActorName; readonly durable: boolean }
+  | { readonly type: "ended"; readonly actor: ActorName }
+  /** The actor lost its memory (its thread died, or its supervisor restarts it) and starts again on this node. */
+  | { readonly type: "crashed"; readonly actor: ActorName }
+  /** A registry says which epoch of a node is the newest. */
+  | { readonly type: "peer"; readonly node: NodeName; readonly epoch: Epoch }
+  /** A link to a node is there (again): no need to wait for the next tick. */
+  | { readonly type: "linked"; readonly node: NodeName }
+  | { readonly type: "tick" }
+  | { readonly type: "frame"; readonly frame: Frame }
+  | { readonly type: "began"; readonly actor: ActorName; readonly input: Input; readonly chain: readonly ActorName[] }
+  | ({ readonly type: "tell" } & Sending)
+  | ({ readonly type: "ask"; readonly digest: string } & Sending)
+  /** Nobody waits any more, because of a deadline or a signal. */
+  | { readonly type: "expired"; readonly actor: ActorName; readonly destination: ActorName; readonly token: Token }
+  | {
+    readonly type: "finished";
+    readonly actor: ActorName;
+    readonly input: Input;
+    readonly threw: boolean;
+    readonly body: unknown;
+    /** Drops what the handler told: its effect was given up. */
+    readonly discard: boolean;
+    readonly change?: Change;
+    readonly pins?: readonly string[];
+    readonly timersSet?: readonly Timer[];
+    readonly timersDone?: readonly string[];
+  }
+  | { readonly type: "fired"; readonly actor: ActorName; readonly timer: string }
+  /** The answer to a `snapshot` command, given between two steps. */
+  | { readonly type: "snapshotted"; readonly actor: ActorName; readonly state: unknown }
+  /** How an append to the journal ended; `unknown` is appended again, under the same number. */
+  | { readonly type: "committed"; readonly number: number; readonly outcome: "held" | "fenced" | "unknown" };
+
+/** A message to send: `node` is where the destination lives, `token` who waits. */
+export interface Sending {
+  readonly from: ActorName;
+  readonly node: NodeName;
+  readonly to: ActorName;
+  readonly body: unknown;
+  readonly bytes: number;
+  readonly pins: readonly string[];
+  readonly token: Token;
+}
+
+/** A message for a mailbox. Its stream stands still until the driver says `finished` for it. */
+export interface Deliver {
+  readonly type: "deliver";
+  readonly actor: ActorName;
+  readonly input: Input;
+  readonly entry: Entry | undefined;
+}
+
+/** What the driver is asked to do. None of it has an answer but those that events name. */
+export type Command =
+  | { readonly type: "claim"; readonly epoch: Epoch }
+  /** Open this epoch in the journal and in every mail log that this node writes. */
+  | { readonly type: "open"; readonly epoch: Epoch }
+  | { readonly type: "read" }
+  /** A durable actor as it was: fold `changes` in order; the first of them is its last snapshot, if it made one. */
+  | {
+    readonly type: "restore";
+    readonly actor: ActorName;
+    readonly changes: readonly Change[];
+    readonly timers: readonly Timer[];
+  }
+  | { readonly type: "ready"; readonly epoch: Epoch }
+  | { readonly type: "send"; readonly node: NodeName; readonly frame: Frame }
+  | Deliver
+  /** Append to the journal, in this order and under this number of this epoch; atomic. */
+  | { readonly type: "commit"; readonly number: number; readonly epoch: Epoch; readonly records: readonly StepRecord[] }
+  /** Nothing before this number is needed any more. */
+  | { readonly type: "trim"; readonly epoch: Epoch; readonly through: number }
+  /** The actor's memory is what it has committed: read it back before its next input. */
+  | { readonly type: "reload"; readonly actor: ActorName }
+  | { readonly type: "snapshot"; readonly actor: ActorName }
+  | { readonly type: "schedule"; readonly actor: ActorName; readonly timer: Timer }
+  | {
+    readonly type: "settle";
+    readonly token: Token;
+    readonly outcome: Outcome;
+    readonly threw: boolean;
+    readonly code: Refusal | undefined;
+    readonly body: unknown;
+  }
+  /** Of these messages some may have been applied by a life that is gone, and some never; none will be from here on. */
+  | {
+    readonly type: "gap";
+    readonly source: ActorName;
+    readonly destination: ActorName;
+    readonly acknowledged: Sequence;
+    readonly through: Sequence;
+  }
+  | {
+    readonly type: "suspended";
+    readonly source: ActorName;
+    readonly destination: ActorName;
+    readonly after: Sequence;
+    readonly through: Sequence;
+  }
+  | { readonly type: "resumed"; readonly source: ActorName; readonly destination: ActorName }
+  | { readonly type: "pin"; readonly pins: readonly string[]; readonly holder: string }
+  | { readonly type: "unpin"; readonly pins: readonly string[]; readonly holder: string; readonly read: boolean }
+  /** This process is no longer the node: end it. Nothing follows. */
+  | { readonly type: "stop"; readonly code: "Fenced" };
