@@ -5,6 +5,7 @@ import { ShoalError } from "../stores/error.ts";
 import type { TensorRef } from "../stores/store.ts";
 import { Expiring } from "./deadlines.ts";
 import type { Reference } from "./reference.ts";
+import { follow } from "./signals.ts";
 import type { Flow } from "./stream.ts";
 
 /** A message that weighs more than itself: it pins the tensors that it references while it is under way. */
@@ -110,8 +111,7 @@ export class Call extends Parcel {
   listen(signal: AbortSignal): void {
     const cancel = (): void => this.abandon("Cancelled", "the caller cancelled it", signal.reason);
     if (signal.aborted) return cancel();
-    signal.addEventListener("abort", cancel, { once: true });
-    this.#stopListening = () => signal.removeEventListener("abort", cancel);
+    this.#stopListening = follow(signal, cancel);
   }
 
   /** For messages to people. */

@@ -64,8 +64,7 @@ export interface Home {
 
 export class Cell implements Target, Source, Runnable, Lives {
   readonly serial: number;
-  readonly home: Home;
-  readonly terms: Terms;
+  readonly terms: Terms<Home>;
   readonly parent: Cell | undefined;
   /** What it is constructed with in each life. */
   readonly input: unknown;
@@ -76,20 +75,21 @@ export class Cell implements Target, Source, Runnable, Lives {
   queued = false;
   /** Whether a handler is under way that has not returned yet. */
   busy = false;
-  /** How many of its own messages wait for room elsewhere. */
-  waitingElsewhere = 0;
   mailbox: Mailbox | undefined = undefined;
   /** What it is doing, and the message that it does it for where there is more to that than its sender. */
   handling: Handler | undefined = undefined;
   running: Parcel | undefined = undefined;
   extras: Extras<Cell> | undefined = undefined;
 
-  constructor(serial: number, home: Home, terms: Terms, parent: Cell | undefined, input: unknown) {
+  constructor(serial: number, terms: Terms<Home>, parent: Cell | undefined, input: unknown) {
     this.serial = serial;
-    this.home = home;
     this.terms = terms;
     this.parent = parent;
     this.input = input;
+  }
+
+  get home(): Home {
+    return this.terms.home;
   }
 
   get id(): string {
@@ -102,6 +102,15 @@ export class Cell implements Target, Source, Runnable, Lives {
 
   get extra(): Extras<Cell> {
     return this.extras ??= {};
+  }
+
+  /** How many of its own messages wait for room elsewhere. */
+  get waitingElsewhere(): number {
+    return this.extras?.waitingElsewhere ?? 0;
+  }
+
+  set waitingElsewhere(messages: number) {
+    this.extra.waitingElsewhere = messages;
   }
 
   ground(life: number): Ground {
@@ -238,8 +247,9 @@ export class Cell implements Target, Source, Runnable, Lives {
 
   /** What comes after a turn, or after a life began: the next message, or the end of one that was to be drained. */
   next(): void {
-    if (this.phase === Phase.draining && this.mailbox === undefined && !this.busy) this.extras?.draining?.drained();
-    else this.wake();
+    if (this.mailbox !== undefined || this.busy) return this.wake();
+    if (this.extras?.idle !== undefined) { for (const call of this.extras.idle.splice(0)) call(); }
+    if (this.phase === Phase.draining) this.extras?.draining?.drained();
   }
 
   private finish(handler: Handler, ticket: Ticket, result: unknown): void {
@@ -256,6 +266,7 @@ export class Cell implements Target, Source, Runnable, Lives {
     }
     if (extras !== undefined) {
       extras.asking?.clear();
+      extras.waitsFor?.clear();
       if (extras.received !== undefined) home.endReceived(this);
     }
   }
@@ -269,6 +280,7 @@ export class Cell implements Target, Source, Runnable, Lives {
     if (this.extras?.views !== undefined) this.home.endViews(this);
     if (this.extras?.received !== undefined) this.home.endReceived(this);
     this.extras?.asking?.clear();
+    this.extras?.waitsFor?.clear();
     this.home.failed(this, error, handler.name);
   }
 

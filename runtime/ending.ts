@@ -141,7 +141,8 @@ export function abandonRunning(cell: Cell): void {
   const { running } = cell;
   if (running === undefined) return;
   cell.running = undefined;
-  if (running instanceof Call) running.abandon("Ended", `${cell.className} ${cell.id} has ended`);
+  const what = cell.phase >= Phase.stopping ? "has ended" : "has failed and begins a new life";
+  if (running instanceof Call) running.abandon("Ended", `${cell.className} ${cell.id} ${what}`);
   cell.home.over(running, true);
 }
 

@@ -46,7 +46,7 @@ export interface Engine {
   readonly names: Map<string, Cell>;
   /** Sends on behalf of the program itself. */
   readonly program: Cell;
-  make(terms: Terms, parent: Cell | undefined, input: unknown): Cell;
+  make(terms: Terms<Home>, parent: Cell | undefined, input: unknown): Cell;
 }
 
 /** Mailboxes that are empty go round: an idle actor has none. */
@@ -120,7 +120,7 @@ export function engine(options: EngineOptions): Engine {
     const at = id.lastIndexOf("/");
     const cell = id.slice(0, at) === node ? cells.get(Number(id.slice(at + 1))) : undefined;
     if (cell !== undefined) return cell;
-    const gone = new Cell(Number(id.slice(at + 1)), home, nobody(className), undefined, undefined);
+    const gone = new Cell(Number(id.slice(at + 1)), nobody(home, className), undefined, undefined);
     gone.phase = Phase.ended;
     gone.extra.end = ends.get(id) ?? { id, reason: "stopped" };
     return gone;
@@ -279,10 +279,10 @@ export function engine(options: EngineOptions): Engine {
     record,
   };
 
-  const program = new Cell(0, home, nobody("Program"), undefined, undefined);
+  const program = new Cell(0, nobody(home, "Program"), undefined, undefined);
 
-  function make(terms: Terms, parent: Cell | undefined, input: unknown): Cell {
-    const cell = new Cell(++serials, home, terms, parent, input);
+  function make(terms: Terms<Home>, parent: Cell | undefined, input: unknown): Cell {
+    const cell = new Cell(++serials, terms, parent, input);
     counts.spawned++;
     cells.set(cell.serial, cell);
     if (parent !== undefined) (parent.extra.children ??= new Set()).add(cell);

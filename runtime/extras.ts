@@ -8,6 +8,7 @@ import type { Ended } from "./system.ts";
 /** What few actors have, kept apart so that an idle one stays small. */
 export interface Extras<Cell> {
   name?: string;
+  waitingElsewhere?: number;
   children?: Set<Cell>;
   watchers?: Set<(ended: Ended) => void>;
   failures?: Failures;
@@ -21,6 +22,8 @@ export interface Extras<Cell> {
   waitsFor?: Set<Cell>;
   /** What ends with the current life: timers, pools. */
   leaving?: Set<() => void>;
+  /** Told once when it has nothing to do. */
+  idle?: (() => void)[];
   stop?: { readonly promise: Promise<Ended>; readonly settle: (ended: Ended) => void };
   /** It is to end once what it took in is handled. */
   draining?: { readonly deadline: number; readonly cancel: () => void; readonly drained: () => void };

@@ -18,7 +18,7 @@ export function identity(cell: Identified): ActorIdentity {
 
 /** What a caller gets whose handler threw. */
 export function handlerError(what: string, thrown: unknown): ShoalError {
-  if (!(thrown instanceof Error)) {
+  if (!isError(thrown)) {
     const text = safely(() => inspect(thrown));
     return new ShoalError("HandlerError", `${what}: ${text}`, { outcome: "done", cause: text });
   }
@@ -31,25 +31,37 @@ function plainError(error: Error): Error {
   plain.name = safely(() => error.name);
   // Writing out a stack costs more than a crash and a restart together: only when somebody reads it.
   Object.defineProperty(plain, "stack", { get: () => safely(() => error.stack), configurable: true });
-  return "code" in error ? Object.assign(plain, { code: safely(() => error.code) }) : plain;
+  return hasCode(error) ? Object.assign(plain, { code: safely(() => error.code) }) : plain;
+}
+
+function hasCode(error: Error): error is Error & { readonly code: unknown } {
+  return safely(() => "code" in error) === "true";
 }
 
 /** What a caller gets whose answer is no message. */
 export function unanswerable(call: { readonly what: string }, cause: unknown): ShoalError {
-  const why = safely(() => cause instanceof Error ? cause.message : cause).replace(/^Cannot send message/, "answer");
+  const why = safely(() => isError(cause) ? cause.message : cause).replace(/^Cannot send message/, "answer");
   const code = isShoalError(cause) ? cause.code : "BadInput";
   return new ShoalError(code, `${call.what}: its answer cannot be sent, ${why}`, { outcome: "done", cause });
 }
 
 /** What a record keeps. */
 export function errorRecord(error: unknown): ErrorRecord {
-  if (!(error instanceof Error)) return { code: "Error", message: safely(() => inspect(error)) };
-  const code = isShoalError(error) ? error.code : safely(() => error.name);
+  if (!isError(error)) return { code: "Error", message: safely(() => inspect(error)) };
+  const code = safely(() => isShoalError(error) ? error.code : error.name);
   return { code, message: safely(() => error.message), stack: safely(() => error.stack) };
 }
 
-/** What users throw may throw itself when it is looked at. */
-function safely(read: () => unknown): string {
+/** What users throw may throw itself when it is looked at, also when it is asked what it is. */
+function isError(value: unknown): value is Error {
+  try {
+    return value instanceof Error;
+  } catch {
+    return false;
+  }
+}
+
+export function safely(read: () => unknown): string {
   try {
     return String(read());
   } catch {

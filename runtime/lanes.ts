@@ -17,6 +17,7 @@ export class Lanes {
   readonly #readyMax: number;
   #under = 0;
   #index = 0;
+  #filling = false;
   #exhausted = false;
   #cancelled = false;
   #endsAtFailure = false;
@@ -60,6 +61,9 @@ export class Lanes {
   }
 
   #fill(): void {
+    // A task may settle while it is begun: that must not begin the next one from inside.
+    if (this.#filling) return;
+    this.#filling = true;
     while (
       !this.#exhausted && !this.#cancelled && this.#under < this.#lanesMax && this.#ready.length < this.#readyMax
     ) {
@@ -67,7 +71,7 @@ export class Lanes {
         const { done, value } = this.#iterator.next();
         if (done === true) {
           this.#exhausted = true;
-          return;
+          break;
         }
         this.#start(value);
       } catch (error) {
@@ -76,6 +80,7 @@ export class Lanes {
         this.#failure ??= { error };
       }
     }
+    this.#filling = false;
   }
 
   #start(input: unknown): void {

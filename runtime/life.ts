@@ -30,6 +30,8 @@ export function lifecycle(registry: Registry): Lifecycle {
     let starting: unknown;
     try {
       const actor = construct(cell, () => new Class(input as never));
+      // A constructor may have ended what it was making.
+      if (cell.phase !== Phase.starting) throw endedWhileStarting(cell);
       cell.actor = actor;
       const { started } = actor as { started?: () => unknown };
       if (started !== undefined) starting = started.call(actor);
@@ -37,7 +39,8 @@ export function lifecycle(registry: Registry): Lifecycle {
       turn.actor = before;
     }
     if (typeof starting !== "object" || starting === null || !("then" in starting)) {
-      if (cell.phase === Phase.starting) running(cell);
+      if (cell.phase !== Phase.starting) throw endedWhileStarting(cell);
+      running(cell);
       return undefined;
     }
     const { life } = cell;
@@ -148,7 +151,7 @@ export function lifecycle(registry: Registry): Lifecycle {
     for (const child of extras.children ?? []) void stop(child, { now: true }, "parent ended");
     for (const call of extras.asking ?? []) call.abandon("Ended", "the one who asked has ended");
     extras.asking?.clear();
-    delete extras.waitsFor;
+    extras.waitsFor?.clear();
     if (extras.kept !== undefined) extras.views = new Set([...extras.views ?? [], ...extras.kept]);
     delete extras.kept;
     cell.home.endViews(cell);

@@ -8,7 +8,7 @@ import { engine } from "./engine.ts";
 import type { Environment } from "./environment.ts";
 import { identity } from "./failure.ts";
 import { type Doings, groundOf } from "./ground.ts";
-import { checkKeys } from "./options.ts";
+import { checkKeys, checkStop } from "./options.ts";
 import { type Pooling, poolOf, type Work } from "./pool.ts";
 import { random } from "./random.ts";
 import type { AnyActorRef } from "./ref.ts";
@@ -105,6 +105,12 @@ export function localSystem(options: LocalOptions): System {
         );
         return { message: passed, done: () => home.over(parcel, false) };
       },
+      isOpen: (member) => cellOf(member as SendingReference).open,
+      whenIdle(member, call) {
+        const cell = cellOf(member as SendingReference);
+        if (cell.phase === Phase.running && !cell.busy && cell.mailbox === undefined) call(member);
+        else (cell.extra.idle ??= []).push(() => call(member));
+      },
       watch: (member, watcher) => life.watch(cellOf(member as SendingReference), watcher),
       stop: (member, stopping) => life.stop(cellOf(member as SendingReference), stopping, "stopped"),
     });
@@ -123,15 +129,29 @@ export function localSystem(options: LocalOptions): System {
   const doings: Doings = {
     store: store.tensors,
     log,
-    random: (cell) => random(`${seed}/${cell.extras?.name ?? `#${cell.serial}`}/${cell.life}`),
+    random: (cell) =>
+      random(
+        `${seed}/${cell.life}/${
+          cell.extras?.name === undefined ? `serial:${cell.serial}` : `name:${cell.extras.name}`
+        }`,
+      ),
     spawn,
     pool,
     find,
     watch: (actor, watcher) => life.watch(cellOf(actor), watcher),
-    stop: (actor, stopping) => life.stop(cellOf(actor), stopping, "stopped"),
+    stop(actor, stopping) {
+      const cell = cellOf(actor);
+      checkStop(`Cannot stop ${cell.className} ${cell.id}`, stopping);
+      return life.stop(cell, stopping, "stopped");
+    },
   };
 
   function close(stopping: StopOptions = {}): Promise<void> {
+    try {
+      checkStop("Cannot close the system", stopping);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     isClosing = true;
     const roots = [...cells.values()].filter((cell) => cell.parent === undefined);
     // Again also when it is closing already: one that cannot wait any more hastens it.

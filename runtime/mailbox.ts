@@ -127,18 +127,20 @@ export class Mailbox {
   }
 
   unpark(): void {
-    if (this.#gone > 0 && this.#parked[this.#parkedHead]?.gaveUp === true) this.#gone--;
+    const parked = this.#parked;
+    if (this.#gone > 0 && parked[this.#parkedHead]?.gaveUp === true) this.#gone--;
     this.#parkedHead++;
-    // Those that went in leave the front of the array at times, so that a long wait does not keep them all.
-    if (this.#parkedHead >= 64 && this.#parkedHead * 2 >= this.#parked.length) {
-      this.#parked.splice(0, this.#parkedHead);
+    // Those that went in are not kept: at the end all go, and during a long wait those in front at times.
+    if (this.#parkedHead === parked.length) parked.length = this.#parkedHead = 0;
+    else if (this.#parkedHead >= 64 && this.#parkedHead * 2 >= parked.length) {
+      parked.splice(0, this.#parkedHead);
       this.#parkedHead = 0;
     }
   }
 
   /** Empty, and as small as when it was made: it can serve the next actor. */
   get reusable(): boolean {
-    return this.length === 0 && this.#mask === smallest - 1 && this.parkedLength === 0 && this.#parked.length < 64;
+    return this.length === 0 && this.#mask === smallest - 1 && this.parkedLength === 0;
   }
 
   #grow(): void {

@@ -3,7 +3,7 @@
 
 import { nearest, ShoalError } from "../stores/error.ts";
 import { faultOf, type Supervision } from "./supervision.ts";
-import type { Limits } from "./system.ts";
+import type { Limits, StopOptions } from "./system.ts";
 
 /** Refuses a key that nobody would read. `what` says where it stands: "Cannot launch". */
 export function checkKeys(what: string, given: object, known: readonly string[]): void {
@@ -62,5 +62,17 @@ export function checkKinds(what: string, given: object, kinds: Kinds): void {
     if (kind === "natural" ? Number.isSafeInteger(value) && value >= 0 : typeof value === kind) continue;
     const expected = kind === "natural" ? "a whole number from 0" : `a ${kind}`;
     throw new ShoalError("BadInput", `${what}: ${name} is ${String(value)}, expected ${expected}`);
+  }
+}
+
+/** Refuses options of a stop that mean nothing, before anything is stopped. */
+export function checkStop(what: string, options: StopOptions): void {
+  checkKeys(what, options, ["now", "timeoutMs"]);
+  const { now, timeoutMs } = options;
+  if (now !== undefined && typeof now !== "boolean") {
+    throw new ShoalError("BadInput", `${what}: now is ${String(now)}, expected a boolean`);
+  }
+  if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0)) {
+    throw new ShoalError("BadInput", `${what}: timeoutMs is ${String(timeoutMs)}, expected a number from 0`);
   }
 }

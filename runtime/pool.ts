@@ -3,7 +3,9 @@
 import { isShoalError, ShoalError } from "../stores/error.ts";
 import { type Deadlines, Expiring } from "./deadlines.ts";
 import { Lanes } from "./lanes.ts";
+import { checkStop } from "./options.ts";
 import type { AskOptions } from "./ref.ts";
+import { follow } from "./signals.ts";
 import type { Ended, Result, SpawnOptions, StopOptions } from "./system.ts";
 
 /** A member as the pool uses it. */
@@ -22,6 +24,10 @@ export interface PoolParts {
   now(): number;
   /** The pool's own copy of a message, kept whole until `done`. */
   accept(message: unknown): { readonly message: unknown; readonly done: () => void };
+  /** Whether a member takes messages, or will again. */
+  isOpen(member: Member): boolean;
+  /** Calls back when a member has nothing to do; never, where it ends before. */
+  whenIdle(member: Member, call: (member: Member) => void): void;
   watch(member: Member, watcher: (ended: Ended) => void): void;
   stop(member: Member, options: StopOptions): Promise<unknown>;
 }
@@ -52,9 +58,7 @@ class Task extends Expiring {
   /** Whether its time and its caller's signal are watched by the member's call rather than here. */
   given = false;
   readonly #settle: (error: Error | undefined, value: unknown) => void;
-  readonly #cancel = (): void => {
-    if (!this.given) this.fail(new ShoalError("Cancelled", `${this.what}: the caller cancelled it`));
-  };
+  #unfollow: (() => void) | undefined;
 
   constructor(
     method: string,
@@ -67,8 +71,12 @@ class Task extends Expiring {
     this.message = message;
     this.signal = signal;
     this.#settle = settle;
-    if (signal?.aborted === true) queueMicrotask(this.#cancel);
-    signal?.addEventListener("abort", this.#cancel);
+    if (signal === undefined) return;
+    const cancel = (): void => {
+      if (!this.given) this.fail(new ShoalError("Cancelled", `${this.what}: the caller cancelled it`));
+    };
+    if (signal.aborted) queueMicrotask(cancel);
+    else this.#unfollow = follow(signal, cancel);
   }
 
   get what(): string {
@@ -90,7 +98,7 @@ class Task extends Expiring {
   #end(error: Error | undefined, value: unknown): void {
     if (this.settled) return;
     this.settled = true;
-    this.signal?.removeEventListener("abort", this.#cancel);
+    this.#unfollow?.();
     this.#settle(error, value);
   }
 }
@@ -157,10 +165,13 @@ export function poolOf(parts: PoolParts): Work {
       (error: Error) => {
         if (!isShoalError(error, "Ended")) {
           task.fail(error);
-          return free(member);
+          // Given up by its caller, but the handler may still be at it.
+          return isShoalError(error) && error.outcome === "unknown" ? parts.whenIdle(member, free) : free(member);
         }
-        // The member ended under the task: another may do it. What had begun has counted, in case it is what ends them.
-        retire(member);
+        // The member ended, or began a new life, under the task: another may do it. What had begun has counted, in
+        // case it is what ends them.
+        if (parts.isOpen(member)) parts.whenIdle(member, free);
+        else retire(member);
         task.given = false;
         if (error.outcome === "unknown") task.attempts++;
         if (task.attempts >= parts.attemptsMax || stopped) task.fail(error);
@@ -238,6 +249,7 @@ export function poolOf(parts: PoolParts): Work {
     map: (method, inputs, options) => lanes(method, inputs, options).all(),
     results: (method, inputs, options) => lanes(method, inputs, options).each(),
     async stop(options = {}) {
+      checkStop(`Cannot stop the pool of ${className}`, options);
       stopped = true;
       for (let task = next(); task !== undefined; task = next()) task.fail(nobody(task));
       await Promise.all(parts.members.map((member) => parts.stop(member, options)));

@@ -117,7 +117,10 @@ export interface ActorRef<A> extends AnyActorRef {
    * `overflowMessagesMax` may wait; the next is refused with `CapacityExceeded`, and kept as a dead letter.
    */
   tell<K extends Asks<A>>(method: K, ...message: Message<A, K, TellOptions>): PromiseLike<void>;
-  /** Sends, and settles with what the method returned or with a typed error that says whether it happened. */
+  /**
+   * Sends, and settles with what the method returned or with a typed error that says whether it happened. An ask of a
+   * handler counts as waited for until it settles or the handler ends: one that closes a circle of such is `BadInput`.
+   */
   ask<K extends Asks<A>>(method: K, ...message: Message<A, K, AskOptions>): Promise<Reply<A, K>>;
   /** Reads what a generator method yields, at the reader's pace. */
   stream<K extends Streams<A>>(method: K, ...message: Message<A, K, StreamOptions>): AsyncIterable<Yielded<A, K>>;

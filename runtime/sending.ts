@@ -100,10 +100,18 @@ function openStream(
   const ended = (): void => flow.end();
   // The whole may take as long as it likes; what may not is the silence in between.
   const call = open(from, method, message, Number.POSITIVE_INFINITY, options.signal, ended, failed, flow);
+  // A reader may keep a stream from one handler to the next, but not beyond its life.
+  const { source } = from;
+  const leaving = source.actor === undefined ? undefined : source.extra.leaving ??= new Set();
+  const leave = (): void => void flow.return();
+  leaving?.add(leave);
   return {
     waits(who) {
       deadlines.remove(silence);
-      if (who === undefined) return;
+      if (who === undefined) {
+        if (call === undefined || call.settled) leaving?.delete(leave);
+        return;
+      }
       silence.expired = () => {
         const whom = who === "reader" ? "its next value" : "its reader";
         // What was yielded can still be read, for as long again.
@@ -115,6 +123,7 @@ function openStream(
     },
     left() {
       deadlines.remove(silence);
+      leaving?.delete(leave);
       call?.abandon("Cancelled", "its reader has left");
     },
   };

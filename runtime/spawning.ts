@@ -2,7 +2,7 @@
 
 import { ShoalError } from "../stores/error.ts";
 import { Actor } from "./actor.ts";
-import { type Cell, Phase } from "./cell.ts";
+import { type Cell, type Home, Phase } from "./cell.ts";
 import type { Engine } from "./engine.ts";
 import { handlerError, identity } from "./failure.ts";
 import { type Kind, kindOf } from "./kind.ts";
@@ -38,9 +38,9 @@ const spawnKeys = ["name", "supervision", "limits"];
 export function spawning({ engine, limits, supervision, isClosing }: SpawningParts): Spawn {
   const { home, life, names, program, make } = engine;
   const kinds = new Map<ActorClass, Kind>();
-  const usualTerms = new Map<ActorClass, Terms>();
+  const usualTerms = new Map<ActorClass, Terms<Home>>();
 
-  function termsOf(Class: ActorClass, options: SpawnOptions): Terms {
+  function termsOf(Class: ActorClass, options: SpawnOptions): Terms<Home> {
     const isUsual = options.supervision === undefined && options.limits === undefined;
     const usual = usualTerms.get(Class);
     if (usual !== undefined && isUsual) return usual;
@@ -52,7 +52,7 @@ export function spawning({ engine, limits, supervision, isClosing }: SpawningPar
     const what = `Cannot spawn ${Class.name}`;
     const { mailboxMessagesMax, mailboxBytesMax } = limitsFrom(what, limits, options.limits);
     const policy = supervisionFrom(what, supervision, options.supervision);
-    const terms = { Class, kind, supervision: policy, mailboxMessagesMax, mailboxBytesMax };
+    const terms = { home, Class, kind, supervision: policy, mailboxMessagesMax, mailboxBytesMax };
     if (isUsual) usualTerms.set(Class, terms);
     return terms;
   }
@@ -72,7 +72,10 @@ export function spawning({ engine, limits, supervision, isClosing }: SpawningPar
 
   /** Throws where the one who spawns has no say any more: what it starts would be nobody's. */
   function checkSpawner(by: Cell, lived: number, Class: ActorClass): void {
-    if (isClosing()) throw new ShoalError("ShuttingDown", `Cannot spawn ${nameOf(Class)}: the system is closing`);
+    // What an actor spawns while it is drained ends with it.
+    if (by === program && isClosing()) {
+      throw new ShoalError("ShuttingDown", `Cannot spawn ${nameOf(Class)}: the system is closing`);
+    }
     if (by.life === lived && by.phase !== Phase.ended) return;
     throw new ShoalError(
       "Fenced",

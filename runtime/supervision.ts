@@ -1,5 +1,7 @@
 // What happens to an actor that fails: a policy, and the pure decision that follows from it and from what went before.
 
+import { safely } from "./failure.ts";
+
 /** What a failure leads to: a new incarnation, going on with the state as it is, an end, or the parent's judgement. */
 export type Directive = "restart" | "resume" | "stop" | "escalate";
 
@@ -59,11 +61,11 @@ export function decide(policy: Supervision, failures: Failures | undefined, erro
     try {
       directive = policy.on(error);
     } catch (thrown) {
-      return { directive: "stop", failures: window, fault: `its supervision policy threw ${String(thrown)}` };
+      return { directive: "stop", failures: window, fault: `its supervision policy threw ${safely(() => thrown)}` };
     }
   }
   if (!isDirective(directive)) {
-    return { directive: "stop", failures: window, fault: `its supervision policy answered ${String(directive)}` };
+    return { directive: "stop", failures: window, fault: `its supervision policy answered ${safely(() => directive)}` };
   }
   if (directive !== "restart") return { directive, failures: window };
   if (window.restarts >= policy.restartsMax) return { directive: policy.beyond, failures: window };

@@ -5,7 +5,8 @@ import type { Supervision } from "./supervision.ts";
 import type { ActorClass } from "./system.ts";
 
 /** How an actor was spawned: shared by all that were spawned alike. */
-export interface Terms {
+export interface Terms<Home> {
+  readonly home: Home;
   readonly Class: ActorClass;
   readonly kind: Kind;
   readonly supervision: Supervision;
@@ -16,9 +17,9 @@ export interface Terms {
 class Nobody {}
 
 /** The terms of the program itself, and of actors that are gone: they take no messages. */
-export function nobody(name: string): Terms {
+export function nobody<Home>(home: Home, name: string): Terms<Home> {
   const kind = kindOf({ name, prototype: Nobody.prototype }, Nobody.prototype);
-  return { Class: Nobody, kind, supervision: noSupervision, mailboxMessagesMax: 0, mailboxBytesMax: 0 };
+  return { home, Class: Nobody, kind, supervision: noSupervision, mailboxMessagesMax: 0, mailboxBytesMax: 0 };
 }
 
 const noSupervision: Supervision = {

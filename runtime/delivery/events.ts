@@ -1,7 +1,21 @@
 // How the core and its driver speak: what happened (events), what is to be done (commands), and within which limits.
 // The driver has the clock, the links, the store and the actors; the core has none of these, and learns of them here.
 
-import type { ActorName, Change, Entry, Epoch, Frame, Input, NodeName, Outcome, Refusal, Sequence, StepRecord, Timer, Token } from "./protocol.ts";
+import type {
+  ActorName,
+  Change,
+  Entry,
+  Epoch,
+  Frame,
+  Input,
+  NodeName,
+  Outcome,
+  Refusal,
+  Sequence,
+  StepRecord,
+  Timer,
+  Token,
+} from "./protocol.ts";
 
 /** Everything has one. Ticks are the driver's; each stream waits 1, 2, 4, … of them between its resends. */
 export interface DeliveryLimits {

@@ -149,4 +149,3 @@ function tick(node: Node): void {
   }
   for (const out of node.active) tickStream(node, out);
 }
-

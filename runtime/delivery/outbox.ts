@@ -92,7 +92,7 @@ const gotThrough = (out: Outbound): Sequence => out.calls.length === 0 ? out.las
 /** Sends what may leave and fits into the receiver's credit, or a probe where one is due. */
 export function transmit(node: Node, out: Outbound): void {
   out.dirty = false;
-  if (out.ended) return;
+  if (out.ended) return bury(node, out);
   if (out.incarnation === 0) out.incarnation = firstLife(node.peers.get(out.node) ?? 0);
   do {
     const entries = takeRun(node, out);
@@ -122,7 +122,7 @@ export function transmit(node: Node, out: Outbound): void {
 function takeRun(node: Node, out: Outbound): Entry[] {
   const entries: Entry[] = [];
   if (out.incarnation === 0 || out.suspended) return entries;
-  const end = Math.min(node.rules.mayLeave(out), node.rules.creditEnds(out));
+  const end = Math.min(node.rules.mayLeave(out), out.limitSequence);
   while (out.sent < end && entries.length < node.limits.frameMessagesMax) {
     const item = itemAt(out, out.sent + 1);
     if (item === undefined || item.offset > out.limitOffset) break;
@@ -214,7 +214,7 @@ function settleCalls(node: Node, out: Outbound, through: Sequence, code: Refusal
 /** A life of a volatile receiver is gone with all that left for it. Its successor begins after that, and this is told. */
 function leaveGap(node: Node, out: Outbound): void {
   const through = node.rules.gapThrough(out);
-  const acknowledged = out.acked;
+  if (through > 0 && node.rules.isToldOfGap(out)) tellGap(node, out, through);
   settleCalls(node, out, through, "Lost");
   forget(node, out, through);
   out.start = out.acked;
@@ -223,24 +223,28 @@ function leaveGap(node: Node, out: Outbound): void {
   out.limitSequence = out.acked + node.limits.firstMessagesMax;
   out.limitOffset = out.ackedOffset + node.limits.mailboxBytesMax;
   progress(out);
-  if (through === 0 || !node.rules.isToldOfGap(out)) return;
-  const { source, destination } = out;
-  node.commands.push({ type: "gap", source: source.name, destination, acknowledged, through });
 }
 
 function end(node: Node, out: Outbound): void {
   out.ended = true;
-  const { source, destination, acked, last } = out;
-  if (out.everSent > acked) {
-    node.commands.push({ type: "gap", source: source.name, destination, acknowledged: acked, through: out.everSent });
-  }
-  settleCalls(node, out, last, "Ended");
-  for (let sequence = Math.max(out.everSent, acked) + 1; sequence <= last; sequence++) {
+  settleCalls(node, out, out.last, "Ended");
+  for (let sequence = Math.max(out.everSent, out.acked) + 1; sequence <= out.last; sequence++) {
     const { kind, token } = itemAt(out, sequence)!;
     if (kind === "tell") settle(node, token, "failed", "Ended");
   }
-  forget(node, out, last);
+  bury(node, out);
+}
+
+/** Nothing will be applied any more of what is kept, nor of what a running step still adds. */
+function bury(node: Node, out: Outbound): void {
   node.active.delete(out);
+  if (out.last > out.acked) tellGap(node, out, out.last);
+  forget(node, out, out.last);
+}
+
+function tellGap(node: Node, out: Outbound, through: Sequence): void {
+  const { source, destination, acked: acknowledged } = out;
+  node.commands.push({ type: "gap", source: source.name, destination, acknowledged, through });
 }
 
 /** One tick of a stream that waits: after 1, 2, 4, … quiet ones it says again what is not accepted, or asks. */

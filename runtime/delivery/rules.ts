@@ -12,7 +12,6 @@ export const rules: Rules = {
 
   outboxHolds: (messages, messagesMax, bytes, bytesMax) => messages <= messagesMax && bytes <= bytesMax,
   mayLeave: (out) => out.leave,
-  creditEnds: (out) => out.limitSequence,
   forgetThrough: (acknowledged) => acknowledged,
   resendAfter: (out) => out.accepted,
   isWaiting: (out, got) => out.last > out.acked || out.calls.length > 0 || got > out.gotEcho,

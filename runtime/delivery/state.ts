@@ -1,6 +1,20 @@
 // What the core remembers. Owned by its driver, changed only inside `advance`, and nothing outside reads it but tests.
 
-import type { ActorName, Answer, Entry, Epoch, Incarnation, NodeName, Opening, Outcome, Refusal, Sequence, StepRecord, Timer, Token } from "./protocol.ts";
+import type {
+  ActorName,
+  Answer,
+  Entry,
+  Epoch,
+  Incarnation,
+  NodeName,
+  Opening,
+  Outcome,
+  Refusal,
+  Sequence,
+  StepRecord,
+  Timer,
+  Token,
+} from "./protocol.ts";
 import type { Command, DeliveryLimits } from "./events.ts";
 
 /** An entry in an outbox: who waits for it to leave, and the stream's bytes up to its end (credit is absolute). */
@@ -98,6 +112,8 @@ export interface Told {
   readonly bytes: number;
   readonly pins: readonly string[];
   readonly token: Token;
+  /** Pins what it references until the stream does. */
+  readonly holder: string;
 }
 
 /** The handler that runs on a durable actor. */
@@ -196,8 +212,6 @@ export interface Rules {
   outboxHolds(messages: number, messagesMax: number, bytes: number, bytesMax: number): boolean;
   /** Up to where entries may leave. What a durable step tells waits for its commit. */
   mayLeave(out: Outbound): Sequence;
-  /** Up to where the receiver has room. */
-  creditEnds(out: Outbound): Sequence;
   /** The last entry that need not be kept any more. */
   forgetThrough(acknowledged: Sequence): Sequence;
   /** The last entry that need not be said again. */

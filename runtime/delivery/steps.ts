@@ -3,7 +3,7 @@
 
 import type { Answer, CursorRecord, Input, SentRecord, StepRecord, Timer } from "./protocol.ts";
 import type { Event, Sending } from "./events.ts";
-import type { Actor, Inbound, Node, Outbound, Sealed, Step } from "./state.ts";
+import type { Actor, Inbound, Node, Outbound, Sealed, Step, Told } from "./state.ts";
 import { outboundOf, touchIn, touchOut } from "./origin.ts";
 import { append, refusal, settle } from "./outbox.ts";
 import { type Passed, passSkips, wake } from "./inbox.ts";
@@ -26,7 +26,10 @@ export function tell(node: Node, actor: Actor, message: Sending): void {
   if (actor.step === undefined) return settle(node, message.token, "failed", "BadInput");
   out.reserved += 1;
   out.reservedBytes += message.bytes;
-  actor.step.told.push({ out, body: message.body, bytes: message.bytes, pins: message.pins, token: 0 });
+  const { body, bytes, pins } = message;
+  const holder = `step/${actor.name}/${node.epoch}.${node.pinsHolders += 1}`;
+  if (pins.length > 0) node.commands.push({ type: "pin", pins, holder });
+  actor.step.told.push({ out, body, bytes, pins, token: 0, holder });
   settle(node, message.token, "done");
 }
 
@@ -121,11 +124,11 @@ function apply(node: Node, inbound: Inbound): void {
 function endStep(node: Node, actor: Actor, step: Step, discard: boolean): void {
   for (const message of step.told) {
     const { out } = message;
-    out.reserved -= 1;
-    out.reservedBytes -= message.bytes;
-    if (!node.rules.isTold(discard)) continue;
-    append(node, out, "tell", message, "", "", []);
-    actor.touched.push(out);
+    if (node.rules.isTold(discard)) {
+      append(node, out, "tell", message, "", "", []);
+      actor.touched.push(out);
+    }
+    unreserve(node, message);
   }
   const key = node.rules.stepKey(actor.name, step.identity);
   for (const out of step.asked) {
@@ -135,6 +138,12 @@ function endStep(node: Node, actor: Actor, step: Step, discard: boolean): void {
     append(node, out, "forget", nothing, key, "", []);
     actor.touched.push(out);
   }
+}
+
+function unreserve(node: Node, { out, bytes, pins, holder }: Told): void {
+  out.reserved -= 1;
+  out.reservedBytes -= bytes;
+  if (pins.length > 0) node.commands.push({ type: "unpin", pins, holder, read: false });
 }
 
 const nothing = { body: undefined, bytes: 0, pins: [], token: 0 };
@@ -234,10 +243,7 @@ export function passIdle(node: Node): void {
 
 /** Forgets what an actor that lost its memory had in hand; a durable one gets it again from its senders. */
 export function crash(node: Node, actor: Actor): void {
-  for (const { out, bytes } of actor.step?.told ?? []) {
-    out.reserved -= 1;
-    out.reservedBytes -= bytes;
-  }
+  for (const message of actor.step?.told ?? []) unreserve(node, message);
   for (const out of actor.step?.asked ?? []) out.reserved -= 1;
   actor.step = undefined;
   actor.mailMessages = 0;
@@ -265,7 +271,9 @@ export function crash(node: Node, actor: Actor): void {
 
 /** Answers a receiver that keeps answers for steps of this actor: those that are over may be forgotten. */
 export function resolve(node: Node, out: Outbound, doubts: readonly string[]): void {
-  const over = doubts.filter((key) => node.rules.isOver(out.source, key));
+  // A repeat that is still on its way would be a new call to a receiver that has forgotten the first.
+  const isUnderWay = (key: string): boolean => out.items.some((item, at) => at >= out.head && item.key === key);
+  const over = doubts.filter((key) => node.rules.isOver(out.source, key) && !isUnderWay(key));
   if (over.length === 0) return;
   out.forget = over;
   out.probe = true;

@@ -1,9 +1,23 @@
 // Every ask settles, once, with a value or with an error that says whether it happened: deadlines, signals, ends of
 // either side, circles, and the answers that cannot be.
 import { getEventListeners } from "node:events";
+import { deadlines, Expiring } from "../../runtime/deadlines.ts";
 import { Actor, type ActorRef, isShoalError, launch } from "../../runtime/mod.ts";
 import { assert, fc, property, test } from "../suite.ts";
-import { checked, fails, followed, gate, type Gate, inSystem, macrotask, noTimers, type WorldSystem } from "./world.ts";
+import {
+  checked,
+  fails,
+  followed,
+  type Gate,
+  gate,
+  inSystem,
+  macrotask,
+  noTimers,
+  world,
+  type WorldSystem,
+} from "./world.ts";
+
+/* oxlint-disable unicorn/no-thenable -- odd thenables are what is tested */
 
 let door = gate();
 const doors: Gate[] = [];
@@ -42,7 +56,11 @@ class Server extends Actor {
     if (what === "undefined") throw undefined;
     if (what === "text") throw "only text"; // oxlint-disable-line no-throw-literal
     if (what === "strange") throw Object.assign(new Error(), { name: Symbol("n"), message: Symbol("m") });
-    throw { get message(): never { throw new Error("twice"); } }; // oxlint-disable-line no-throw-literal
+    throw {
+      get message(): never {
+        throw new Error("twice");
+      },
+    }; // oxlint-disable-line no-throw-literal
   }
   async failLater(): Promise<never> {
     await Promise.resolve();
@@ -59,7 +77,10 @@ class Server extends Actor {
   }
 }
 
-type Loose = { ask(method: string, message?: unknown, options?: object): Promise<unknown>; tell(method: string): PromiseLike<void> };
+type Loose = {
+  ask(method: string, message?: unknown, options?: object): Promise<unknown>;
+  tell(method: string): PromiseLike<void>;
+};
 const loose = (ref: unknown): Loose => ref as Loose;
 
 async function server(system: WorldSystem): Promise<ActorRef<Server>> {
@@ -76,7 +97,12 @@ test("ask: a value is a value, also undefined and null; a thrown error is Handle
     const error = await fails(ref.ask("fail", "error"), "HandlerError", "done");
     assert.match(error.message, /to fail: its handler threw: RangeError: boom$/);
     const { cause } = error as { cause: Error & { code?: unknown } };
-    assert.deepEqual([cause.name, cause.message, cause.code, cause.constructor], ["RangeError", "boom", "EBOOM", Error]);
+    assert.deepEqual([cause.name, cause.message, cause.code, cause.constructor], [
+      "RangeError",
+      "boom",
+      "EBOOM",
+      Error,
+    ]);
     await fails(ref.ask("failLater"), "HandlerError", "done");
     for (const what of ["undefined", "text", "strange", "getter"]) {
       const call = followed(ref.ask("fail", what));
@@ -93,8 +119,24 @@ test("ask: there is no such message: BadInput, failed, with the nearest name; no
     assert.match((await fails(ref.ask("ad"), "BadInput", "failed")).message, /did you mean add\?/);
     for (
       const method of [
-        "constructor", "started", "stopping", "snapshot", "restore", "self", "store", "log", "spawn", "after", "signal",
-        "toString", "hasOwnProperty", "__proto__", "handled", "", "#x", "then",
+        "constructor",
+        "started",
+        "stopping",
+        "snapshot",
+        "restore",
+        "self",
+        "store",
+        "log",
+        "spawn",
+        "after",
+        "signal",
+        "toString",
+        "hasOwnProperty",
+        "__proto__",
+        "handled",
+        "",
+        "#x",
+        "then",
       ]
     ) await fails(ref.ask(method), "BadInput", "failed");
     for (const method of [Symbol("m"), undefined, null, 5, {}] as unknown as string[]) {
@@ -201,7 +243,9 @@ test("deadline: no number of milliseconds is BadInput; 0 and what is huge are nu
     await system.environment.advance(0);
     await system.environment.advance(1);
     checked(none.ended, "Timeout", "failed");
-    const huge = [Infinity, Number.MAX_VALUE, 2 ** 31, 2 ** 53].map((timeoutMs) => followed(ref.ask("add", 1, { timeoutMs })));
+    const huge = [Infinity, Number.MAX_VALUE, 2 ** 31, 2 ** 53].map((timeoutMs) =>
+      followed(ref.ask("add", 1, { timeoutMs }))
+    );
     await system.environment.advance(1_000);
     assert.ok(huge.every(({ ended }) => ended === undefined));
     door.open();
@@ -237,10 +281,55 @@ test("deadline: thousands of them, of many lengths, each ends in its time", asyn
       );
       await environment.advance(2_001);
       await Promise.all(calls);
-      assert.ok(late.every((ms) => ms >= 0 && ms <= 1), `late by ${Math.max(...late)} ms, early by ${-Math.min(...late)} ms`);
+      assert.ok(
+        late.every((ms) => ms >= 0 && ms <= 1),
+        `late by ${Math.max(...late)} ms, early by ${-Math.min(...late)} ms`,
+      );
       door.open();
     });
   }, { runs: 25 });
+});
+
+test("deadlines: each that was added and not removed expires once, in its time, whatever else comes and goes", async () => {
+  const ops = fc.array(
+    fc.oneof(
+      fc.record({ do: fc.constant("add" as const), ms: fc.constantFrom(0, 1, 10, 10, 10, 100, 100, 700, Infinity) }),
+      fc.record({ do: fc.constant("remove" as const), ms: fc.nat() }),
+      fc.record({ do: fc.constant("advance" as const), ms: fc.integer({ min: 0, max: 120 }) }),
+    ),
+    { maxLength: 60 },
+  );
+  await property([ops], async (plan) => {
+    const environment = world();
+    const waits = deadlines(environment);
+    const live = new Map<Expiring, number>();
+    const expire = async (ms: number): Promise<void> => {
+      await environment.advance(ms);
+      for (const due of live.values()) assert.ok(due > environment.now(), "it should have expired");
+    };
+    for (const { do: act, ms } of plan) {
+      if (act === "add") {
+        const item = new Expiring();
+        const due = environment.now() + ms;
+        item.expired = () => {
+          assert.ok(live.delete(item), "it was removed, or has expired before");
+          assert.ok(environment.now() >= due && environment.now() <= due + 1, `${environment.now()} for ${due}`);
+        };
+        waits.add(item, ms);
+        live.set(item, due);
+      } else if (act === "remove") {
+        const item = [...live.keys()][ms % Math.max(1, live.size)];
+        if (item === undefined) continue;
+        live.delete(item);
+        waits.remove(item);
+        waits.remove(item);
+      } else await expire(ms);
+    }
+    await expire(2_000);
+    for (const item of live.keys()) waits.remove(item);
+    await environment.advance(300);
+    assert.equal(environment.timers, 0, "nobody waits, and a timer is left");
+  }, { runs: 150 });
 });
 
 // ——— signals
@@ -332,6 +421,38 @@ test("signal: each handler has its own: the next one's is fresh", async () => {
   });
 });
 
+test("signal: a handler that passes its own on ends what it asked when nobody waits for it any more", async () => {
+  class Middle extends Actor {
+    heard = "";
+    async relay(to: ActorRef<Server>): Promise<unknown> {
+      try {
+        return await to.ask("watchful", undefined, { signal: this.signal });
+      } catch (error) {
+        this.heard = isShoalError(error) ? `${error.code} ${error.outcome}` : String(error);
+        throw error;
+      }
+    }
+    what(): string {
+      return this.heard;
+    }
+  }
+  await inSystem({}, async (system) => {
+    const ref = await server(system);
+    const middle = await system.spawn(Middle, undefined, { supervision: { on: "resume" } });
+    const call = followed(middle.ask("relay", ref, { timeoutMs: 100 }));
+    await system.environment.advance(101);
+    checked(call.ended, "Timeout", "unknown");
+    assert.equal(await middle.ask("what"), "Cancelled unknown");
+    door.open();
+    await system.environment.settle();
+    assert.equal(await ref.ask("abortedWith"), "Cancelled unknown");
+    // Told, it has no caller who could leave; and what it asks leaves no listener behind.
+    await middle.tell("relay", ref);
+    await system.environment.settle();
+    assert.equal(call.times, 1);
+  });
+});
+
 // ——— the end of either side
 
 test("end: stopped now: what ran is unknown and is told, what waited is failed; later asks are failed", async () => {
@@ -398,9 +519,16 @@ test("end: a crash by another message does not touch what waits: it is answered 
     const ref = await system.spawn(Fragile);
     const calls = [ref.ask("add"), ref.ask("crash"), ref.ask("add"), ref.ask("crash"), ref.ask("add")];
     const ends = await Promise.allSettled(calls);
-    assert.deepEqual(ends.map((end) => end.status === "fulfilled" ? end.value : (end.reason as { code: string }).code), [
-      1, "HandlerError", 1, "HandlerError", 1,
-    ]);
+    assert.deepEqual(
+      ends.map((end) => end.status === "fulfilled" ? end.value : (end.reason as { code: string }).code),
+      [
+        1,
+        "HandlerError",
+        1,
+        "HandlerError",
+        1,
+      ],
+    );
   });
 });
 
@@ -470,7 +598,10 @@ class Node extends Actor {
   }
   /** Asks, and does not wait for it. */
   launchAsk(plan: { to: ActorRef<Node>; path: readonly ActorRef<Node>[] }): void {
-    void plan.to.ask("slowly", plan.path).then((text) => this.heard.push(text), (error: unknown) => this.heard.push(String(error)));
+    void plan.to.ask("slowly", plan.path).then(
+      (text) => this.heard.push(text),
+      (error: unknown) => this.heard.push(String(error)),
+    );
   }
   async slowly(path: readonly ActorRef<Node>[]): Promise<string> {
     await door.opened;
@@ -496,7 +627,11 @@ class Node extends Actor {
 }
 
 /** A circle is refused at once, names the chain, and leaves everybody able to work. */
-async function circular(system: WorldSystem, nodes: readonly ActorRef<Node>[], method: "through" | "later" | "collect"): Promise<void> {
+async function circular(
+  system: WorldSystem,
+  nodes: readonly ActorRef<Node>[],
+  method: "through" | "later" | "collect",
+): Promise<void> {
   const call = followed(nodes[0]!.ask(method, [...nodes.slice(1), nodes[0]!]));
   await system.environment.settle();
   const error = checked(call.ended, "HandlerError", "done");
@@ -511,7 +646,9 @@ for (const method of ["through", "later", "collect"] as const) {
   test(`circle: of 1, 2, 3 and 5 is BadInput where it would close, and names the chain: ${method}`, async () => {
     for (const length of [1, 2, 3, 5]) {
       await inSystem({}, async (system) => {
-        const nodes = await Promise.all(Array.from({ length }, () => system.spawn(Node, undefined, { supervision: { on: "resume" } })));
+        const nodes = await Promise.all(
+          Array.from({ length }, () => system.spawn(Node, undefined, { supervision: { on: "resume" } })),
+        );
         await circular(system, nodes, method);
       });
     }
@@ -593,6 +730,29 @@ test("circle: one that was waited for and has ended is none any more", async () 
   });
 });
 
+test("circle: an ask that was answered is none, while its handler goes on", async () => {
+  class Patient extends Node {
+    async askAndStay(other: ActorRef<Node>): Promise<string> {
+      const answer = await other.ask("through", []);
+      await door.opened;
+      return answer;
+    }
+  }
+  await inSystem({}, async (system) => {
+    door = gate();
+    const [patient, other] = [await system.spawn(Patient), await system.spawn(Node)];
+    const stays = followed(patient.ask("askAndStay", other));
+    await system.environment.settle();
+    const back = followed(other.ask("later", [patient]));
+    await system.environment.settle();
+    assert.equal(back.ended, undefined, `it waits for its turn: ${String(back.ended?.error)}`);
+    door.open();
+    await system.environment.settle();
+    assert.deepEqual(stays.ended, { value: other.id });
+    assert.deepEqual(back.ended, { value: `${other.id} ${patient.id}` });
+  });
+});
+
 test("circle: through the starting of a child that asks its parent is BadInput too", async () => {
   class Parent extends Actor {
     name(): string {
@@ -626,25 +786,33 @@ test("circle: through the starting of a child that asks its parent is BadInput t
 
 test("circle: random plans of nested asks never hang: each ends as a value or as a circle that is there", async () => {
   const plans = fc.array(fc.array(fc.nat(3), { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 4 });
-  await property([plans, fc.constantFrom("through", "later", "collect"), fc.boolean()], async (paths, method, strict) => {
-    await inSystem({ strict }, async (system) => {
-      const nodes = await Promise.all([0, 1, 2, 3].map(() => system.spawn(Node, undefined, { supervision: { on: "resume" } })));
-      const calls = paths.map(([first, ...rest]) => followed(nodes[first!]!.ask(method as "through", rest.map((i) => nodes[i]!))));
-      await system.environment.settle();
-      for (const [i, { ended }] of calls.entries()) {
-        assert.ok(ended !== undefined, `${paths[i]} hangs`);
-        const repeats = new Set(paths[i]).size < paths[i]!.length;
-        if (ended.error === undefined) {
-          assert.ok(!repeats, `${paths[i]} visits an actor that waits for it, and was answered`);
-          assert.equal(ended.value, paths[i]!.map((at) => nodes[at]!.id).join(" "));
-        } else {
-          assert.match(String(ended.error), /each would wait for the next/);
-          assert.ok(repeats || paths.length > 1, `${paths[i]} alone is no circle`);
+  await property(
+    [plans, fc.constantFrom("through", "later", "collect"), fc.boolean()],
+    async (paths, method, strict) => {
+      await inSystem({ strict }, async (system) => {
+        const nodes = await Promise.all(
+          [0, 1, 2, 3].map(() => system.spawn(Node, undefined, { supervision: { on: "resume" } })),
+        );
+        const calls = paths.map(([first, ...rest]) =>
+          followed(nodes[first!]!.ask(method as "through", rest.map((i) => nodes[i]!)))
+        );
+        await system.environment.settle();
+        for (const [i, { ended }] of calls.entries()) {
+          assert.ok(ended !== undefined, `${paths[i]} hangs`);
+          const repeats = new Set(paths[i]).size < paths[i]!.length;
+          if (ended.error === undefined) {
+            assert.ok(!repeats, `${paths[i]} visits an actor that waits for it, and was answered`);
+            assert.equal(ended.value, paths[i]!.map((at) => nodes[at]!.id).join(" "));
+          } else {
+            assert.match(String(ended.error), /each would wait for the next/);
+            assert.ok(repeats || paths.length > 1, `${paths[i]} alone is no circle`);
+          }
         }
-      }
-      for (const node of nodes) assert.equal(await node.ask("through", []), node.id);
-    });
-  }, { runs: 150 });
+        for (const node of nodes) assert.equal(await node.ask("through", []), node.id);
+      });
+    },
+    { runs: 150 },
+  );
 });
 
 test("circle: a chain of 20,000 handlers that wait is searched, not climbed", async () => {
@@ -767,23 +935,29 @@ test("alone: a thenable that settles twice, at once or never settles its ask onc
   class Odd extends Actor {
     handled = 0;
     twice(): unknown {
-      return { then(resolve: (value: number) => void, reject: (error: Error) => void) {
-        resolve(1);
-        resolve(2);
-        reject(new Error("too late"));
-        throw new Error("even later");
-      } };
+      return {
+        then(resolve: (value: number) => void, reject: (error: Error) => void) {
+          resolve(1);
+          resolve(2);
+          reject(new Error("too late"));
+          throw new Error("even later");
+        },
+      };
     }
     late(): unknown {
-      return { then(resolve: (value: number) => void) {
-        setImmediate(() => resolve(3));
-        setImmediate(() => resolve(4));
-      } };
+      return {
+        then(resolve: (value: number) => void) {
+          setImmediate(() => resolve(3));
+          setImmediate(() => resolve(4));
+        },
+      };
     }
     nested(): unknown {
-      return { then(resolve: (value: unknown) => void) {
-        resolve({ then: (inner: (value: number) => void) => inner(5) });
-      } };
+      return {
+        then(resolve: (value: unknown) => void) {
+          resolve({ then: (inner: (value: number) => void) => inner(5) });
+        },
+      };
     }
     next(): number {
       return ++this.handled;
@@ -791,7 +965,14 @@ test("alone: a thenable that settles twice, at once or never settles its ask onc
   }
   await inSystem({}, async (system) => {
     const odd = await system.spawn(Odd);
-    const calls = [odd.ask("twice"), odd.ask("next"), odd.ask("late"), odd.ask("next"), odd.ask("nested"), odd.ask("next")];
+    const calls = [
+      odd.ask("twice"),
+      odd.ask("next"),
+      odd.ask("late"),
+      odd.ask("next"),
+      odd.ask("nested"),
+      odd.ask("next"),
+    ];
     assert.deepEqual(await Promise.all(calls), [1, 1, 3, 2, 5, 3]);
     assert.equal(system.statistics().crashes, 0);
   });
@@ -840,7 +1021,21 @@ let histories: { applied: number[]; lives: number[] }[] = [];
 test("model: whatever is asked, told, cancelled, stopped or crashes, each call settles once, rightly, in order", async () => {
   const actions = fc.array(
     fc.record<Action>({
-      do: fc.constantFrom("ask", "ask", "tell", "tell", "timed", "cancel", "advance", "stop", "crash", "open", "turn", "hop", "late"),
+      do: fc.constantFrom(
+        "ask",
+        "ask",
+        "tell",
+        "tell",
+        "timed",
+        "cancel",
+        "advance",
+        "stop",
+        "crash",
+        "open",
+        "turn",
+        "hop",
+        "late",
+      ),
       to: fc.nat(2),
       ms: fc.integer({ min: 0, max: 50 }),
     }),
@@ -933,10 +1128,17 @@ test("model: whatever is asked, told, cancelled, stopped or crashes, each call s
             continue;
           }
           assert.ok(isShoalError(error), String(error));
-          seenOutcomes.set(`${error.code} ${error.outcome}`, (seenOutcomes.get(`${error.code} ${error.outcome}`) ?? 0) + 1);
+          seenOutcomes.set(
+            `${error.code} ${error.outcome}`,
+            (seenOutcomes.get(`${error.code} ${error.outcome}`) ?? 0) + 1,
+          );
           const happened = own.includes(number);
-          if (error.outcome === "failed") assert.ok(!happened, `message ${number} failed (${error.code}) and was applied`);
-          if (error.outcome === "done") assert.ok(happened, `message ${number} is done (${error.code}) and was not applied`);
+          if (error.outcome === "failed") {
+            assert.ok(!happened, `message ${number} failed (${error.code}) and was applied`);
+          }
+          if (error.outcome === "done") {
+            assert.ok(happened, `message ${number} is done (${error.code}) and was not applied`);
+          }
         }
         for (const { n: number, call } of sent) {
           if (call.ended?.error === undefined && call.ended?.value !== undefined) assert.ok(own.includes(number));
@@ -954,7 +1156,16 @@ test("model: whatever is asked, told, cancelled, stopped or crashes, each call s
     });
     assert.ok(program !== undefined);
   }, { runs: 250 });
-  for (const outcome of ["value", "Timeout failed", "Timeout unknown", "Cancelled failed", "CapacityExceeded failed", "HandlerError done"]) {
+  for (
+    const outcome of [
+      "value",
+      "Timeout failed",
+      "Timeout unknown",
+      "Cancelled failed",
+      "CapacityExceeded failed",
+      "HandlerError done",
+    ]
+  ) {
     assert.ok((seenOutcomes.get(outcome) ?? 0) > 0, `never seen: ${outcome} of ${[...seenOutcomes.keys()].join(", ")}`);
   }
 });

@@ -1148,3 +1148,192 @@ test("Dead letters are of tells only: a caller learns of its call by itself", as
   assert.equal(at.system.deadLetters().length, 1);
   await leave(at);
 });
+
+// Second thoughts
+
+test("A child that was started without waiting may ask its parent once that is idle", async () => {
+  const at = stage();
+  const hold = gate();
+  class Needy extends Actor {
+    readonly #parent: ActorRef<Giver>;
+    constructor(parent: ActorRef<Giver>) {
+      super();
+      this.#parent = parent;
+    }
+    async started(): Promise<void> {
+      await hold.passed;
+      await this.#parent.ask("settings");
+    }
+  }
+  class Giver extends Actor<Giver> {
+    hired: Promise<unknown> | undefined;
+    open(): void {
+      this.hired = this.spawn(Needy, this.self, { name: "needy" });
+      this.hired.catch(() => {});
+    }
+    settings(): number {
+      return 7;
+    }
+    async isHired(): Promise<boolean> {
+      return await this.hired!.then(() => true, () => false);
+    }
+  }
+  const giver = await at.system.spawn(Giver);
+  await giver.ask("open");
+  await quiet();
+  hold.open();
+  await quiet();
+  // Its handler is long over: nobody waits for anybody in a circle.
+  assert.equal(await giver.ask("isHired"), true);
+  await leave(at);
+}, { timeoutMs });
+
+test("stop of oneself while one is constructed or starts ends there: no start, no message, no spawn", async () => {
+  for (const where of ["constructor", "started at once", "started later"]) {
+    for (const now of [true, false]) {
+      const at = stage();
+      const seen: string[] = [];
+      class Quitter extends Actor<Quitter> {
+        constructor() {
+          super();
+          seen.push("constructor");
+          if (where === "constructor") void this.stop(this.self, { now });
+        }
+        started(): void | Promise<void> {
+          seen.push("started");
+          if (where === "started at once") void this.stop(this.self, { now });
+          if (where === "started later") return this.#later();
+        }
+        async #later(): Promise<void> {
+          await quiet();
+          void this.stop(this.self, { now });
+          await quiet();
+        }
+        stopping(): void {
+          seen.push("stopping");
+        }
+      }
+      const [how] = await settledOf([at.system.spawn(Quitter, undefined, { name: "quitter" })]);
+      await quiet();
+      // Either it never was, or it was and has ended; it is not left behind.
+      assert.match(how ?? "hangs", now ? /^Ended/ : /^(Ended|value)/, `${where} ${now}`);
+      assert.equal(at.system.statistics().actors, 0, `${where} ${now}`);
+      if (where === "constructor" && now) assert.deepEqual(seen, ["constructor"]);
+      assert.equal(await at.system.find(Quitter, "quitter"), undefined);
+      await leave(at);
+    }
+  }
+}, { timeoutMs });
+
+test("close drains: what was accepted is handled, also by handlers that need children or restarts", async () => {
+  const at = stage();
+  class Helper extends Actor {
+    double(value: number): number {
+      return value * 2;
+    }
+  }
+  class Boss extends Actor {
+    helper: ActorRef<Helper> | undefined;
+    async started(): Promise<void> {
+      this.helper = await this.spawn(Helper);
+    }
+    async work(value: number): Promise<number> {
+      await quiet();
+      const extra = await this.spawn(Helper);
+      return await extra.ask("double", await this.helper!.ask("double", value));
+    }
+    fail(): void {
+      throw new Error("wrong");
+    }
+  }
+  const boss = await at.system.spawn(Boss);
+  const calls = held(boss.ask("work", 1), boss.ask("fail"), boss.ask("work", 2));
+  const [closed] = held(at.system.close());
+  await errorOf("ShuttingDown", () => at.system.spawn(Helper));
+  await closed;
+  assert.deepEqual(await settledOf(calls), ["value 4", "HandlerError done", "value 8"]);
+  await leave(at);
+}, { timeoutMs });
+
+test("close within a time hastens drains that have longer", async () => {
+  const at = stage();
+  const counter = await at.system.spawn(Counter);
+  const [hang] = held(counter.ask("hang"));
+  await quiet();
+  const [ended] = held(at.system.stop(counter, { timeoutMs: 60_000 }));
+  const [closed] = held(at.system.close({ timeoutMs: 100 }));
+  await at.clock.advance(100);
+  const [how, end, close] = await settledOf([hang, ended.then(({ reason }) => reason), closed]);
+  assert.equal(how, "Ended unknown");
+  assert.match(end ?? "hangs", /stopped|system closed/);
+  assert.equal(close, "value undefined");
+  await leave(at);
+});
+
+test("stop and close refuse options that mean nothing", async () => {
+  const at = stage();
+  const counter = await at.system.spawn(Counter);
+  const pool = await at.system.pool(Counter, { size: 1 });
+  for (const wrong of [{ timeoutMs: Number.NaN }, { timeoutMs: -1 }, { timeoutMs: "5" }, { nwo: true }] as object[]) {
+    for (const end of [() => at.system.stop(counter, wrong), () => pool.stop(wrong), () => at.system.close(wrong)]) {
+      const error = await errorOf("BadInput", end);
+      assert.match(error.message, /timeoutMs|nwo/);
+    }
+  }
+  assert.equal(await counter.ask("add", 1), 1, "nothing has ended");
+  assert.equal(await pool.ask("add", 1), 1);
+  await leave(at);
+}, { timeoutMs });
+
+test("A thousand actors that end each other in circles all end", async () => {
+  const at = stage();
+  class Killer extends Actor<Killer> {
+    victim: AnyActorRef | undefined;
+    aim(victim: ActorRef<Killer>): void {
+      this.victim = victim;
+      this.watch(victim, "gone");
+    }
+    async fire(): Promise<void> {
+      await this.stop(this.victim!);
+    }
+    async gone(): Promise<void> {
+      await this.stop(this.self);
+    }
+  }
+  const all = await Promise.all(Array.from({ length: 1_000 }, () => at.system.spawn(Killer)));
+  for (const [index, killer] of all.entries()) await killer.ask("aim", all[(index + 1) % all.length]!);
+  const watched = all.map((killer) => at.system.watch(killer));
+  const [call] = held(all[0]!.ask("fire"));
+  await Promise.all(watched);
+  assert.match((await settledOf([call]))[0] ?? "hangs", /^(value|Ended)/);
+  assert.equal(at.system.statistics().actors, 0);
+  await leave(at);
+}, { timeoutMs });
+
+test("Watches and asks among actors that come and go: everybody learns of every end, in any order", async () => {
+  const steps = fc.array(
+    fc.record({
+      who: fc.nat(4),
+      whom: fc.nat(4),
+      what: fc.constantFrom("watch", "stop", "now", "fail", "ask", "pause"),
+    }),
+    { maxLength: 40 },
+  );
+  await property([steps], async (some) => {
+    const at = stage({ supervision: { restartsMax: 2 } });
+    const watchers = await Promise.all([0, 1, 2, 3, 4].map(() => at.system.spawn(Watcher)));
+    const ends = watchers.map((watcher) => at.system.watch(watcher));
+    const calls: Promise<unknown>[] = [];
+    for (const { who, whom, what } of some) {
+      const [one, other] = [watchers[who]!, watchers[whom]!];
+      if (what === "watch") calls.push(...held(one.ask("follow", other)));
+      else if (what === "fail") calls.push(...held(one.ask("fail")));
+      else if (what === "ask") calls.push(...held(one.ask("list")));
+      else if (what === "pause") await quiet();
+      else calls.push(...held(at.system.stop(one, { now: what === "now" })));
+    }
+    await at.system.close();
+    for (const how of await settledOf([...calls, ...ends])) assert.notEqual(how, undefined);
+    await leave(at);
+  }, { runs: 100 });
+});

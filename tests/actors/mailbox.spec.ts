@@ -1,6 +1,9 @@
 // Bounds and order (L1, L6): a full mailbox parks whoever sends to it and nobody else, in order, with a deadline; what
 // is refused is said; nothing is lost, repeated or kept for ever.
-import { Actor, type ActorRef, isShoalError, launch, type TensorRef } from "../../runtime/mod.ts";
+import type { Ticket } from "../../runtime/call.ts";
+import type { Handler } from "../../runtime/kind.ts";
+import { Mailbox, Parked } from "../../runtime/mailbox.ts";
+import { Actor, type ActorRef, isShoalError, launch, ShoalError, type TensorRef } from "../../runtime/mod.ts";
 import { assert, fc, property, test } from "../suite.ts";
 import { checked, fails, followed, gate, inSystem, macrotask, type WorldSystem } from "./world.ts";
 
@@ -60,7 +63,10 @@ class Sender extends Actor {
 }
 
 /** A sink whose one running handler waits at the door. */
-async function held(system: WorldSystem, limits: { mailboxMessagesMax?: number; mailboxBytesMax?: number } = {}): Promise<ActorRef<Sink>> {
+async function held(
+  system: WorldSystem,
+  limits: { mailboxMessagesMax?: number; mailboxBytesMax?: number } = {},
+): Promise<ActorRef<Sink>> {
   door = gate();
   const sink = await system.spawn(Sink, undefined, { limits });
   void sink.tell("hold");
@@ -148,7 +154,9 @@ test("mailbox: a mailbox that served heavy mail and was thrown away or emptied w
     const tensor = await system.store.put({ data: new Float64Array(2_000) });
     for (let round = 0; round < 3; round++) {
       const sink = await held(system, { mailboxBytesMax: 40_000 });
-      const calls = [0, 1, 2, 3].map((i) => followed(i % 2 === 0 ? sink.tell("note", tensor) : sink.ask("note", tensor)));
+      const calls = [0, 1, 2, 3].map((i) =>
+        followed(i % 2 === 0 ? sink.tell("note", tensor) : sink.ask("note", tensor))
+      );
       await system.stop(sink, { now: true });
       await system.environment.settle();
       assert.ok(calls.every(({ ended }) => ended !== undefined));
@@ -217,6 +225,85 @@ test("mailbox: a light message does not overtake the heavy one of its sender, no
     await Promise.all(calls);
     assert.deepEqual((await sink.ask("all") as unknown[][]).map(([number]) => number), [0, 1, 2, 3, 4]);
   });
+});
+
+test("mailbox: what weighs leaves room when it is taken out, not when all is", async () => {
+  const gates = Array.from({ length: 8 }, () => gate());
+  class Slow extends Actor {
+    async take(message: { n: number; tensors: TensorRef[] }): Promise<number> {
+      await gates[message.n]!.opened;
+      return message.n;
+    }
+  }
+  await inSystem({}, async (system) => {
+    const tensor = await system.store.put({ data: new Float64Array(2_000) });
+    const slow = await system.spawn(Slow, undefined, { limits: { mailboxBytesMax: 40_000 } });
+    const weights = [0, 1, 0, 1, 2, 1, 0, 1];
+    for (const [n, weight] of weights.entries()) void slow.tell("take", { n, tensors: new Array(weight).fill(tensor) });
+    // The first runs at once. Then: 1 and 2 and 3 fit, 4 does not and holds up those behind it.
+    const states = [];
+    for (const opened of gates) {
+      await system.environment.settle();
+      const { waiting, bytes, parked } = inside(slow);
+      states.push([waiting, bytes / 16_000, parked]);
+      opened.open();
+    }
+    assert.deepEqual(states, [[3, 2, 4], [2, 1, 4], [1, 1, 4], [1, 2, 3], [3, 2, 0], [2, 1, 0], [1, 1, 0], [0, 0, 0]]);
+  });
+});
+
+// ——— the ring by itself
+
+const handlerOf = (name: string): Handler => ({ name, run() {} });
+
+test("Mailbox: is a queue, however it grows and turns, and behind it a queue of those who wait", async () => {
+  const ops = fc.array(fc.constantFrom("push", "push", "push", "drop", "drop", "park", "park", "unpark", "giveUp"), {
+    maxLength: 300,
+  });
+  await property([ops], (plan) => {
+    const mailbox = new Mailbox();
+    const ring: number[] = [];
+    let parked: { n: number; parked: Parked }[] = [];
+    const reference = {} as Ticket;
+    for (const [n, op] of plan.entries()) {
+      if (op === "push") {
+        mailbox.push(handlerOf(`h${n}`), n, reference);
+        ring.push(n);
+      } else if (op === "drop" && ring.length > 0) {
+        const expected = ring.shift();
+        assert.deepEqual([mailbox.handler.name, mailbox.message], [`h${expected}`, expected]);
+        mailbox.drop();
+      } else if (op === "park") {
+        const waits = new Parked(handlerOf("p"), n, reference, 0);
+        mailbox.park(waits);
+        parked.push({ n, parked: waits });
+      } else if (op === "unpark" && mailbox.firstParked !== undefined) {
+        const { firstParked } = mailbox;
+        mailbox.unpark();
+        if (!firstParked.settled) assert.equal(firstParked.message, parked.find((entry) => !entry.parked.settled)?.n);
+        parked = parked.filter((entry) => entry.parked !== firstParked);
+      } else if (op === "giveUp" && parked.length > 0) {
+        const entry = parked[(n * 7) % parked.length]!;
+        if (!entry.parked.settled) {
+          entry.parked.leave(new ShoalError("Timeout", "late"));
+          mailbox.gaveUp();
+        }
+      }
+      assert.equal(mailbox.length, ring.length);
+      const waiting = parked.filter((entry) => !entry.parked.settled).length;
+      assert.ok(
+        mailbox.parkedLength >= waiting && mailbox.parkedLength <= 2 * waiting + 130,
+        `${mailbox.parkedLength} for ${waiting}`,
+      );
+    }
+    const rest: unknown[] = [];
+    for (; mailbox.firstParked !== undefined; mailbox.unpark()) {
+      if (!mailbox.firstParked.settled) rest.push(mailbox.firstParked.message);
+    }
+    assert.deepEqual(rest, parked.filter((entry) => !entry.parked.settled).map(({ n }) => n));
+    assert.equal(mailbox.parkedLength, 0);
+    for (; mailbox.length > 0; mailbox.drop()) assert.equal(mailbox.message, ring.shift());
+  }, { runs: 400 });
 });
 
 // ——— overflow
@@ -471,13 +558,18 @@ interface Step {
   readonly to: number;
 }
 const steps = fc.array(
-  fc.record<Step>({ do: fc.constantFrom("tell", "tell", "await", "ask", "heavy", "slow", "turn", "timed"), to: fc.nat(1) }),
+  fc.record<Step>({
+    do: fc.constantFrom("tell", "tell", "await", "ask", "heavy", "slow", "turn", "timed"),
+    to: fc.nat(1),
+  }),
   { maxLength: 60 },
 );
 
 class Planner extends Actor {
   /** Carries out a plan; answers what it was told of each of its messages, by number, in the order of sending. */
-  async go(plan: { steps: Step[]; to: ActorRef<Sink>[]; tensor: TensorRef }): Promise<{ to: number; n: number; error?: string }[]> {
+  async go(
+    plan: { steps: Step[]; to: ActorRef<Sink>[]; tensor: TensorRef },
+  ): Promise<{ to: number; n: number; error?: string }[]> {
     const sent: { to: number; n: number; error?: string }[] = [];
     const waits: unknown[] = [];
     const numbers = plan.to.map(() => 0);
@@ -496,8 +588,9 @@ class Planner extends Actor {
       sent.push(entry);
       if (step.do === "await") await to.tell("note", value).then(undefined, failed);
       else if (step.do === "ask") waits.push(to.ask("note", value).catch(failed));
-      else if (step.do === "heavy") waits.push(to.tell("note", { ...value, tensor: plan.tensor }).then(undefined, failed));
-      else if (step.do === "slow") waits.push(to.ask("slow", value).catch(failed));
+      else if (step.do === "heavy") {
+        waits.push(to.tell("note", { ...value, tensor: plan.tensor }).then(undefined, failed));
+      } else if (step.do === "slow") waits.push(to.ask("slow", value).catch(failed));
       else if (step.do === "timed") waits.push(to.ask("note", value, { timeoutMs: 5 }).catch(failed));
       else waits.push(to.tell("note", value).then(undefined, failed));
     }
@@ -512,7 +605,13 @@ test("order: what each sent to each is applied in order, all of it but what the 
     mailboxBytesMax: fc.constantFrom(1, 20_000, 40_000),
   });
   const faults = fc.array(fc.nat(8), { maxLength: 12 });
-  await property([fc.array(steps, { minLength: 1, maxLength: 3 }), limits, fc.integer({ min: 0, max: 12 }), faults, fc.boolean()], async (plans, mailbox, overflowMessagesMax, waits, strict) => {
+  await property([
+    fc.array(steps, { minLength: 1, maxLength: 3 }),
+    limits,
+    fc.integer({ min: 0, max: 12 }),
+    faults,
+    fc.boolean(),
+  ], async (plans, mailbox, overflowMessagesMax, waits, strict) => {
     await inSystem({ limits: { overflowMessagesMax }, strict }, async (system) => {
       const tensor = await system.store.put({ data: new Float64Array(2_000) });
       const sinks = [await held(system, mailbox), await system.spawn(Sink, undefined, { limits: mailbox })];
@@ -555,13 +654,21 @@ test("pins: what a message carried is free when the message is over, however it 
       }
       door = gate();
       const holder = await system.spawn(Holder, undefined, { limits: { mailboxMessagesMax: 2 } });
-      const tensors = await system.store.putMany([0, 1, 2].map(() => ({ data: new Float64Array(4_000) })), { lifetime: { until: "release" } });
-      const untyped = holder as unknown as { tell(method: string, message: unknown, options?: object): PromiseLike<void> };
-      const method = end === "crashed" ? "crash" : end === "stopped running" || end === "stopped queued" ? "hold" : "note";
+      const tensors = await system.store.putMany([0, 1, 2].map(() => ({ data: new Float64Array(4_000) })), {
+        lifetime: { until: "release" },
+      });
+      const untyped = holder as unknown as {
+        tell(method: string, message: unknown, options?: object): PromiseLike<void>;
+      };
+      const method = end === "crashed"
+        ? "crash"
+        : end === "stopped running" || end === "stopped queued"
+        ? "hold"
+        : "note";
       if (end !== "handled" && end !== "stopped running" && end !== "crashed") void holder.tell("hold");
       await system.environment.settle();
       for (const tensor of tensors) void untyped.tell(method, { tensor }, { timeoutMs: 10 });
-      if (end === "refused") for (const tensor of tensors) void untyped.tell("note", [tensor]);
+      if (end === "refused") { for (const tensor of tensors) void untyped.tell("note", [tensor]); }
       await system.environment.settle();
       for (const tensor of tensors) await system.store.release(tensor);
       if (end === "timed out" || end === "refused") await system.environment.advance(20);

@@ -557,3 +557,96 @@ test("Two maps at once share the members fairly enough that both end", async () 
   assert.equal(one.length, 500);
   await leave(at);
 });
+
+test("A member that begins a new life stays a member", async () => {
+  const at = stage();
+  class Igniter extends Actor {
+    burn(): void {
+      throw new Error("fire");
+    }
+  }
+  class Foreman extends Actor {
+    async square(value: number): Promise<number> {
+      if (value === 13) {
+        // A child's failure, passed up, ends this life under its task.
+        void (await this.spawn(Igniter, undefined, { supervision: { on: "escalate" } })).tell("burn");
+        await new Promise(() => {});
+      }
+      return value * value;
+    }
+  }
+  const pool = await at.system.pool(Foreman, { size: 2, attemptsMax: 2 });
+  for (let i = 0; i < 3; i++) {
+    // It is the task that ends them: given up after two attempts.
+    const [how] = await settledOf([pool.ask("square", 13)]);
+    assert.equal(how, "Ended unknown");
+    assert.equal(at.system.statistics().actors, 2);
+    assert.equal(pool.size, 2, "both are alive, and take tasks");
+    assert.deepEqual(await pool.map("square", [1, 2, 3]), [1, 4, 9]);
+  }
+  await leave(at);
+}, { timeoutMs });
+
+test("A member that is stuck in a task which was given up is not idle: the others do the rest", async () => {
+  const at = stage();
+  class Stuck extends Actor {
+    async work(value: number): Promise<number> {
+      if (value < 0) await new Promise(() => {});
+      return value;
+    }
+  }
+  for (const how of ["Timeout unknown", "Cancelled unknown"]) {
+    const pool = await at.system.pool(Stuck, { size: 2 });
+    const controller = new AbortController();
+    const options = how.startsWith("Timeout") ? { timeoutMs: 10 } : { signal: controller.signal };
+    const [stuck] = held(pool.ask("work", -1, options));
+    await quiet();
+    controller.abort();
+    await at.clock.advance(10);
+    assert.deepEqual(await settledOf([stuck]), [how]);
+    const [mapped] = held(pool.map("work", [1, 2, 3, 4], { timeoutMs: 1_000 }));
+    assert.deepEqual(await settledOf([mapped]), ["value [1,2,3,4]"], `after ${how}`);
+    await pool.stop({ now: true });
+  }
+  await leave(at);
+}, { timeoutMs });
+
+test("results of a wide pool without members are an error each, however many there are", async () => {
+  const at = stage();
+  const pool = await at.system.pool(Worker, { size: 4_000 });
+  await pool.stop();
+  let failed = 0;
+  for await (const { error } of pool.results("square", Array.from({ length: 20_000 }, (_, index) => index))) {
+    const { code } = error as { code?: string };
+    assert.equal(code, "Ended");
+    failed++;
+  }
+  assert.equal(failed, 20_000);
+  await leave(at);
+}, { timeoutMs: 20_000 });
+
+test("One signal serves many tasks, silently, and is let go of", async () => {
+  const warnings: string[] = [];
+  const onWarning = (warning: Error): void => void warnings.push(String(warning));
+  process.on("warning", onWarning);
+  const at = stage();
+  const pool = await at.system.pool(Worker, { size: 3 });
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof add>) => {
+    listeners++;
+    add(...args);
+  };
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+    listeners--;
+    remove(...args);
+  };
+  await Promise.all(Array.from({ length: 100 }, (_, index) => pool.ask("square", index, { signal })));
+  await quiet(); // Warnings are told in a later turn.
+  process.off("warning", onWarning);
+  assert.equal(listeners, 0, "the signal keeps what it was told to watch");
+  assert.deepEqual(warnings, []);
+  await leave(at);
+});

@@ -66,7 +66,11 @@ function loop(): Loop {
 }
 
 /** One with so much work, which writes down each piece and queues itself again while some is left. */
-function worker(queue: { ready(runnable: Runnable): void }, pieces: number, piece: () => void): Runnable & { left: number } {
+function worker(
+  queue: { ready(runnable: Runnable): void },
+  pieces: number,
+  piece: () => void,
+): Runnable & { left: number } {
   const self = {
     left: pieces,
     run(budget: number): number {
@@ -128,11 +132,13 @@ test("scheduler: work that always comes anew, one piece at a time, lets timers i
   const environment = loop();
   const queue = scheduler(environment);
   let pieces = 0;
-  const again = { run: (): number => {
-    // As a handler that asks: the answer comes between microtasks, when the queue is empty.
-    if (++pieces < 50_000) environment.soon(() => queue.ready(again));
-    return 1;
-  } };
+  const again = {
+    run: (): number => {
+      // As a handler that asks: the answer comes between microtasks, when the queue is empty.
+      if (++pieces < 50_000) environment.soon(() => queue.ready(again));
+      return 1;
+    },
+  };
   queue.ready(again);
   environment.run();
   assert.equal(pieces, 50_000);
@@ -157,10 +163,12 @@ test("scheduler: one that finds nothing to do costs a piece, so that a crowd of 
   const environment = loop();
   const queue = scheduler(environment);
   let runs = 0;
-  const idle = { run: (): number => {
-    if (++runs < 20_000) queue.ready(idle);
-    return 0;
-  } };
+  const idle = {
+    run: (): number => {
+      if (++runs < 20_000) queue.ready(idle);
+      return 0;
+    },
+  };
   queue.ready(idle);
   environment.run();
   assert.equal(runs, 20_000);
@@ -173,9 +181,11 @@ test("scheduler: one that throws stops nobody else", () => {
     const queue = scheduler(environment);
     let others = 0;
     for (let i = 0; i < many; i++) {
-      queue.ready({ run: () => {
-        throw new Error("a bug");
-      } });
+      queue.ready({
+        run: () => {
+          throw new Error("a bug");
+        },
+      });
       queue.ready(worker(queue, 1, () => void others++));
     }
     environment.run();
@@ -226,7 +236,10 @@ test("scheduler: whatever comes when, everybody's work is done, and nobody waits
     assert.equal(queue.waiting(), 0);
     for (const index of owing) {
       const first = turns.slice(before).indexOf(index);
-      assert.ok(first >= 0 && first < owing.length, `worker ${index} waited ${first} turns of ${owing.length} who wait`);
+      assert.ok(
+        first >= 0 && first < owing.length,
+        `worker ${index} waited ${first} turns of ${owing.length} who wait`,
+      );
     }
   }, { runs: 300 });
 });

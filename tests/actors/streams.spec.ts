@@ -65,6 +65,7 @@ class Source extends Actor {
       yield 1;
       yield 2;
     } finally {
+      // deno-lint-ignore no-unsafe-finally
       throw new Error("in finally"); // oxlint-disable-line no-unsafe-finally
     }
   }
@@ -82,7 +83,7 @@ class Source extends Actor {
     yield* values;
   }
   async *selves(): AsyncGenerator<ActorRef<Source>> {
-    yield this.self as unknown as ActorRef<Source>;
+    yield this.self;
   }
   async *tensors(count: number): AsyncGenerator<{ field: TensorRef<"float64"> }> {
     for (let i = 0; i < count; i++) {
@@ -108,7 +109,9 @@ class Source extends Actor {
 
 class Reader extends Actor {
   read: number[] = [];
-  async take(plan: { from: ActorRef<Source>; method: "count" | "stuck" | "failing"; to: number; stopAt: number }): Promise<number[]> {
+  async take(
+    plan: { from: ActorRef<Source>; method: "count" | "stuck" | "failing"; to: number; stopAt: number },
+  ): Promise<number[]> {
     for await (const value of plan.from.stream(plan.method, plan.to)) {
       this.read.push(value);
       if (value === plan.stopAt) break;
@@ -201,7 +204,10 @@ test("stream: a credit that is none is refused", async () => {
     for (const creditMax of [0, -1, NaN, 1.5, Infinity, "2" as unknown as number]) {
       const call = followed((async () => await all(ref.stream("count", 2, { creditMax })))());
       await system.environment.settle();
-      assert.ok(call.ended?.error instanceof RangeError || isShoalError(call.ended?.error, "BadInput"), String(creditMax));
+      assert.ok(
+        call.ended?.error instanceof RangeError || isShoalError(call.ended?.error, "BadInput"),
+        String(creditMax),
+      );
     }
     assert.equal(await ref.ask("progress"), 0);
   });
@@ -214,7 +220,10 @@ test("stream: several next at once are answered in order, each once", async () =
     const nexts = Array.from({ length: 6 }, () => followed(reader.next()));
     await system.environment.settle();
     assert.deepEqual(nexts.map(({ ended }) => (ended?.value as { value: unknown } | undefined)?.value ?? ended), [
-      1, 2, 3, ...Array.from({ length: 3 }, () => ({ value: { done: true, value: undefined } })),
+      1,
+      2,
+      3,
+      ...Array.from({ length: 3 }, () => ({ value: { done: true, value: undefined } })),
     ]);
   });
 });
@@ -377,7 +386,9 @@ test("silence: a reader that never comes back is given up after idleTimeoutMs, a
   for (const own of [true, false]) {
     await inSystem({ limits: { streamIdleTimeoutMs: own ? 600_000 : 1_000 } }, async (system) => {
       const ref = await source(system);
-      const reader = iterator(ref.stream("count", 100, own ? { creditMax: 2, idleTimeoutMs: 1_000 } : { creditMax: 2 }));
+      const reader = iterator(
+        ref.stream("count", 100, own ? { creditMax: 2, idleTimeoutMs: 1_000 } : { creditMax: 2 }),
+      );
       await reader.next();
       const waiting = followed(ref.ask("number"));
       await system.environment.advance(999);
@@ -386,13 +397,17 @@ test("silence: a reader that never comes back is given up after idleTimeoutMs, a
       assert.deepEqual(waiting.ended, { value: 42 });
       assert.deepEqual(trace, ["finally"]);
       const rest: unknown[] = [];
-      await fails((async () => {
-        for (;;) {
-          const { done, value } = await reader.next();
-          if (done === true) break;
-          rest.push(value);
-        }
-      })(), "Timeout", "unknown");
+      await fails(
+        (async () => {
+          for (;;) {
+            const { done, value } = await reader.next();
+            if (done === true) break;
+            rest.push(value);
+          }
+        })(),
+        "Timeout",
+        "unknown",
+      );
       assert.deepEqual(rest, [2, 3].slice(0, rest.length), "in order, as far as it was kept");
       assert.equal(system.statistics().crashes, 0);
     });
@@ -420,7 +435,9 @@ test("silence: a reader that comes back too late is told so: what was given up d
       }
       const whole = method === "count" ? 4 : 3;
       assert.deepEqual(rest, [2, 3, 4, 5].slice(0, rest.length));
-      if (rest.length < whole) assert.ok(isShoalError(error, "Timeout"), `after ${rest.length} of ${whole}: ${String(error)}`);
+      if (rest.length < whole) {
+        assert.ok(isShoalError(error, "Timeout"), `after ${rest.length} of ${whole}: ${String(error)}`);
+      }
     }
   });
 });
@@ -493,9 +510,13 @@ test("stream: the reader's signal ends it: Cancelled, the generator's finally ru
     controller.abort("enough");
     await system.environment.settle();
     assert.deepEqual(trace, ["finally"]);
-    await fails((async () => {
-      while ((await reader.next()).done !== true);
-    })(), "Cancelled", "unknown");
+    await fails(
+      (async () => {
+        while ((await reader.next()).done !== true);
+      })(),
+      "Cancelled",
+      "unknown",
+    );
     const before = followed(all(ref.stream("count", 3, { signal })));
     await system.environment.settle();
     checked(before.ended, "Cancelled", "failed");
@@ -516,9 +537,13 @@ test("stream: its actor is stopped now: Ended, unknown, and the generator's fina
     await system.stop(ref, { now: true });
     await system.environment.settle();
     assert.deepEqual(trace, ["finally"]);
-    await fails((async () => {
-      while ((await reader.next()).done !== true);
-    })(), "Ended", "unknown");
+    await fails(
+      (async () => {
+        while ((await reader.next()).done !== true);
+      })(),
+      "Ended",
+      "unknown",
+    );
     await fails(all(ref.stream("count", 1)), "Ended", "failed");
     const other = await source(system);
     const whole = iterator(other.stream("count", 5, { creditMax: 1 }));
@@ -548,6 +573,39 @@ test("stream: its reader is an actor that ends: the producer is free", async () 
     assert.deepEqual(trace, ["finally"]);
     door.open();
   });
+});
+
+test("stream: kept from one handler to the next, it can be read on; it ends with the life that began it", async () => {
+  class Keeper extends Actor {
+    readonly from: ActorRef<Source>;
+    reading: AsyncIterator<number> | undefined;
+    constructor(from: ActorRef<Source>) {
+      super();
+      this.from = from;
+    }
+    async more(): Promise<number | undefined> {
+      this.reading ??= iterator(this.from.stream("count", 100, { creditMax: 1 }));
+      const { done, value } = await this.reading.next();
+      return done === true ? undefined : value;
+    }
+    crash(): never {
+      throw new Error("crash");
+    }
+  }
+  for (const end of ["stop", "crash"] as const) {
+    await inSystem({}, async (system) => {
+      const ref = await source(system);
+      const keeper = await system.spawn(Keeper, ref);
+      for (let i = 1; i <= 5; i++) assert.equal(await keeper.ask("more"), i);
+      if (end === "stop") await system.stop(keeper, { now: true });
+      else await fails(keeper.ask("crash"), "HandlerError");
+      await system.environment.settle();
+      assert.deepEqual(trace, ["finally"], "the producer is held, and nobody can read it any more");
+      const free = followed(ref.ask("number"));
+      await system.environment.settle();
+      assert.deepEqual(free.ended, { value: 42 });
+    });
+  }
 });
 
 test("stream: read by an actor, to the end, to an error, and left early", async () => {
@@ -614,43 +672,51 @@ test("stream: tensors of a stream that ended before they were read are not pinne
 });
 
 test("stream: whatever the reader does, it reads a prefix in order, and the actor is free in the end", async () => {
-  const acts = fc.array(fc.constantFrom("next", "next", "next", "turn", "both", "advance", "abort", "return", "stop"), { maxLength: 30 });
+  const acts = fc.array(fc.constantFrom("next", "next", "next", "turn", "both", "advance", "abort", "return", "stop"), {
+    maxLength: 30,
+  });
   const method = fc.constantFrom("count", "plain", "failing", "stuck");
-  await property([acts, method, fc.integer({ min: 1, max: 4 }), fc.nat(12), fc.boolean()], async (plan, kind, creditMax, to, strict) => {
-    await inSystem({ strict }, async (system) => {
-      const ref = await source(system);
-      const controller = new AbortController();
-      const options = { creditMax, idleTimeoutMs: 1_000, signal: controller.signal };
-      const reader = iterator(ref.stream(kind as "count", to, options));
-      const nexts: ReturnType<typeof followed>[] = [];
-      let left = false;
-      for (const act of plan) {
-        if (act === "next") await system.environment.settle();
-        if (act === "next" || act === "both") nexts.push(followed(reader.next()));
-        if (act === "both") nexts.push(followed(reader.next()));
-        if (act === "turn") await macrotask();
-        if (act === "advance") await system.environment.advance(400);
-        if (act === "abort" && plan.length % 2 === 0) controller.abort();
-        if (act === "return" && plan.length % 3 === 0) {
-          left = true;
-          nexts.push(followed(reader.return!()));
+  await property(
+    [acts, method, fc.integer({ min: 1, max: 4 }), fc.nat(12), fc.boolean()],
+    async (plan, kind, creditMax, to, strict) => {
+      await inSystem({ strict }, async (system) => {
+        const ref = await source(system);
+        const controller = new AbortController();
+        const options = { creditMax, idleTimeoutMs: 1_000, signal: controller.signal };
+        const reader = iterator(ref.stream(kind as "count", to, options));
+        const nexts: ReturnType<typeof followed>[] = [];
+        let left = false;
+        for (const act of plan) {
+          if (act === "next") await system.environment.settle();
+          if (act === "next" || act === "both") nexts.push(followed(reader.next()));
+          if (act === "both") nexts.push(followed(reader.next()));
+          if (act === "turn") await macrotask();
+          if (act === "advance") await system.environment.advance(400);
+          if (act === "abort" && plan.length % 2 === 0) controller.abort();
+          if (act === "return" && plan.length % 3 === 0) {
+            left = true;
+            nexts.push(followed(reader.return!()));
+          }
+          if (act === "stop" && plan.length % 5 === 0) void system.stop(ref, { now: true });
         }
-        if (act === "stop" && plan.length % 5 === 0) void system.stop(ref, { now: true });
-      }
-      await system.environment.settle();
-      door.open();
-      nexts.push(followed(reader.return!()));
-      await system.environment.advance(2_000);
-      for (const { ended, times } of nexts) assert.ok(ended !== undefined && times === 1, "a next has not settled");
-      const results = nexts.map(({ ended }) => ended as { value?: { done?: boolean; value?: number }; error?: unknown });
-      const values = results.filter(({ value }) => value?.done === false).map(({ value }) => value!.value);
-      assert.deepEqual(values, values.map((_, i) => i + 1), "not a prefix");
-      const errors = results.filter(({ error }) => error !== undefined).map(({ error }) => error);
-      for (const error of errors) assert.ok(isShoalError(error), String(error));
-      assert.ok(left || errors.length <= 2, `${errors.length} errors of one stream`);
-      const free = followed(ref.ask("number"));
-      await system.environment.settle();
-      assert.ok(free.ended !== undefined, "the actor is held");
-    });
-  }, { runs: 200 });
+        await system.environment.settle();
+        door.open();
+        nexts.push(followed(reader.return!()));
+        await system.environment.advance(2_000);
+        for (const { ended, times } of nexts) assert.ok(ended !== undefined && times === 1, "a next has not settled");
+        const results = nexts.map(({ ended }) =>
+          ended as { value?: { done?: boolean; value?: number }; error?: unknown }
+        );
+        const values = results.filter(({ value }) => value?.done === false).map(({ value }) => value!.value);
+        assert.deepEqual(values, values.map((_, i) => i + 1), "not a prefix");
+        const errors = results.filter(({ error }) => error !== undefined).map(({ error }) => error);
+        for (const error of errors) assert.ok(isShoalError(error), String(error));
+        assert.ok(left || errors.length <= 2, `${errors.length} errors of one stream`);
+        const free = followed(ref.ask("number"));
+        await system.environment.settle();
+        assert.ok(free.ended !== undefined, "the actor is held");
+      });
+    },
+    { runs: 200 },
+  );
 });

@@ -786,3 +786,103 @@ test("A crash whose directive is stop ends a drain at once", async () => {
   await leaveNoTimer(at);
   await leave(at);
 });
+
+/** What a program may throw, some of which cannot even be looked at. */
+const thrown: readonly [string, () => unknown][] = [
+  ["nothing", () => undefined],
+  ["null", () => null],
+  ["a symbol", () => Symbol("x")],
+  ["an object without a prototype", () => Object.create(null)],
+  ["an object that throws when it is read", () => ({
+    toString() {
+      throw new Error("not to be read");
+    },
+    [Symbol.for("nodejs.util.inspect.custom")]() {
+      throw new Error("not to be shown");
+    },
+  })],
+  ["an error whose members throw", () =>
+    Object.defineProperties(new Error("x"), {
+      message: {
+        get() {
+          throw new Error("no message");
+        },
+      },
+      name: {
+        get() {
+          throw new Error("no name");
+        },
+      },
+      stack: {
+        get() {
+          throw new Error("no stack");
+        },
+      },
+    })],
+  ["a proxy that throws at everything", () =>
+    new Proxy({}, {
+      get() {
+        throw new Error("no get");
+      },
+      getPrototypeOf() {
+        throw new Error("no prototype");
+      },
+    })],
+  ["a function", () => () => {}],
+];
+
+for (const [title, make] of thrown) {
+  test(
+    `Whatever is thrown: ${title}, by a handler, a start, a farewell or a policy, is answered and recorded`,
+    async () => {
+      class Thrower extends Actor {
+        readonly #where: string;
+        constructor(where: string) {
+          super();
+          this.#where = where;
+          if (where === "constructor") throw make();
+        }
+        async started(): Promise<void> {
+          await Promise.resolve();
+          if (this.#where === "started") throw make();
+        }
+        async fail(): Promise<void> {
+          await Promise.resolve();
+          throw make();
+        }
+        failAtOnce(): void {
+          throw make();
+        }
+        stopping(): void {
+          throw make();
+        }
+        hello(): string {
+          return "hello";
+        }
+      }
+      const at = stage();
+      for (const where of ["constructor", "started"]) {
+        assert.deepEqual(await settledOf([at.system.spawn(Thrower, where)]), ["HandlerError done"], where);
+      }
+      const policies: (Directive | (() => Directive))[] = ["restart", "resume", "stop", () => {
+        throw make();
+      }, () => make() as Directive];
+      for (const on of policies) {
+        for (const method of ["fail", "failAtOnce"] as const) {
+          const actor = await at.system.spawn(Thrower, "nowhere", { supervision: { on } });
+          const [failed, hello] = await settledOf([actor.ask(method), actor.ask("hello")]);
+          assert.equal(failed, "HandlerError done", `${String(on)} ${method}`);
+          assert.equal(hello, on === "restart" || on === "resume" ? `value "hello"` : "Ended failed");
+          const [ended] = await settledOf([at.system.stop(actor)]);
+          assert.match(ended ?? "hangs", /^value/);
+        }
+      }
+      // The records go on.
+      const before = at.records.length;
+      await at.system.stop(await at.system.spawn(Counter));
+      assert.equal(at.records.length, before + 2);
+      await leave(at);
+    },
+    { timeoutMs },
+  );
+}

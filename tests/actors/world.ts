@@ -3,7 +3,14 @@
 import type { Environment } from "../../runtime/environment.ts";
 import { defaultLimits } from "../../runtime/launch/launch.ts";
 import { localSystem } from "../../runtime/local.ts";
-import { isShoalError, type Limits, type RunRecord, type ShoalError, type Supervision, type System } from "../../runtime/mod.ts";
+import {
+  isShoalError,
+  type Limits,
+  type RunRecord,
+  type ShoalError,
+  type Supervision,
+  type System,
+} from "../../runtime/mod.ts";
 import type { ErrorCode, Outcome } from "../../runtime/mod.ts";
 import { defaultSupervision } from "../../runtime/supervision.ts";
 import { memoryStore } from "../../stores/memory.ts";

@@ -1,7 +1,8 @@
 // What must hold, judged from outside the core: from what programs sent, what journals hold and what handlers saw.
 // Nothing here reads the core's own account of itself, but for the limits (L6) and acknowledgements (L2).
 
-import type { ActorName, Change, Deliver, Epoch, NodeName, Outcome, StepRecord } from "../../runtime/delivery/protocol.ts";
+import type { Deliver } from "../../runtime/delivery/events.ts";
+import type { ActorName, Change, Epoch, NodeName, Outcome, StepRecord } from "../../runtime/delivery/protocol.ts";
 import type { Node } from "../../runtime/delivery/node.ts";
 
 export type Law = "L1" | "L2" | "L3" | "L4" | "L5" | "L6" | "L9" | "L11" | "L12" | "L16";
@@ -123,7 +124,11 @@ export function laws(accounts: readonly ActorName[], replayMax: number): Laws {
     const { source, epoch } = input;
     const told = tells.get(key(source, receiver));
     const run = runs.get(runKey);
-    must(run === undefined || epoch >= run.epoch, "L5", () => `${receiver} applied ${message.id} of epoch ${epoch} after ${run!.epoch}`);
+    must(
+      run === undefined || epoch >= run.epoch,
+      "L5",
+      () => `${receiver} applied ${message.id} of epoch ${epoch} after ${run!.epoch}`,
+    );
     must(!neverApplied.has(message.id), "L4", () => `${message.id} was reported failed and is applied by ${receiver}`);
     applied.add(message.id);
     const next: Run = run === undefined ? { era: 0, n: 0, tells: -1, epoch } : { ...run, epoch };
@@ -131,11 +136,19 @@ export function laws(accounts: readonly ActorName[], replayMax: number): Laws {
     if (!isDurable(source)) {
       const { era, n } = message;
       const isNew = run === undefined || run.era !== era;
-      must(run === undefined || era >= run.era, "L5", () => `${receiver} applied ${message.id} of a life before ${run!.era}`);
+      must(
+        run === undefined || era >= run.era,
+        "L5",
+        () => `${receiver} applied ${message.id} of a life before ${run!.era}`,
+      );
       const first = gapsHere.some((gap) => gap.era === era && nextNumber(source, receiver, era, gap.through) === n);
       const wanted = nextNumber(source, receiver, era, isNew ? 0 : run.n);
       const isInOrder = n === wanted || (run === undefined && !isDurable(receiver) && first);
-      must(isInOrder, "L1", () => `${receiver} applied number ${n} of ${source} (life ${era}), where ${wanted} is next`);
+      must(
+        isInOrder,
+        "L1",
+        () => `${receiver} applied number ${n} of ${source} (life ${era}), where ${wanted} is next`,
+      );
       next.era = era;
       next.n = n;
     } else if (entry!.kind === "tell") {
@@ -167,11 +180,18 @@ export function laws(accounts: readonly ActorName[], replayMax: number): Laws {
     if (message.do === "deposit") {
       if (delivery!.entry!.kind === "call") advanced += delta;
       else underWay -= message.amount;
-      must(delta === message.amount || record.change === undefined, "L12", () => `${record.actor} took ${delta} for ${message.id}`);
+      must(
+        delta === message.amount || record.change === undefined,
+        "L12",
+        () => `${record.actor} took ${delta} for ${message.id}`,
+      );
     } else if (message.do === "askpay") advanced += delta;
     const total = [...committed.values()].reduce((all, { state }) => all + state.balance, 0);
-    must(total + underWay - advanced === sum, "L1", () =>
-      `the bank holds ${total} with ${underWay} under way and ${advanced} advanced, not ${sum}`);
+    must(
+      total + underWay - advanced === sum,
+      "L1",
+      () => `the bank holds ${total} with ${underWay} under way and ${advanced} advanced, not ${sum}`,
+    );
   }
 
   return {
@@ -217,7 +237,11 @@ export function laws(accounts: readonly ActorName[], replayMax: number): Laws {
     handled(actor, life, delivery) {
       const { id } = delivery.entry!.body as Message;
       const once = `${actor}<${delivery.input.source}/${id}#${(delivery.entry!.body as Message).run}`;
-      must(!handledOnce.has(once), "L1", () => `${actor} handled ${id} in two lives, after its sender was told of a gap`);
+      must(
+        !handledOnce.has(once),
+        "L1",
+        () => `${actor} handled ${id} in two lives, after its sender was told of a gap`,
+      );
       handledOnce.add(once);
       inOrder(actor, `${delivery.input.source}>${actor}@${life}`, delivery);
     },
@@ -235,8 +259,11 @@ export function laws(accounts: readonly ActorName[], replayMax: number): Laws {
         neverApplied.add(message.id);
       }
       if (outcome === "done" && !threw && isDurable(destination)) {
-        must(committed.get(destination)!.inputs.has(message.id), "L4", () =>
-          `${message.id} is reported done before ${destination} committed it`);
+        must(
+          committed.get(destination)!.inputs.has(message.id),
+          "L4",
+          () => `${message.id} is reported done before ${destination} committed it`,
+        );
       }
     },
     refused(token) {
@@ -250,35 +277,56 @@ export function laws(accounts: readonly ActorName[], replayMax: number): Laws {
     restored(actor, changes) {
       const state = changes.reduce(fold, initial);
       const { state: wanted } = committed.get(actor)!;
-      must(state.balance === wanted.balance && state.handled === wanted.handled && state.ref === wanted.ref, "L12", () =>
-        `${actor} came back with ${JSON.stringify(state)}, not ${JSON.stringify(wanted)}`);
+      must(
+        state.balance === wanted.balance && state.handled === wanted.handled && state.ref === wanted.ref,
+        "L12",
+        () => `${actor} came back with ${JSON.stringify(state)}, not ${JSON.stringify(wanted)}`,
+      );
     },
     watch(core) {
       const { mailboxMessagesMax, mailboxBytesMax, outboxMessagesMax, outboxBytesMax, answersMax } = core.limits;
       for (const actor of core.actors.values()) {
         for (const out of actor.outbounds.values()) {
           const held = out.items.length - out.head;
-          must(held <= outboxMessagesMax, "L6", () => `outbox to ${out.destination} holds ${held} of ${outboxMessagesMax}`);
+          must(
+            held <= outboxMessagesMax,
+            "L6",
+            () => `outbox to ${out.destination} holds ${held} of ${outboxMessagesMax}`,
+          );
           const bytes = out.lastOffset - out.ackedOffset;
-          must(bytes <= outboxBytesMax, "L6", () => `outbox to ${out.destination} holds ${bytes} bytes of ${outboxBytesMax}`);
+          must(
+            bytes <= outboxBytesMax,
+            "L6",
+            () => `outbox to ${out.destination} holds ${bytes} bytes of ${outboxBytesMax}`,
+          );
           const cursor = committed.get(out.destination)?.cursors.get(actor.name);
           if (!isDurable(out.destination) || core.phase !== "running") continue;
           const through = cursor === undefined || (!actor.durable && cursor.epoch < core.epoch) ? 0 : cursor.sequence;
           const isOlder = cursor !== undefined && cursor.epoch > core.epoch;
-          must(out.acked <= through || isOlder, "L2", () =>
-            `${out.destination} acknowledged ${out.acked} of ${actor.name} and committed ${through}`);
+          must(
+            out.acked <= through || isOlder,
+            "L2",
+            () => `${out.destination} acknowledged ${out.acked} of ${actor.name} and committed ${through}`,
+          );
         }
         for (const { kept } of actor.inbounds.values()) {
           must(kept.length <= answersMax, "L6", () => `${actor.name} keeps ${kept.length} answers of ${answersMax}`);
         }
-        must(actor.mailMessages <= mailboxMessagesMax && actor.mailBytes <= mailboxBytesMax, "L6", () =>
-          `mailbox of ${actor.name} holds ${actor.mailMessages} messages, ${actor.mailBytes} bytes`);
+        must(
+          actor.mailMessages <= mailboxMessagesMax && actor.mailBytes <= mailboxBytesMax,
+          "L6",
+          () => `mailbox of ${actor.name} holds ${actor.mailMessages} messages, ${actor.mailBytes} bytes`,
+        );
       }
     },
     openCalls(tokens) {
       for (const token of tokens) {
         const call = calls.get(token);
-        must(call === undefined || call.settled, "L3", () => `${call!.message.id} to ${call!.destination} is never settled`);
+        must(
+          call === undefined || call.settled,
+          "L3",
+          () => `${call!.message.id} to ${call!.destination} is never settled`,
+        );
       }
     },
     suspended(source, destination, isSuspended) {
@@ -291,7 +339,11 @@ export function laws(accounts: readonly ActorName[], replayMax: number): Laws {
         const [source, destination] = stream.split(">") as [string, string];
         if (!isDurable(destination) || isGone(destination) || isGone(source)) continue;
         const done = (runs.get(key(source, destination))?.tells ?? -1) + 1;
-        must(done === list.length, "L3", () => `${destination} has applied ${done} of ${list.length} tells of ${source}`);
+        must(
+          done === list.length,
+          "L3",
+          () => `${destination} has applied ${done} of ${list.length} tells of ${source}`,
+        );
       }
       must(underWay === 0 || accounts.some(isGone), "L3", () => `${underWay} is under way for ever`);
     },

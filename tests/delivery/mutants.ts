@@ -1,8 +1,9 @@
 // The core with one rule broken, each time another. What shows is worth something only as far as these are caught, each
 // by a law that it breaks.
 
-import type { DeliveryLimits } from "../../runtime/delivery/protocol.ts";
-import { type Rules, rules } from "../../runtime/delivery/rules.ts";
+import type { DeliveryLimits } from "../../runtime/delivery/events.ts";
+import { rules } from "../../runtime/delivery/rules.ts";
+import type { Rules } from "../../runtime/delivery/state.ts";
 import type { Law } from "./laws.ts";
 
 export interface Mutant {
@@ -16,23 +17,59 @@ export interface Mutant {
 
 export const mutants: readonly Mutant[] = [
   { name: "an old epoch is not fenced", laws: ["L5", "L1"], broken: { isStale: () => false } },
-  { name: "the epoch is forgotten on restart", laws: ["L3"], broken: { nextEpoch: (standing) => Math.max(1, standing) } },
+  {
+    name: "the epoch is forgotten on restart",
+    laws: ["L3"],
+    broken: { nextEpoch: (standing) => Math.max(1, standing) },
+  },
   { name: "a successor reads before it claims", laws: ["L12", "L1"], broken: { takeover: ["read", "claim", "open"] } },
-  { name: "a successor claims and reads, and opens later", laws: ["L12", "L1"], broken: { takeover: ["claim", "read", "open"] } },
-  { name: "what is only in the mailbox is acknowledged", laws: ["L2"], broken: { acknowledges: ({ accepted }) => accepted } },
-  { name: "what is sealed but not committed is acknowledged", laws: ["L2"], broken: { acknowledges: ({ sealed }) => sealed } },
+  {
+    name: "a successor claims and reads, and opens later",
+    laws: ["L12", "L1"],
+    broken: { takeover: ["claim", "read", "open"] },
+  },
+  {
+    name: "what is only in the mailbox is acknowledged",
+    laws: ["L2"],
+    broken: { acknowledges: ({ accepted }) => accepted },
+  },
+  {
+    name: "what is sealed but not committed is acknowledged",
+    laws: ["L2"],
+    broken: { acknowledges: ({ sealed }) => sealed },
+  },
   { name: "the cursor is not in the effect's commit", laws: ["L1", "L2"], broken: { commitsCursor: () => undefined } },
-  { name: "the cursor is committed before the effect", laws: ["L3", "L1"], broken: { commitsCursor: ({ accepted }) => accepted } },
+  {
+    name: "the cursor is committed before the effect",
+    laws: ["L3", "L1"],
+    broken: { commitsCursor: ({ accepted }) => accepted },
+  },
   { name: "the outbox forgets one too many", laws: ["L3", "L2"], broken: { forgetThrough: (through) => through + 1 } },
   { name: "a resend begins one too late", laws: ["L3"], broken: { resendAfter: ({ accepted }) => accepted + 1 } },
   { name: "nothing is said again", laws: ["L3"], broken: { resendAfter: ({ sent }) => sent } },
   { name: "a tell leaves before its commit", laws: ["L1"], broken: { mayLeave: ({ last }) => last } },
   { name: "an answer leaves before its commit", laws: ["L4"], broken: { mayAnswer: () => Number.MAX_SAFE_INTEGER } },
-  { name: "a second run sends other content under a sequence that was applied", laws: ["L1", "L3"], broken: { standsAt: (cursor) => cursor } },
-  { name: "only the last opening is told", laws: ["L1", "L3"], broken: { openingsAfter: (_, base, epoch) => [{ epoch, base }] } },
-  { name: "a new epoch is adopted over a mailbox of the old one", laws: ["L5", "L1", "L3"], broken: { mayAdopt: () => true } },
+  {
+    name: "a second run sends other content under a sequence that was applied",
+    laws: ["L1", "L3"],
+    broken: { standsAt: (cursor) => cursor },
+  },
+  {
+    name: "only the last opening is told",
+    laws: ["L1", "L3"],
+    broken: { openingsAfter: (_, base, epoch) => [{ epoch, base }] },
+  },
+  {
+    name: "a new epoch is adopted over a mailbox of the old one",
+    laws: ["L5", "L1", "L3"],
+    broken: { mayAdopt: () => true },
+  },
   { name: "an acknowledgement of an older epoch counts", laws: ["L2", "L3"], broken: { speaksOf: () => true } },
-  { name: "gaps in the sequence are let in", laws: ["L1"], broken: { isNext: (sequence, accepted) => sequence > accepted } },
+  {
+    name: "gaps in the sequence are let in",
+    laws: ["L1"],
+    broken: { isNext: (sequence, accepted) => sequence > accepted },
+  },
   { name: "a repeated call is a new call", laws: ["L1"], broken: { isRepeat: () => false } },
   {
     name: "an answer is dropped before its asker has committed",
@@ -40,6 +77,7 @@ export const mutants: readonly Mutant[] = [
     broken: { keeps: ({ epoch, sequence }, at, got) => epoch === at && sequence > got },
   },
   { name: "answers are kept for ever", laws: ["L3"], broken: { forgets: () => false }, limits: { answersMax: 4 } },
+  { name: "a step that may run again is forgotten", laws: ["L1"], broken: { isOver: () => true } },
   { name: "two asks of one step have one key", laws: ["L4"], broken: { callKey: (step) => step } },
   { name: "the asks of two steps have one key", laws: ["L4", "L1"], broken: { stepKey: (asker) => `${asker}()` } },
   { name: "the outbox has no bound", laws: ["L6"], broken: { outboxHolds: () => true } },
@@ -48,7 +86,8 @@ export const mutants: readonly Mutant[] = [
     laws: ["L6"],
     broken: {
       admits: ({ limits }, { actor, kept, awaited }, bytes, isCall) =>
-        actor.mailBytes + bytes <= limits.mailboxBytesMax && !(isCall && kept.length + awaited.length >= limits.answersMax),
+        actor.mailBytes + bytes <= limits.mailboxBytesMax &&
+        !(isCall && kept.length + awaited.length >= limits.answersMax),
     },
   },
   {
@@ -56,7 +95,8 @@ export const mutants: readonly Mutant[] = [
     laws: ["L6"],
     broken: {
       admits: ({ limits }, { actor, kept, awaited }, _, isCall) =>
-        actor.mailMessages < limits.mailboxMessagesMax && !(isCall && kept.length + awaited.length >= limits.answersMax),
+        actor.mailMessages < limits.mailboxMessagesMax &&
+        !(isCall && kept.length + awaited.length >= limits.answersMax),
     },
   },
   {
@@ -71,7 +111,11 @@ export const mutants: readonly Mutant[] = [
     laws: ["L3"],
     broken: { isWaiting: (out, got) => rules.isWaiting(out, got) && out.limitSequence > out.accepted },
   },
-  { name: "a stream with open calls and nothing to send never asks", laws: ["L3"], broken: { isWaiting: ({ last, acked }) => last > acked } },
+  {
+    name: "a stream with open calls and nothing to send never asks",
+    laws: ["L3"],
+    broken: { isWaiting: ({ last, acked }) => last > acked },
+  },
   {
     name: "a parked stream blocks its neighbours",
     laws: ["L3"],
@@ -82,16 +126,41 @@ export const mutants: readonly Mutant[] = [
     },
   },
   { name: "a gap is not told", laws: ["L1"], broken: { isToldOfGap: () => false } },
-  { name: "what was under way to a dead life is sent to the next", laws: ["L1"], broken: { gapThrough: ({ acked }) => acked } },
+  {
+    name: "what was under way to a dead life is sent to the next",
+    laws: ["L1"],
+    broken: { gapThrough: ({ acked }) => acked },
+  },
   { name: "any life of a receiver is meant", laws: ["L1", "L3"], broken: { isMeant: () => true } },
   { name: "a life that restarts is not a new one", laws: ["L1", "L3"], broken: { nextLife: (life) => life } },
   { name: "a message that left is withdrawn", laws: ["L4"], broken: { isWithdrawable: ({ key }) => key === "" } },
-  { name: "the ask of a second run is withdrawn", laws: ["L4"], broken: { isWithdrawable: ({ sequence }, { everSent }) => sequence > everSent } },
-  { name: "the refused ask of a second run is called failed", laws: ["L4"], broken: { refusedAsk: () => "failed" }, limits: { outboxMessagesMax: 2, suspendProbesMax: 1 } },
+  {
+    name: "the ask of a second run is withdrawn",
+    laws: ["L4"],
+    broken: { isWithdrawable: ({ sequence }, { everSent }) => sequence > everSent },
+  },
+  {
+    name: "the refused ask of a second run is called failed",
+    laws: ["L4"],
+    broken: { refusedAsk: () => "failed" },
+    limits: { outboxMessagesMax: 2, suspendProbesMax: 1 },
+  },
   { name: "silence is never reported", laws: ["L3"], broken: { isSilent: () => false } },
-  { name: "an unknown commit is taken for done", laws: ["L2", "L4", "L12"], broken: { outcomeOf: (outcome) => outcome === "unknown" ? "held" : outcome } },
-  { name: "an unknown commit is repeated under a new number", laws: ["L1", "L12"], broken: { repeatsAs: (number) => number + 1 } },
-  { name: "a fenced commit is taken for done", laws: ["L2", "L4", "L5"], broken: { outcomeOf: (outcome) => outcome === "fenced" ? "held" : outcome } },
+  {
+    name: "an unknown commit is taken for done",
+    laws: ["L2", "L4", "L12"],
+    broken: { outcomeOf: (outcome) => outcome === "unknown" ? "held" : outcome },
+  },
+  {
+    name: "an unknown commit is repeated under a new number",
+    laws: ["L1", "L12"],
+    broken: { repeatsAs: (number) => number + 1 },
+  },
+  {
+    name: "a fenced commit is taken for done",
+    laws: ["L2", "L4", "L5"],
+    broken: { outcomeOf: (outcome) => outcome === "fenced" ? "held" : outcome },
+  },
   { name: "what a failed handler told leaves", laws: ["L1"], broken: { isTold: () => true } },
   { name: "a timer that fires twice counts twice", laws: ["L12"], broken: { fires: () => true, counts: () => true } },
   { name: "a restored outbox does not pin", laws: ["L9"], broken: { repins: () => false } },

@@ -20,6 +20,8 @@ export const kinds = [
   "link",
   "collect",
   "fire",
+  "end",
+  "peer",
 ] as const;
 
 export type Kind = (typeof kinds)[number];
@@ -45,6 +47,8 @@ const weights: { readonly [K in Kind]: number } = {
   link: 1,
   collect: 2,
   fire: 2,
+  end: 1,
+  peer: 1,
 };
 
 const lottery: readonly Kind[] = kinds.flatMap((kind) => Array.from({ length: weights[kind] }, () => kind));

@@ -1,21 +1,21 @@
 // A cluster in one thread and no time: nodes, their processes (and the zombies among them), a store with logs and
 // claims, links that lose, repeat and reorder. A plan says what happens next; after each step the laws are asked.
 
-import type {
-  ActorName,
-  Change,
-  Command,
-  Deliver,
-  DeliveryLimits,
-  Epoch,
-  Event,
-  Frame,
-  Outcome,
-  StepRecord,
-} from "../../runtime/delivery/protocol.ts";
+import type { Command, Deliver, DeliveryLimits, Event } from "../../runtime/delivery/events.ts";
+import type { ActorName, Change, Epoch, Frame, Outcome, StepRecord } from "../../runtime/delivery/protocol.ts";
 import { advance, deliveryNode, type Node } from "../../runtime/delivery/node.ts";
-import type { Rules } from "../../runtime/delivery/rules.ts";
-import { type AccountState, fold, initial, isDurable, laws, type Laws, meaningKey, type Message, Violation } from "./laws.ts";
+import type { Rules } from "../../runtime/delivery/state.ts";
+import {
+  type AccountState,
+  fold,
+  initial,
+  isDurable,
+  type Laws,
+  laws,
+  meaningKey,
+  type Message,
+  Violation,
+} from "./laws.ts";
 import type { Op } from "./plan.ts";
 
 export interface WorldOptions {
@@ -26,6 +26,10 @@ export interface WorldOptions {
   readonly gone?: number;
   /** Told each thing that happens, for the table of a failing schedule. */
   readonly trace?: (line: string) => void;
+  /** Told each operation before it is done; none when faults stop. */
+  readonly onStep?: (op: Op | undefined) => void;
+  /** The core, or something in its place. */
+  readonly advance?: typeof advance;
   /** How often each thing happened. */
   readonly counts?: Map<string, number>;
 }
@@ -41,7 +45,7 @@ const smallLimits: DeliveryLimits = {
   callsMax: 3,
   answersMax: 12,
   resendTicksMax: 4,
-  suspendProbesMax: 6,
+  suspendProbesMax: 3,
   commitRecordsMax: 3,
   replayMessagesMax: 4,
   replayBytesMax: 100,
@@ -51,7 +55,8 @@ const smallLimits: DeliveryLimits = {
 interface Running {
   readonly delivery: Deliver;
   readonly run: number;
-  phase: "begun" | "asking" | "answered";
+  phase: "begun" | "asking" | "answered" | "told";
+  isTold: boolean;
   isRelayed: boolean;
   /** Asks that were answered. */
   asked: number;
@@ -226,6 +231,24 @@ export class World {
       case "fire":
         this.#fire(a, b);
         break;
+      case "end": {
+        const process = this.#pick(a, ({ ready }) => ready);
+        const live = process?.actors.get(`c${process.index}`);
+        if (process === undefined || live === undefined || b % 2 === 0) break;
+        this.#count("actor ended");
+        this.#trace(`${live.name} ends for good`);
+        live.mailbox = [];
+        live.running = undefined;
+        this.#tell(process, { type: "ended", actor: live.name });
+        break;
+      }
+      case "peer": {
+        const process = this.#pick(a, ({ ready }) => ready);
+        if (process === undefined) break;
+        const index = b % this.#options.nodes;
+        this.#tell(process, { type: "peer", node: nodeName(index), epoch: this.#claims[index]!.epoch });
+        break;
+      }
     }
     this.#watch();
   }
@@ -264,13 +287,14 @@ export class World {
 
   #isQuiet(): boolean {
     const gone = this.#options.gone ?? -1;
-    return this.flights.length === 0 && this.processes.every((process, index) =>
-      index === gone || process !== undefined && process.ready && process.requests.length === 0 &&
-      [...process.core.active].every((out) => out.suspended && Number(out.node.slice(1)) === gone) &&
-      [...process.actors.values()].every(({ mailbox, running, loading }) =>
-        mailbox.length === 0 && running === undefined && !loading
-      )
-    );
+    return this.flights.length === 0 &&
+      this.processes.every((process, index) =>
+        index === gone || process !== undefined && process.ready && process.requests.length === 0 &&
+          [...process.core.active].every((out) => out.suspended && Number(out.node.slice(1)) === gone) &&
+          [...process.actors.values()].every(({ mailbox, running, loading }) =>
+            mailbox.length === 0 && running === undefined && !loading
+          )
+      );
   }
 
   #judge(): void {
@@ -281,13 +305,19 @@ export class World {
       if (process === undefined || !process.ready) throw new Violation("L3", "a node never comes back");
       this.laws.openCalls(process.tokens.keys());
       for (const live of process.actors.values()) {
-        if (live.running !== undefined || live.mailbox.length > 0) throw new Violation("L3", `${live.name} stands still`);
+        if (live.running !== undefined || live.mailbox.length > 0) {
+          throw new Violation("L3", `${live.name} stands still`);
+        }
       }
       for (const actor of process.core.actors.values()) {
         for (const { acked, last, destination, calls } of actor.outbounds.values()) {
-          const isReported = isGone(destination) && calls.length === 0 && this.laws.isSuspended(actor.name, destination);
+          const isReported = isGone(destination) && calls.length === 0 &&
+            this.laws.isSuspended(actor.name, destination);
           if ((acked !== last || calls.length > 0) && !isReported) {
-            throw new Violation("L3", `${actor.name}>${destination} stands at ${acked} of ${last}, ${calls.length} calls open`);
+            throw new Violation(
+              "L3",
+              `${actor.name}>${destination} stands at ${acked} of ${last}, ${calls.length} calls open`,
+            );
           }
         }
       }
@@ -350,7 +380,9 @@ export class World {
     for (const [holder, pins] of process.pins) this.#orphaned[process.index]!.set(`${process.id}/${holder}`, pins);
     // What the process had asked of the store may still happen.
     const commit = process.requests.find(({ type }) => type === "commit");
-    if (commit !== undefined && process.id % 2 === 0) this.#append(process, commit as Extract<Request, { type: "commit" }>);
+    if (commit !== undefined && process.id % 2 === 0) {
+      this.#append(process, commit as Extract<Request, { type: "commit" }>);
+    }
     if (this.processes[process.index] === process) this.processes[process.index] = undefined;
   }
 
@@ -417,13 +449,15 @@ export class World {
     }
     if (journal.commits.some((commit) => commit.epoch === epoch && commit.number === number)) return "held";
     journal.commits.push({ epoch, number, records });
-    this.#trace(`journal of ${nodeName(process.index)} has commit ${epoch}.${number}: ${records.map(showRecord).join("; ")}`);
+    this.#trace(
+      `journal of ${nodeName(process.index)} has commit ${epoch}.${number}: ${records.map(showRecord).join("; ")}`,
+    );
     this.laws.appended(nodeName(process.index), records, process.meanings);
     return "held";
   }
 
   #tell(process: Process, event: Event): void {
-    const commands = advance(process.core, [event]);
+    const commands = (this.#options.advance ?? advance)(process.core, [event]);
     for (const command of commands) this.#obey(process, command);
   }
 
@@ -520,7 +554,16 @@ export class World {
   #actor(process: Process, name: ActorName, durable: boolean): Live {
     const known = process.actors.get(name);
     if (known !== undefined) return known;
-    const live: Live = { name, durable, state: initial, mailbox: [], running: undefined, life: 0, loading: false, owesSnapshot: false };
+    const live: Live = {
+      name,
+      durable,
+      state: initial,
+      mailbox: [],
+      running: undefined,
+      life: 0,
+      loading: false,
+      owesSnapshot: false,
+    };
     process.actors.set(name, live);
     return live;
   }
@@ -573,11 +616,26 @@ export class World {
     const destination = choice < 6 ? at(0) : `c${b % this.#options.nodes}`;
     const rank = this.#accounts.indexOf(destination);
     const higher = this.#accounts[rank + 1 + (b % Math.max(1, this.#accounts.length - rank - 1))];
-    const kind: Message["do"] = choice < 4 ? "pay" : choice < 6 && higher !== undefined ? "askpay" : choice < 6 ? "pay" : "note";
+    const kind: Message["do"] = choice < 4
+      ? "pay"
+      : choice < 6 && higher !== undefined
+      ? "askpay"
+      : choice < 6
+      ? "pay"
+      : "note";
     const to = kind === "askpay" ? higher! : at(1 + b % (this.#accounts.length - 1));
     const ref = b % 4 === 1 ? `t${this.#ids}` : "";
     if (ref !== "") this.#tensors.add(ref);
-    const message = { id: `m${this.#ids += 1}`, do: kind, to, amount: 1 + b % 9, era: process.core.epoch, n: 0, run: 0, ref };
+    const message = {
+      id: `m${this.#ids += 1}`,
+      do: kind,
+      to,
+      amount: 1 + b % 9,
+      era: process.core.epoch,
+      n: 0,
+      run: 0,
+      ref,
+    };
     this.#post(process, undefined, source, destination, message, isAsk, ref);
   }
 
@@ -653,16 +711,29 @@ export class World {
     const delivery = live.mailbox.shift()!;
     const { entry, input } = delivery;
     const message = entry?.body as Message | undefined;
-    live.running = { delivery, run: this.#runs += 1, phase: "begun", isRelayed: false, asked: 0, token: 0, answer: undefined };
+    live.running = {
+      delivery,
+      run: this.#runs += 1,
+      phase: "begun",
+      isTold: false,
+      isRelayed: false,
+      asked: 0,
+      token: 0,
+      answer: undefined,
+    };
     this.#trace(`${live.name} begins ${message?.id ?? input.timer}`);
     process.meanings.set(meaningKey({ actor: live.name, input }), delivery);
     if (message !== undefined && message.ref !== "" && !this.#tensors.has(message.ref)) {
       const source = this.processes[Number(input.source[1])];
       const hasSender = isDurable(input.source) || source?.core.epoch === message.era;
-      if (hasSender && !process.isZombie) throw new Violation("L9", `${message.ref} of ${message.id} is gone before its handler`);
+      if (hasSender && !process.isZombie) {
+        throw new Violation("L9", `${message.ref} of ${message.id} is gone before its handler`);
+      }
     }
     this.#tell(process, { type: "began", actor: live.name, input, chain: entry?.chain ?? [] });
-    if (message?.do === "askpay" && live.durable && live.state.balance >= 2 * message.amount) this.#ask(process, live, live.running, message);
+    if (message?.do === "askpay" && live.durable && live.state.balance >= 2 * message.amount) {
+      this.#ask(process, live, live.running, message);
+    }
   }
 
   /** Pays in at another account, or has it pay in at a third: asks inside asks. */
@@ -715,7 +786,15 @@ export class World {
       if (change !== undefined) live.state = fold(live.state, change);
       if (!live.durable && message !== undefined) this.laws.handled(live.name, life, delivery);
       this.#trace(`${live.name} ends ${message?.id ?? input.timer}${threw ? " with an error" : ""}`);
-      const base = { type: "finished", actor: live.name, input, threw, body: live.state.balance, discard, ...more } as const;
+      const base = {
+        type: "finished",
+        actor: live.name,
+        input,
+        threw,
+        body: live.state.balance,
+        discard,
+        ...more,
+      } as const;
       this.#tell(process, change === undefined ? base : { ...base, change });
     };
     if (message === undefined) return finish(undefined, false, false);
@@ -730,12 +809,27 @@ export class World {
       ...(b % 8 === 3 ? { timersSet: [{ id: `${live.name}!${run}`, at: run }] } : {}),
     };
     if (message.do === "deposit") return finish(asChange(message.amount), false, false, more);
-    if (message.do === "askpay") return finish(asChange(running.isRelayed ? 0 : -message.amount * running.asked), false, false, more);
-    if (message.amount % 3 === 0) this.#say(process, live, `c${b % this.#options.nodes}`, message, "note", run);
-    const canPay = live.state.balance >= message.amount && message.to !== live.name;
-    const isTold = canPay && this.#say(process, live, message.to, message, "deposit", run);
+    if (message.do === "askpay") {
+      return finish(asChange(running.isRelayed ? 0 : -message.amount * running.asked), false, false, more);
+    }
+    if (running.phase !== "told") {
+      running.phase = "told";
+      running.isTold = this.#sayAll(process, live, message, b, run);
+      return;
+    }
     if (b % 16 === 7) return finish(undefined, true, true);
-    finish(asChange(isTold ? -message.amount : 0), false, false, more);
+    finish(asChange(running.isTold ? -message.amount : 0), false, false, more);
+  }
+
+  /** What a payment tells: a note to a clerk, now and then one that asks and does not wait, and the deposit. */
+  #sayAll(process: Process, live: Live, message: Message, b: number, run: number): boolean {
+    if (message.amount % 3 === 0) this.#say(process, live, `c${b % this.#options.nodes}`, message, "note", run);
+    if (b % 16 === 9) {
+      const note: Message = { ...message, id: `${message.id}/q`, do: "note", run, ref: "" };
+      this.#post(process, live, live.name, `c${b % this.#options.nodes}`, note, true, "");
+    }
+    const canPay = live.state.balance >= message.amount && message.to !== live.name;
+    return canPay && this.#say(process, live, message.to, message, "deposit", run);
   }
 
   #say(process: Process, live: Live, to: ActorName, cause: Message, what: Message["do"], run: number): boolean {
@@ -821,9 +915,15 @@ function show({ from, to, frame }: Flight): string {
   const way = `n${from}>n${to}`;
   if (frame.type === "fenced") return `${way} fenced ${frame.stale}`;
   const stream = `${frame.source}>${frame.destination}`;
-  if (frame.type === "ack") return `${way} ack ${stream} ${frame.state} through ${frame.through}, accepted ${frame.accepted}`;
-  if (frame.type === "answer") return `${way} answer ${stream} ${frame.answers.map(({ sequence }) => sequence).join(" ")}`;
-  const entries = frame.entries.map(({ sequence, body }) => `${sequence}=${(body as Message | undefined)?.id ?? "void"}`);
+  if (frame.type === "ack") {
+    return `${way} ack ${stream} ${frame.state} through ${frame.through}, accepted ${frame.accepted}`;
+  }
+  if (frame.type === "answer") {
+    return `${way} answer ${stream} ${frame.answers.map(({ sequence }) => sequence).join(" ")}`;
+  }
+  const entries = frame.entries.map(({ sequence, body }) =>
+    `${sequence}=${(body as Message | undefined)?.id ?? "void"}`
+  );
   return `${way} mail ${stream} epoch ${frame.epoch}: ${entries.join(" ") || "probe"}`;
 }
 
@@ -836,6 +936,10 @@ function showRecord({ actor, cursors, sent, whole }: StepRecord): string {
 /** Runs a plan to its end and past it. Throws the violation, if there is one. */
 export function runPlan(plan: readonly Op[], options: WorldOptions): void {
   const world = new World(options);
-  for (const op of plan) world.step(op);
+  for (const op of plan) {
+    options.onStep?.(op);
+    world.step(op);
+  }
+  options.onStep?.(undefined);
   world.drain(300);
 }

@@ -1,0 +1,134 @@
+// The delivery core under every fault that the simulated world has: a bank whose sum must hold.
+// minutes: 4
+import { advance } from "../../runtime/delivery/node.ts";
+import { rules } from "../../runtime/delivery/rules.ts";
+import { assert, fc, long, property, seed, test } from "../suite.ts";
+import { brokenRules, mutants } from "./mutants.ts";
+import { type Kind, kinds, plans } from "./plan.ts";
+import { demand, type Failure, firstFailure, shrunk, table, violationOf } from "./schedules.ts";
+import { runPlan } from "./world.ts";
+
+const timeoutMs = 100_000;
+const times = long ? 20 : 1;
+
+for (const nodes of [2, 3]) {
+  test(`Delivery keeps the bank's sum on ${nodes} nodes under faults`, async () => {
+    await property(
+      [plans(fc, 120), fc.integer({ min: -2 * nodes, max: nodes - 1 })],
+      (plan, gone) => runPlan(plan, { nodes, rules, ...(gone < 0 ? {} : { gone }) }),
+      { runs: 400 },
+    );
+  }, { timeoutMs });
+}
+
+test("Delivery keeps every law in many schedules, and each kind of fault happens", () => {
+  const counts = new Map<string, number>();
+  demand({ seed, count: 15_000 * times, length: 60, counts });
+  demand({ seed: seed + 0x1000_0000, count: 4_000 * times, length: 300, counts });
+  for (const what of sometimes) assert.ok((counts.get(what) ?? 0) > 0, `never happened: ${what}`);
+  if (long) console.log([...counts].sort().map(([what, count]) => `  ${what}: ${count}`).join("\n"));
+}, { timeoutMs });
+
+/** What must have happened for the laws above to say anything. */
+const sometimes = [
+  "actor crash between handlers",
+  "actor crash inside a handler",
+  "ask inside a handler",
+  "ask inside an ask",
+  "commit fenced",
+  "commit unknown, applied",
+  "commit unknown, not applied",
+  "cut one way",
+  "delay",
+  "drop",
+  "expire",
+  "expire inside a handler",
+  "gap told",
+  "journal trimmed",
+  "kill between steps",
+  "kill during a commit",
+  "kill during a takeover",
+  "kill inside a handler",
+  "reorder",
+  "repeat",
+  "restored",
+  "resumed",
+  "settled failed CapacityExceeded",
+  "settled failed Timeout",
+  "settled unknown Lost",
+  "settled unknown Suspended",
+  "settled unknown Timeout",
+  "snapshot forced",
+  "store loses a mail log",
+  "suspended",
+  "tensor collected",
+  "timer",
+  "told that it is fenced",
+  "zombie",
+  "zombie ends itself",
+];
+
+/** Rare enough to need this many; most mutants do not live for a hundred. */
+const mutantSchedulesMax = 40_000;
+const mutantSeeds = long ? [1, 2, 3, 4, 5] : [1];
+
+for (const mutant of mutants) {
+  test(`Laws catch a core in which ${mutant.name}`, () => {
+    const { limits, laws } = mutant;
+    const common = { length: 150, ...(limits === undefined ? {} : { limits }) };
+    for (const one of mutantSeeds) {
+      const begin = one * 1_000_003;
+      const failure = firstFailure(
+        { seed: begin, count: mutantSchedulesMax, rules: brokenRules(mutant), ...common },
+        laws,
+      );
+      assert.ok(failure !== undefined, `survives ${mutantSchedulesMax} schedules of seed ${one}`);
+      // With narrower limits it must still be the mutant that is caught, and not the limits.
+      const honest = limits === undefined ? undefined : firstFailure({ seed: begin, count: 500, ...common }, laws);
+      assert.equal(honest, undefined, `the core itself breaks ${honest?.violation.message}`);
+      if (long) console.log(`  seed ${one}, schedule ${failure.index}: ${failure.violation.message}`);
+    }
+  }, { timeoutMs: 60_000 * mutantSeeds.length });
+}
+
+test("Schedules replay, shrink and are told as a table", () => {
+  const mutant = mutants.find(({ name }) => name === "a tell leaves before its commit")!;
+  const failure = firstFailure({ seed: 1, count: 1_000, length: 150, rules: brokenRules(mutant) }) as Failure;
+  const again = violationOf(failure.plan, failure.options);
+  assert.equal(again?.message, failure.violation.message);
+  const plan = shrunk(failure);
+  assert.ok(plan.length <= 20, `still ${plan.length} operations`);
+  const told = table(plan, failure.options);
+  assert.match(told, /^operation +│ what happened\n/);
+  assert.match(told, /L1: .*never committed$/);
+});
+
+test("Laws fail on a core that does nothing and on one that answers nothing", () => {
+  const nothing = violationOf([], { nodes: 2, rules, advance: () => [] });
+  assert.equal(nothing?.law, "L3");
+  const silent = violationOf([["send", 0, 0]], {
+    nodes: 2,
+    rules,
+    advance: (node, events) => advance(node, events).filter(({ type }) => type !== "send"),
+  });
+  assert.equal(silent?.law, "L3");
+});
+
+/** Which faults a mutant cannot be caught without; `npm run test:long` shows the table. */
+const faults: readonly Kind[] = kinds.filter((kind) => !["send", "deliver", "run", "store", "tick"].includes(kind));
+
+if (long) {
+  test("Faults are each needed for a mutant, or said to be kept all the same", () => {
+    for (const fault of faults) {
+      const surviving = mutants.filter((mutant) => {
+        const { limits, laws } = mutant;
+        const common = { length: 150, ...(limits === undefined ? {} : { limits }) };
+        return firstFailure(
+          { seed: 1_000_003, count: 8_000, rules: brokenRules(mutant), without: [fault], ...common },
+          laws,
+        ) === undefined;
+      });
+      console.log(`  without ${fault}: ${surviving.map(({ name }) => name).join("; ") || "all are caught"}`);
+    }
+  }, { timeoutMs: 60 * 60_000 });
+}
