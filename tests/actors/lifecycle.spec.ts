@@ -1213,8 +1213,9 @@ test("stop of oneself while one is constructed or starts ends there: no start, n
           seen.push("stopping");
         }
       }
-      const [how] = await settledOf([at.system.spawn(Quitter, undefined, { name: "quitter" })]);
-      await quiet();
+      const spawned = held(at.system.spawn(Quitter, undefined, { name: "quitter" }));
+      for (let turns = 0; turns < 5; turns++) await quiet();
+      const [how] = await settledOf(spawned);
       // Either it never was, or it was and has ended; it is not left behind.
       assert.match(how ?? "hangs", now ? /^Ended/ : /^(Ended|value)/, `${where} ${now}`);
       assert.equal(at.system.statistics().actors, 0, `${where} ${now}`);

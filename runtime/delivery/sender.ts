@@ -1,0 +1,139 @@
+// The sending side of a stream: says what may be said, hears how far its receiver is, and says again what was lost.
+
+import type { AckFrame, AnswerFrame, Entry, Sequence } from "./protocol.ts";
+import type { Node, Outbound } from "./state.ts";
+import { firstLife, touchOut } from "./origin.ts";
+import { forget, itemAt, settle } from "./outbox.ts";
+import { bury, end, leaveGap, progress, suspend } from "./endings.ts";
+
+const gotThrough = (out: Outbound): Sequence => out.calls.length === 0 ? out.last : out.calls[0]!.sequence - 1;
+
+/** Sends what may leave and fits into the receiver's credit, or a probe where one is due. */
+export function transmit(node: Node, out: Outbound): void {
+  out.dirty = false;
+  if (out.ended) return bury(node, out);
+  if (out.incarnation === 0) out.incarnation = firstLife(node.peers.get(out.node) ?? 0);
+  do {
+    const entries = takeRun(node, out);
+    if (entries.length === 0 && !out.probe) return;
+    out.probe = false;
+    node.commands.push({
+      type: "send",
+      node: out.node,
+      frame: {
+        type: "mail",
+        node: node.name,
+        epoch: node.epoch,
+        source: out.source.name,
+        destination: out.destination,
+        incarnation: out.incarnation,
+        start: out.start,
+        openings: out.openings,
+        got: gotThrough(out),
+        forget: out.forget,
+        entries,
+      },
+    });
+    if (out.forget.length > 0) out.forget = [];
+  } while (true);
+}
+
+function takeRun(node: Node, out: Outbound): Entry[] {
+  const entries: Entry[] = [];
+  if (out.incarnation === 0 || out.suspended) return entries;
+  const end = Math.min(node.rules.mayLeave(out), out.limitSequence);
+  while (out.sent < end && entries.length < node.limits.frameMessagesMax) {
+    const item = itemAt(out, out.sent + 1);
+    if (item === undefined || item.offset > out.limitOffset) break;
+    entries.push(item);
+    out.sent = item.sequence;
+    if (item.sequence > out.everSent) {
+      out.everSent = item.sequence;
+      if (item.kind === "tell") settle(node, item.token, "done");
+    }
+  }
+  return entries;
+}
+
+/** Learns how far the receiver is, which life it lives, and how much room it has. */
+export function acknowledge(node: Node, out: Outbound, frame: AckFrame): void {
+  signOfLife(node, out);
+  if (!node.rules.speaksOf(frame.streamEpoch, node.epoch) || out.ended) return;
+  if (frame.state === "ended") return end(node, out);
+  if (frame.incarnation !== 0 && frame.incarnation !== out.incarnation) {
+    if (frame.incarnation < out.incarnation) return;
+    if (frame.state === "new" && out.incarnation !== 0) leaveGap(node, out);
+    out.incarnation = frame.incarnation;
+  }
+  if (frame.state === "new") return touchOut(node, out);
+  if (frame.through < out.acked) return;
+  const before = out.acked + out.accepted;
+  forget(node, out, node.rules.forgetThrough(frame.through));
+  // It may have fallen back: a durable receiver that starts again has forgotten what was only in its mailbox.
+  if (frame.accepted < out.accepted || frame.creditMessages === 0) out.sent = Math.min(out.sent, frame.accepted);
+  out.accepted = Math.max(frame.accepted, out.acked);
+  out.sent = Math.max(out.sent, out.accepted);
+  out.everSent = Math.max(out.everSent, out.sent);
+  out.limitSequence = out.accepted + frame.creditMessages;
+  out.limitOffset = (itemAt(out, out.accepted)?.offset ?? out.ackedOffset) + frame.creditBytes;
+  out.gotEcho = frame.got;
+  if (out.openings.length > 1 && frame.cursorEpoch >= out.openings[0]!.epoch) {
+    out.openings = out.openings.filter(({ epoch }) => epoch > frame.cursorEpoch || epoch === node.epoch);
+  }
+  if (out.acked + out.accepted > before) progress(out);
+  touchOut(node, out);
+}
+
+function signOfLife(node: Node, out: Outbound): void {
+  out.silent = 0;
+  if (!out.suspended) return;
+  out.suspended = false;
+  progress(out);
+  node.active.add(out);
+  touchOut(node, out);
+  node.commands.push({ type: "resumed", source: out.source.name, destination: out.destination });
+}
+
+/** Gives the asker its answers; what nobody waits for any more is dropped. */
+export function answered(node: Node, out: Outbound, frame: AnswerFrame): void {
+  signOfLife(node, out);
+  if (!node.rules.speaksOf(frame.streamEpoch, node.epoch)) return;
+  for (const { sequence, result, body } of frame.answers) {
+    const index = out.calls.findIndex((call) => call.sequence === sequence);
+    if (index < 0) continue;
+    const [call] = out.calls.splice(index, 1);
+    progress(out);
+    if (call!.token === 0) continue;
+    const failed = result === "conflict";
+    node.commands.push({
+      type: "settle",
+      token: call!.token,
+      outcome: failed ? "failed" : "done",
+      threw: result === "threw",
+      code: failed ? "Conflict" : undefined,
+      body,
+    });
+  }
+}
+
+/** One tick of a stream that waits: after 1, 2, 4, … quiet ones it says again what is not accepted, or asks. */
+export function tickStream(node: Node, out: Outbound): void {
+  if (out.ended || !node.rules.isWaiting(out, gotThrough(out))) {
+    node.active.delete(out);
+    return;
+  }
+  out.quiet += 1;
+  if (out.quiet < out.wait) return;
+  out.quiet = 0;
+  out.wait = Math.min(out.wait * 2, node.limits.resendTicksMax);
+  out.silent += 1;
+  if (!out.suspended && node.rules.isSilent(out, node.limits.suspendProbesMax)) suspend(node, out);
+  resend(node, out);
+}
+
+/** Starts again after what the receiver is known to have. */
+export function resend(node: Node, out: Outbound): void {
+  out.sent = Math.max(out.acked, Math.min(out.sent, node.rules.resendAfter(out)));
+  out.probe = true;
+  touchOut(node, out);
+}
