@@ -33,8 +33,9 @@ export interface Home {
   readonly deadlines: Deadlines;
   readonly limits: Limits;
   readonly counts: { handled: number };
-  takeMailbox(): Mailbox;
-  giveMailbox(mailbox: Mailbox): void;
+  /** An actor that is idle has no mailbox: those that are empty go round. */
+  takeMailbox(cell: Cell): Mailbox;
+  giveMailbox(cell: Cell, mailbox: Mailbox): void;
   refer(target: Target, source: Source, life: number): Reference;
   /** A passage to the one who will hold what is sent. */
   passage(receiver: Source, life: number): Passage;
@@ -138,7 +139,7 @@ export class Cell implements Target, Source, Runnable, Lives {
 
   /** Lets a message in. The runtime's own mail (timers, ends of others) has room always. */
   push(handler: Handler, message: unknown, ticket: Ticket, weight: number): void {
-    const mailbox = this.mailbox ??= this.home.takeMailbox();
+    const mailbox = this.mailbox ??= this.home.takeMailbox(this);
     mailbox.push(handler, message, ticket);
     if (weight !== 0) mailbox.bytes += weight;
     this.wake();
@@ -165,7 +166,7 @@ export class Cell implements Target, Source, Runnable, Lives {
       if (mailbox.parkedLength > 0) this.admit(mailbox);
       if (mailbox.length === 0) {
         this.mailbox = undefined;
-        this.home.giveMailbox(mailbox);
+        this.home.giveMailbox(this, mailbox);
       }
       used++;
       this.handle(handler, message, ticket);

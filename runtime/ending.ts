@@ -62,7 +62,7 @@ export function ending(registry: Registry, leave: (cell: Cell) => void): Ending 
     const finished = cell.phase === Phase.draining && !cell.busy;
     cell.phase = Phase.stopping;
     extra.draining?.cancel();
-    delete extra.draining;
+    extra.draining = undefined;
     discardMail(cell, reason);
     abandonRunning(cell);
     const { stopping } = (cell.actor ?? {}) as { stopping?: () => unknown };
@@ -97,7 +97,7 @@ export function ending(registry: Registry, leave: (cell: Cell) => void): Ending 
     home.record(() => ({ type: "ActorEnded", actor: identity(cell), ...withoutId(ended) }));
     extra.stop?.settle(ended);
     for (const watcher of extra.watchers ?? []) watcher(ended);
-    delete extra.watchers;
+    extra.watchers = undefined;
   }
 
   /** Settles what waits: it never began. */

@@ -50,7 +50,8 @@ export interface Engine {
 }
 
 /** Mailboxes that are empty go round: an idle actor has none. */
-const spareMailboxesMax = 256;
+const spareMailboxesMax = 4_096;
+const grownMailboxesMax = 64;
 const endsKeptMax = 1_000;
 const delayMsMax = 2 ** 31 - 1;
 export function engine(options: EngineOptions): Engine {
@@ -66,6 +67,7 @@ export function engine(options: EngineOptions): Engine {
   const ends = new Map<string, Ended>();
   const dead = letters(limits.deadLettersMax);
   const spare: Mailbox[] = [];
+  const flooded: Cell[] = [];
   const waits = deadlines(environment);
   let recordingFailed = false;
   let serials = 0;
@@ -184,9 +186,28 @@ export function engine(options: EngineOptions): Engine {
     deadlines: waits,
     limits,
     counts,
-    takeMailbox: () => spare.pop() ?? new Mailbox(),
-    giveMailbox(mailbox) {
-      if (mailbox.reusable && spare.length < spareMailboxesMax) spare.push(mailbox);
+    takeMailbox(cell) {
+      const { extras } = cell;
+      const grown = extras?.grown;
+      if (extras === undefined || grown === undefined) return spare.pop() ?? new Mailbox();
+      extras.grown = undefined;
+      return grown;
+    },
+    giveMailbox(cell, mailbox) {
+      if (mailbox.isSmall) {
+        if (spare.length < spareMailboxesMax) spare.push(mailbox);
+        return;
+      }
+      // A few that were flooded keep what they had: it may happen again.
+      const { extra } = cell;
+      extra.grown = mailbox;
+      if (extra.isFlooded === true) return;
+      extra.isFlooded = true;
+      flooded.push(cell);
+      if (flooded.length <= grownMailboxesMax) return;
+      const oldest = flooded.shift()!.extra;
+      oldest.isFlooded = false;
+      oldest.grown = undefined;
     },
     refer,
     passage: passageTo,
@@ -247,7 +268,7 @@ export function engine(options: EngineOptions): Engine {
     endViews(cell) {
       const views = cell.extras?.views;
       if (views === undefined) return undefined;
-      delete cell.extra.views;
+      cell.extra.views = undefined;
       let fault: Error | undefined;
       for (const view of views) {
         try {
@@ -261,7 +282,7 @@ export function engine(options: EngineOptions): Engine {
     endReceived(cell) {
       const received = cell.extras?.received;
       if (received === undefined) return;
-      delete cell.extra.received;
+      cell.extra.received = undefined;
       for (const parcel of received) over(parcel, true);
     },
     deadLetter(cell, from, method, reason) {

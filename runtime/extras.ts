@@ -2,30 +2,34 @@
 
 import type { Tensor } from "../stores/store.ts";
 import type { Call, Parcel } from "./call.ts";
+import type { Mailbox } from "./mailbox.ts";
 import type { Failures } from "./supervision.ts";
 import type { Ended } from "./system.ts";
 
 /** What few actors have, kept apart so that an idle one stays small. */
 export interface Extras<Cell> {
   name?: string;
+  /** A mailbox that has grown, for its next flood. */
+  grown?: Mailbox | undefined;
+  isFlooded?: boolean;
   waitingElsewhere?: number;
   children?: Set<Cell>;
-  watchers?: Set<(ended: Ended) => void>;
+  watchers?: Set<(ended: Ended) => void> | undefined;
   failures?: Failures;
   /** What its handlers asked and have no answer to. */
   asking?: Set<Call>;
   /** What its running handler got from the store, what it kept, and the answers with tensors that it received. */
-  views?: Set<Tensor>;
-  kept?: Set<Tensor>;
-  received?: Parcel[];
+  views?: Set<Tensor> | undefined;
+  kept?: Set<Tensor> | undefined;
+  received?: Parcel[] | undefined;
   /** Those whose start or end its running handler waits for. */
   waitsFor?: Set<Cell>;
   /** What ends with the current life: timers, pools. */
-  leaving?: Set<() => void>;
+  leaving?: Set<() => void> | undefined;
   /** Told once when it has nothing to do. */
   idle?: (() => void)[];
   stop?: { readonly promise: Promise<Ended>; readonly settle: (ended: Ended) => void };
   /** It is to end once what it took in is handled. */
-  draining?: { readonly deadline: number; readonly cancel: () => void; readonly drained: () => void };
+  draining?: { readonly deadline: number; readonly cancel: () => void; readonly drained: () => void } | undefined;
   end?: Ended;
 }

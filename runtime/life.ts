@@ -147,13 +147,13 @@ export function lifecycle(registry: Registry): Lifecycle {
     const { extras } = cell;
     if (extras === undefined) return;
     for (const cancel of extras.leaving ?? []) cancel();
-    delete extras.leaving;
+    extras.leaving = undefined;
     for (const child of extras.children ?? []) void stop(child, { now: true }, "parent ended");
     for (const call of extras.asking ?? []) call.abandon("Ended", "the one who asked has ended");
     extras.asking?.clear();
     extras.waitsFor?.clear();
     if (extras.kept !== undefined) extras.views = new Set([...extras.views ?? [], ...extras.kept]);
-    delete extras.kept;
+    extras.kept = undefined;
     cell.home.endViews(cell);
     cell.home.endReceived(cell);
   }

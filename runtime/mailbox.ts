@@ -58,7 +58,9 @@ export class Parked extends Expiring implements PromiseLike<void> {
   }
 }
 
-const smallest = 8;
+/** Most actors have one message at a time. */
+const smallest = 2;
+const nobodyWaits: Parked[] = [];
 
 /** A ring that grows by doubling: handler, message and ticket of each stand side by side. */
 export class Mailbox {
@@ -68,7 +70,7 @@ export class Mailbox {
   #slots: unknown[] = new Array(smallest * 3);
   #mask: number = smallest - 1;
   #head = 0;
-  #parked: Parked[] = [];
+  #parked: Parked[] = nobodyWaits;
   #parkedHead = 0;
   #gone = 0;
 
@@ -109,6 +111,7 @@ export class Mailbox {
   }
 
   park(parked: Parked): void {
+    if (this.#parked === nobodyWaits) this.#parked = [];
     this.#parked.push(parked);
   }
 
@@ -131,16 +134,18 @@ export class Mailbox {
     if (this.#gone > 0 && parked[this.#parkedHead]?.gaveUp === true) this.#gone--;
     this.#parkedHead++;
     // Those that went in are not kept: at the end all go, and during a long wait those in front at times.
-    if (this.#parkedHead === parked.length) parked.length = this.#parkedHead = 0;
-    else if (this.#parkedHead >= 64 && this.#parkedHead * 2 >= parked.length) {
+    if (this.#parkedHead === parked.length) {
+      this.#parked = nobodyWaits;
+      this.#parkedHead = 0;
+    } else if (this.#parkedHead >= 64 && this.#parkedHead * 2 >= parked.length) {
       parked.splice(0, this.#parkedHead);
       this.#parkedHead = 0;
     }
   }
 
-  /** Empty, and as small as when it was made: it can serve the next actor. */
-  get reusable(): boolean {
-    return this.length === 0 && this.#mask === smallest - 1 && this.parkedLength === 0;
+  /** As small as when it was made: the next actor can have it. One that has grown is worth keeping where it is. */
+  get isSmall(): boolean {
+    return this.#mask === smallest - 1;
   }
 
   #grow(): void {

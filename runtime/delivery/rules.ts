@@ -45,13 +45,14 @@ export const rules: Rules = {
   openingsAfter: (openings, last, epoch) => [...openings.filter(({ base }) => base !== last), { epoch, base: last }],
   repins: () => true,
   fires: (actor, timer) => actor.timers.has(timer) && !actor.fired.has(timer),
-  counts: (actor, timer) => actor.fired.delete(timer) && actor.timers.has(timer),
+  counts: (actor, timer) => actor.fired.delete(timer),
   nextLife: (incarnation) => incarnation + 1,
   mustSnapshot: (messages, messagesMax, bytes, bytesMax) => messages >= messagesMax || bytes >= bytesMax,
   stepKey: (asker, identity) => `${asker}(${identity})`,
   callKey: (step, ordinal) => `${step}${ordinal}`,
   forgets: () => true,
   isOver: (asker, key) => isOver(asker, key.slice(asker.name.length + 1, key.lastIndexOf(")"))),
+  isUnderWay: (out, key) => out.items.some((item, at) => at >= out.head && item.key === key),
 };
 
 /** Reads an identity as `identityOf` and `fired` write it; of an input that was itself a keyed call nothing is known. */

@@ -269,4 +269,6 @@ export interface Rules {
   forgets(): boolean;
   /** Whether the step that made a call is committed, or its input will never come again. */
   isOver(asker: Actor, key: string): boolean;
+  /** Whether it is still on its way once more: to a receiver that has forgotten the first, it would be a new call. */
+  isUnderWay(out: Outbound, key: string): boolean;
 }

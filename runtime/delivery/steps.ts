@@ -250,7 +250,8 @@ export function crash(node: Node, actor: Actor): void {
   actor.mailBytes = 0;
   for (const out of actor.outbounds.values()) out.calls = [];
   for (const id of actor.fired) {
-    node.commands.push({ type: "schedule", actor: actor.name, timer: actor.timers.get(id)! });
+    const timer = actor.timers.get(id);
+    if (timer !== undefined) node.commands.push({ type: "schedule", actor: actor.name, timer });
   }
   actor.fired.clear();
   if (!actor.durable) {
@@ -271,9 +272,7 @@ export function crash(node: Node, actor: Actor): void {
 
 /** Answers a receiver that keeps answers for steps of this actor: those that are over may be forgotten. */
 export function resolve(node: Node, out: Outbound, doubts: readonly string[]): void {
-  // A repeat that is still on its way would be a new call to a receiver that has forgotten the first.
-  const isUnderWay = (key: string): boolean => out.items.some((item, at) => at >= out.head && item.key === key);
-  const over = doubts.filter((key) => node.rules.isOver(out.source, key) && !isUnderWay(key));
+  const over = doubts.filter((key) => node.rules.isOver(out.source, key) && !node.rules.isUnderWay(out, key));
   if (over.length === 0) return;
   out.forget = over;
   out.probe = true;

@@ -5,12 +5,15 @@ import type { DeliveryLimits } from "../../runtime/delivery/events.ts";
 import { rules } from "../../runtime/delivery/rules.ts";
 import type { Rules } from "../../runtime/delivery/state.ts";
 import type { Law } from "./laws.ts";
+import type { Op } from "./plan.ts";
 
 export interface Mutant {
   readonly name: string;
   /** The laws of which one must catch it. */
   readonly laws: readonly Law[];
   readonly broken: Partial<Rules>;
+  /** One that chance finds too rarely: the shrunk plan, on three nodes, by which it was found. */
+  readonly plan?: readonly Op[];
   /** Where the world's own limits are too wide for it to show. */
   readonly limits?: Partial<DeliveryLimits>;
 }
@@ -77,6 +80,14 @@ export const mutants: readonly Mutant[] = [
     broken: { keeps: ({ epoch, sequence }, at, got) => epoch === at && sequence > got },
   },
   { name: "answers are kept for ever", laws: ["L3"], broken: { forgets: () => false }, limits: { answersMax: 4 } },
+  {
+    name: "a call that is on its way once more is forgotten",
+    laws: ["L1"],
+    broken: { isUnderWay: () => false },
+    plan: JSON.parse(
+      `[["send",2,20],["send",22,0],["send",0,0],["deliver",0,0],["deliver",0,0],["repeat",10,0],["send",0,0],["run",0,0],["run",0,0],["repeat",13,0],["run",0,0],["kill",53,0],["send",54,0],["zombie",55,0],["kill",40,0],["peer",0,10],["expire",0,0],["tick",0,0],["restart",44,0],["run",0,0],["expire",0,0],["deliver",0,0],["drop",9,0],["store",0,0],["store",0,0],["store",0,0],["run",31,0],["deliver",0,0],["send",22,0],["store",0,0],["deliver",0,0],["lose",0,0],["drop",0,0],["run",63,0],["deliver",0,0],["deliver",0,0],["store",0,0]]`,
+    ) as Op[],
+  },
   { name: "a step that may run again is forgotten", laws: ["L1"], broken: { isOver: () => true } },
   { name: "two asks of one step have one key", laws: ["L4"], broken: { callKey: (step) => step } },
   { name: "the asks of two steps have one key", laws: ["L4", "L1"], broken: { stepKey: (asker) => `${asker}()` } },

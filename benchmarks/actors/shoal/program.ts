@@ -11,10 +11,7 @@ const settings = "strict off; bounds and supervision as default, in fan-out the 
 const spawnsTogether = 1_000;
 
 async function spawnMany(into: ActorRef<Echo>[]): Promise<void> {
-  for (let i = 0; i < into.length; i += spawnsTogether) {
-    const batch = Array.from({ length: Math.min(spawnsTogether, into.length - i) }, () => system.spawn(Echo));
-    for (const [j, actor] of (await Promise.all(batch)).entries()) into[i + j] = actor;
-  }
+  for (let i = 0; i < into.length; i++) into[i] = await system.spawn(Echo);
 }
 
 /** Asks each actor for its place, so that all are known to live. */
