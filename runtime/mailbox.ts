@@ -1,9 +1,9 @@
 // What waits for an actor: a ring of those that were let in, and behind it, in order, those whose senders wait for room.
 
 import type { ShoalError } from "../stores/error.ts";
-import type { Ticket } from "./call.ts";
+import type { Ticket } from "./cells/call.ts";
 import { Expiring } from "./deadlines.ts";
-import type { Handler } from "./kind.ts";
+import type { Handler } from "./cells/kind.ts";
 
 /** A message whose sender waits for room, and what its tell answered. Nobody needs to look at that answer. */
 export class Parked extends Expiring implements PromiseLike<void> {

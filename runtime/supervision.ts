@@ -1,6 +1,6 @@
 // What happens to an actor that fails: a policy, and the pure decision that follows from it and from what went before.
 
-import { safely } from "./failure.ts";
+import { safely } from "./cells/failure.ts";
 
 /** What a failure leads to: a new incarnation, going on with the state as it is, an end, or the parent's judgement. */
 export type Directive = "restart" | "resume" | "stop" | "escalate";

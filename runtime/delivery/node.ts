@@ -82,8 +82,9 @@ function happen(node: Node, event: Event): void {
     case "spawned":
       actorOf(node, event.actor, event.durable);
       return;
+    default:
+      return happenTo(node, event);
   }
-  happenTo(node, event);
 }
 
 type ActorEvent = Extract<Event, { actor: string } | { from: string }>;

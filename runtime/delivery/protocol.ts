@@ -1,7 +1,7 @@
 // The delivery protocol in types: what crosses between nodes, what a driver tells the core, what the core asks of it,
 // and what a durable step leaves in the journal. The core is `(node, events) → commands`, no more: it has no clock,
 // no randomness and no I/O, so that a simulator can put it through every schedule.
-//
+
 // The design in short. Each (source actor, destination actor) is a stream of numbered entries, and each side keeps
 // one number: the sender the last acknowledged, the receiver the last applied. The sender keeps what is not
 // acknowledged and says it again; the receiver applies the next number only, and its number moves in the same commit

@@ -13,9 +13,7 @@ export function transmit(node: Node, out: Outbound): void {
   out.dirty = false;
   if (out.ended) return bury(node, out);
   if (out.incarnation === 0) out.incarnation = firstLife(node.peers.get(out.node) ?? 0);
-  do {
-    const entries = takeRun(node, out);
-    if (entries.length === 0 && !out.probe) return;
+  for (let entries = takeRun(node, out); entries.length > 0 || out.probe; entries = takeRun(node, out)) {
     out.probe = false;
     node.commands.push({
       type: "send",
@@ -35,7 +33,7 @@ export function transmit(node: Node, out: Outbound): void {
       },
     });
     if (out.forget.length > 0) out.forget = [];
-  } while (true);
+  }
 }
 
 function takeRun(node: Node, out: Outbound): Entry[] {

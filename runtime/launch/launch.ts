@@ -3,11 +3,11 @@
 import { randomBytes } from "node:crypto";
 import { ShoalError } from "../../stores/error.ts";
 import { openStore } from "../../stores/open.ts";
-import { localSystem } from "../local.ts";
+import { localSystem } from "../cells/local.ts";
 import { checkKeys, checkKinds, type Kinds, limitsFrom, supervisionFrom } from "../options.ts";
 import { defaultSupervision } from "../supervision.ts";
 import type { LaunchOptions, Limits, System } from "../system.ts";
-import { turn } from "../turn.ts";
+import { turn } from "../cells/turn.ts";
 import { loading } from "./program.ts";
 import { realWorld } from "./world.ts";
 

@@ -1,7 +1,7 @@
 // Bounds and order (L1, L6): a full mailbox parks whoever sends to it and nobody else, in order, with a deadline; what
 // is refused is said; nothing is lost, repeated or kept for ever.
-import type { Ticket } from "../../runtime/call.ts";
-import type { Handler } from "../../runtime/kind.ts";
+import type { Ticket } from "../../runtime/cells/call.ts";
+import type { Handler } from "../../runtime/cells/kind.ts";
 import { Mailbox, Parked } from "../../runtime/mailbox.ts";
 import { Actor, type ActorRef, isShoalError, launch, ShoalError, type TensorRef } from "../../runtime/mod.ts";
 import { assert, fc, property, test } from "../suite.ts";

@@ -1,7 +1,7 @@
 // What a message may be: the copy within a thread and the codec between nodes accept the same values and give the same
 // results; what is refused is named; no frame, however broken, does more than a typed error.
-import { decodeMessage, encodeMessage } from "../../runtime/codec.ts";
-import { copyMessage, type Passage } from "../../runtime/message.ts";
+import { decodeMessage, encodeMessage } from "../../runtime/messages/codec.ts";
+import { copyMessage, type Passage } from "../../runtime/messages/message.ts";
 import { Actor, type ActorRef, isShoalError, ShoalError, type TensorRef } from "../../runtime/mod.ts";
 import { assert, fc, property, test } from "../suite.ts";
 import { checked, fails, followed, inSystem, systemIn } from "./world.ts";

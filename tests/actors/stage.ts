@@ -1,5 +1,5 @@
 // A system of actors for tests: its clock moves when it is told to, and what it records is kept.
-import { type LocalOptions, localSystem } from "../../runtime/local.ts";
+import { type LocalOptions, localSystem } from "../../runtime/cells/local.ts";
 import { defaultLimits } from "../../runtime/launch/launch.ts";
 import type { Limits, RunRecord, Supervision, System } from "../../runtime/mod.ts";
 import { defaultSupervision } from "../../runtime/supervision.ts";

@@ -2,7 +2,7 @@
 // turns; and systems that live in it, with what they recorded.
 import type { Environment } from "../../runtime/environment.ts";
 import { defaultLimits } from "../../runtime/launch/launch.ts";
-import { localSystem } from "../../runtime/local.ts";
+import { localSystem } from "../../runtime/cells/local.ts";
 import {
   isShoalError,
   type Limits,

@@ -31,8 +31,8 @@ const send = (from: string, to: string, token: number, bytes = 1, node = "n0") =
 const tell = (...parts: Parameters<typeof send>): Event => ({ type: "tell", ...send(...parts) });
 const ask = (...parts: Parameters<typeof send>): Event => ({ type: "ask", digest: "ask", ...send(...parts) });
 const spawned = (actor: string, durable = false): Event => ({ type: "spawned", actor, durable });
-const finished = (actor: string, input: Input, body: unknown = undefined, discard = false): Event => {
-  return { type: "finished", actor, input, threw: false, body, discard };
+const finished = (actor: string, input: Input, body?: unknown): Event => {
+  return { type: "finished", actor, input, threw: false, body, discard: false };
 };
 const outcome = (node: { all(type: "settle"): Of<"settle">[] }, token: number): string | undefined => {
   const found = node.all("settle").find((settled) => settled.token === token);

@@ -218,11 +218,11 @@ export class World {
       for (const process of this.processes) {
         if (process === undefined) continue;
         for (const live of process.actors.values()) this.#bank.runActor(process, live, 0);
-        for (const timer of [...process.timers.keys()]) this.#fireTimer(process, timer);
+        for (const timer of process.timers.keys()) this.#fireTimer(process, timer);
       }
       this.#collect();
       if (this.#isQuiet()) break;
-      for (const process of [...this.processes]) if (process?.alive) this.tell(process, { type: "tick" });
+      for (const process of this.processes) if (process?.alive) this.tell(process, { type: "tick" });
       this.#watch();
     }
     this.#watch();

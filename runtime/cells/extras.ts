@@ -1,10 +1,10 @@
 // What few actors have beside what all have.
 
-import type { Tensor } from "../stores/store.ts";
+import type { Tensor } from "../../stores/store.ts";
 import type { Call, Parcel } from "./call.ts";
-import type { Mailbox } from "./mailbox.ts";
-import type { Failures } from "./supervision.ts";
-import type { Ended } from "./system.ts";
+import type { Mailbox } from "../mailbox.ts";
+import type { Failures } from "../supervision.ts";
+import type { Ended } from "../system.ts";
 
 /** What few actors have, kept apart so that an idle one stays small. */
 export interface Extras<Cell> {

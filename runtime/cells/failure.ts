@@ -1,8 +1,8 @@
 // What went wrong and with whom, as others get to see it: plain, as it would be from another node.
 
 import { inspect } from "node:util";
-import { isShoalError, ShoalError } from "../stores/error.ts";
-import type { ActorIdentity, ErrorRecord } from "./run/records.ts";
+import { isShoalError, ShoalError } from "../../stores/error.ts";
+import type { ActorIdentity, ErrorRecord } from "../run/records.ts";
 
 interface Identified {
   readonly id: string;

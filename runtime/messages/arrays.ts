@@ -1,6 +1,6 @@
 // The arrays that a message may carry by value, by the names they have on the way.
 
-import type { SmallArray } from "./ref.ts";
+import type { SmallArray } from "../ref.ts";
 
 export type ArrayName = SmallArray[typeof Symbol.toStringTag];
 

@@ -1,11 +1,11 @@
 // What a message may be, and its passage from one actor to another: checked, weighed, and copied, so that it belongs
 // to the receiver. The same rules hold within a thread and between nodes.
 
-import { ShoalError } from "../stores/error.ts";
-import type { TensorRef } from "../stores/store.ts";
+import { ShoalError } from "../../stores/error.ts";
+import type { TensorRef } from "../../stores/store.ts";
 import { arrayName, copyArray } from "./arrays.ts";
-import type { SmallArray } from "./ref.ts";
-import { Reference } from "./reference.ts";
+import type { SmallArray } from "../ref.ts";
+import { Reference } from "../reference.ts";
 
 /** One passage: what was found on the way, and how references are bound to the receiver. */
 export interface Passage {

@@ -1,16 +1,16 @@
 // How an actor comes to be: on which terms, under which name, and what becomes of one that cannot start.
 
-import { ShoalError } from "../stores/error.ts";
-import { Actor } from "./actor.ts";
+import { ShoalError } from "../../stores/error.ts";
+import { Actor } from "../actor.ts";
 import { type Cell, type Home, Phase } from "./cell.ts";
 import type { Engine } from "./engine.ts";
 import { handlerError, identity } from "./failure.ts";
 import { type Kind, kindOf } from "./kind.ts";
-import { isPrimitive } from "./message.ts";
-import { checkKeys, limitsFrom, supervisionFrom } from "./options.ts";
+import { isPrimitive } from "../messages/message.ts";
+import { checkKeys, limitsFrom, supervisionFrom } from "../options.ts";
 import { SendingReference } from "./sending.ts";
-import type { Supervision } from "./supervision.ts";
-import type { ActorClass, Limits, SpawnOptions } from "./system.ts";
+import type { Supervision } from "../supervision.ts";
+import type { ActorClass, Limits, SpawnOptions } from "../system.ts";
 import type { Terms } from "./terms.ts";
 import { turn } from "./turn.ts";
 

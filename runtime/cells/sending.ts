@@ -1,18 +1,18 @@
 // The sender's side of a message: may it be sent, is there room, who waits. What comes out is in the mailbox, or waits
 // for room in order, or has settled with an error that says why.
 
-import { ShoalError } from "../stores/error.ts";
-import type { TensorRef } from "../stores/store.ts";
+import { ShoalError } from "../../stores/error.ts";
+import type { TensorRef } from "../../stores/store.ts";
 import { Call, Parcel, type Ticket } from "./call.ts";
 import { Cell, Phase } from "./cell.ts";
 import { circle } from "./circle.ts";
-import { Expiring } from "./deadlines.ts";
+import { Expiring } from "../deadlines.ts";
 import type { Handler } from "./kind.ts";
-import { Parked } from "./mailbox.ts";
-import { isPrimitive } from "./message.ts";
-import type { AskOptions, StreamOptions, TellOptions } from "./ref.ts";
-import { Reference } from "./reference.ts";
-import { Flow, type FlowCall } from "./stream.ts";
+import { Parked } from "../mailbox.ts";
+import { isPrimitive } from "../messages/message.ts";
+import type { AskOptions, StreamOptions, TellOptions } from "../ref.ts";
+import { Reference } from "../reference.ts";
+import { Flow, type FlowCall } from "../stream.ts";
 import { turn } from "./turn.ts";
 
 /** The answer to a tell that was let in at once. */

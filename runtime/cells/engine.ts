@@ -1,25 +1,25 @@
 // The engine of one thread: it joins the parts that each know little (scheduler, mailboxes, lives, references, store)
 // into what every actor shares, and keeps count.
 
-import { ShoalError } from "../stores/error.ts";
-import type { Tensors } from "../stores/store.ts";
+import { ShoalError } from "../../stores/error.ts";
+import type { Tensors } from "../../stores/store.ts";
 import { Parcel } from "./call.ts";
 import { Cell, type Home, Phase } from "./cell.ts";
-import { decodeMessage, encodeMessage } from "./codec.ts";
-import { deadlines } from "./deadlines.ts";
-import type { Environment } from "./environment.ts";
+import { decodeMessage, encodeMessage } from "../messages/codec.ts";
+import { deadlines } from "../deadlines.ts";
+import type { Environment } from "../environment.ts";
 import { errorRecord, identity, unanswerable } from "./failure.ts";
 import { type Letters, letters } from "./letters.ts";
 import { type Lifecycle, lifecycle } from "./life.ts";
-import { type LogSink, printLog } from "./log.ts";
-import { Mailbox } from "./mailbox.ts";
-import { copyMessage, type Passage } from "./message.ts";
-import type { Reference } from "./reference.ts";
-import type { Fact, RunRecord } from "./run/records.ts";
-import { scheduler } from "./scheduler.ts";
+import { type LogSink, printLog } from "../log.ts";
+import { Mailbox } from "../mailbox.ts";
+import { copyMessage, type Passage } from "../messages/message.ts";
+import type { Reference } from "../reference.ts";
+import type { Fact, RunRecord } from "../run/records.ts";
+import { scheduler } from "../scheduler.ts";
 import { SendingReference } from "./sending.ts";
-import { pump, streamed } from "./stream.ts";
-import type { Ended, Limits } from "./system.ts";
+import { pump, streamed } from "../stream.ts";
+import type { Ended, Limits } from "../system.ts";
 import { nobody, type Terms } from "./terms.ts";
 import { turn } from "./turn.ts";
 

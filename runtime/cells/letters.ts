@@ -1,6 +1,6 @@
 // Dead letters: messages that nobody will handle. The last ones are kept whole, all are counted.
 
-import type { DeadLetter } from "./system.ts";
+import type { DeadLetter } from "../system.ts";
 
 export interface Letters {
   readonly total: number;

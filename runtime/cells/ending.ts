@@ -1,12 +1,12 @@
 // How an actor ends: drained or at once, with a farewell, after its children. Everything that waited for it settles.
 
-import { ShoalError } from "../stores/error.ts";
+import { ShoalError } from "../../stores/error.ts";
 import { Call, Parcel, senderOf } from "./call.ts";
 import { type Cell, Phase } from "./cell.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment } from "../environment.ts";
 import { errorRecord, identity } from "./failure.ts";
-import type { EndReason } from "./run/records.ts";
-import type { Ended, StopOptions } from "./system.ts";
+import type { EndReason } from "../run/records.ts";
+import type { Ended, StopOptions } from "../system.ts";
 import { turn } from "./turn.ts";
 
 /** What the engine does when an actor ends. */

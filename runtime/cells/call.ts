@@ -1,12 +1,12 @@
 // Messages that are more than a name and a value: those that reference tensors, and asks, which settle exactly once:
 // by an answer, an error, a deadline or the caller's signal.
 
-import { ShoalError } from "../stores/error.ts";
-import type { TensorRef } from "../stores/store.ts";
-import { Expiring } from "./deadlines.ts";
-import type { Reference } from "./reference.ts";
-import { follow } from "./signals.ts";
-import type { Flow } from "./stream.ts";
+import { ShoalError } from "../../stores/error.ts";
+import type { TensorRef } from "../../stores/store.ts";
+import { Expiring } from "../deadlines.ts";
+import type { Reference } from "../reference.ts";
+import { follow } from "../signals.ts";
+import type { Flow } from "../stream.ts";
 
 /** A message that weighs more than itself: it pins the tensors that it references while it is under way. */
 export class Parcel extends Expiring {

@@ -1,23 +1,23 @@
 // One actor at work: what waits for it, whose turn it is, and how each message ends. How messages come here is in
 // `sending.ts`; how an actor starts, fails and ends in `life.ts`.
 
-import { ShoalError } from "../stores/error.ts";
-import type { TensorRef } from "../stores/store.ts";
-import type { Ground, Lives } from "./actor.ts";
+import { ShoalError } from "../../stores/error.ts";
+import type { TensorRef } from "../../stores/store.ts";
+import type { Ground, Lives } from "../actor.ts";
 import { Call, Parcel, type Ticket } from "./call.ts";
-import type { Deadlines } from "./deadlines.ts";
-import type { Environment } from "./environment.ts";
+import type { Deadlines } from "../deadlines.ts";
+import type { Environment } from "../environment.ts";
 import type { Extras } from "./extras.ts";
 import { handlerError, unanswerable } from "./failure.ts";
 import type { Handler } from "./kind.ts";
-import type { LogSink } from "./log.ts";
-import type { Mailbox } from "./mailbox.ts";
-import { isPrimitive, type Passage } from "./message.ts";
-import type { Reference, Source, Target } from "./reference.ts";
-import type { Fact } from "./run/records.ts";
-import type { Runnable, Scheduler } from "./scheduler.ts";
-import { type Generating, isGenerator, streamed } from "./stream.ts";
-import type { Limits } from "./system.ts";
+import type { LogSink } from "../log.ts";
+import type { Mailbox } from "../mailbox.ts";
+import { isPrimitive, type Passage } from "../messages/message.ts";
+import type { Reference, Source, Target } from "../reference.ts";
+import type { Fact } from "../run/records.ts";
+import type { Runnable, Scheduler } from "../scheduler.ts";
+import { type Generating, isGenerator, streamed } from "../stream.ts";
+import type { Limits } from "../system.ts";
 import type { Terms } from "./terms.ts";
 import { turn } from "./turn.ts";
 

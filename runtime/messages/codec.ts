@@ -1,10 +1,10 @@
 // A message as bytes, for whatever lies between two actors: JSON, and behind it the raw arrays where there are any.
 //   u32 length of the JSON | JSON | zeros up to a multiple of 8 | arrays, each padded to a multiple of 8
 
-import { ShoalError } from "../stores/error.ts";
+import { ShoalError } from "../../stores/error.ts";
 import { arrayName, bytesOf, elementBytes, emptyArray, isArrayName } from "./arrays.ts";
 import { depthMax } from "./message.ts";
-import { Reference } from "./reference.ts";
+import { Reference } from "../reference.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });

@@ -1,17 +1,17 @@
 // What an actor stands on in one of its lives: what `this.store`, `this.spawn`, `this.after` and their like do.
 
-import { ShoalError } from "../stores/error.ts";
-import type { Tensors } from "../stores/store.ts";
-import type { Ground, Timer } from "./actor.ts";
+import { ShoalError } from "../../stores/error.ts";
+import type { Tensors } from "../../stores/store.ts";
+import type { Ground, Timer } from "../actor.ts";
 import { Call, Parcel } from "./call.ts";
 import { type Cell, Phase } from "./cell.ts";
 import type { Handler } from "./kind.ts";
 import { identity } from "./failure.ts";
-import { actorLog, type LogSink } from "./log.ts";
-import type { Pooling, Work } from "./pool.ts";
-import type { Random } from "./random.ts";
-import type { AnyActorRef } from "./ref.ts";
-import type { ActorClass, Ended, StopOptions } from "./system.ts";
+import { actorLog, type LogSink } from "../log.ts";
+import type { Pooling, Work } from "../pool.ts";
+import type { Random } from "../random.ts";
+import type { AnyActorRef } from "../ref.ts";
+import type { ActorClass, Ended, StopOptions } from "../system.ts";
 import type { SendingReference } from "./sending.ts";
 import type { Spawn } from "./spawning.ts";
 import { heldTensors } from "./tensors.ts";

@@ -1,6 +1,6 @@
 // The store as one actor sees it: what its handler got is given back when the handler ends, unless it was kept.
 
-import type { Tensor, TensorRef, Tensors } from "../stores/store.ts";
+import type { Tensor, TensorRef, Tensors } from "../../stores/store.ts";
 
 /** Who holds the views. */
 export interface ViewHolder {

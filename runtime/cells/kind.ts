@@ -1,6 +1,6 @@
 // What one class of actors can do: its messages, found once, by name.
 
-import { nearest, ShoalError } from "../stores/error.ts";
+import { nearest, ShoalError } from "../../stores/error.ts";
 
 /** One method that is a message. */
 export interface Handler {

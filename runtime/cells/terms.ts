@@ -1,8 +1,8 @@
 // The terms on which an actor was spawned.
 
 import { type Kind, kindOf } from "./kind.ts";
-import type { Supervision } from "./supervision.ts";
-import type { ActorClass } from "./system.ts";
+import type { Supervision } from "../supervision.ts";
+import type { ActorClass } from "../system.ts";
 
 /** How an actor was spawned: shared by all that were spawned alike. */
 export interface Terms<Home> {

@@ -1,22 +1,22 @@
 // The system of one thread: what `launch` gives to a program that runs all its actors beside itself.
 
-import { ShoalError } from "../stores/error.ts";
-import type { Store } from "../stores/store.ts";
+import { ShoalError } from "../../stores/error.ts";
+import type { Store } from "../../stores/store.ts";
 import { Parcel } from "./call.ts";
 import { type Cell, Phase } from "./cell.ts";
 import { engine } from "./engine.ts";
-import type { Environment } from "./environment.ts";
+import type { Environment } from "../environment.ts";
 import { identity } from "./failure.ts";
 import { type Doings, groundOf } from "./ground.ts";
-import { checkKeys, checkStop } from "./options.ts";
-import { type Pooling, poolOf, type Work } from "./pool.ts";
-import { random } from "./random.ts";
-import type { AnyActorRef } from "./ref.ts";
-import type { RunRecord } from "./run/records.ts";
+import { checkKeys, checkStop } from "../options.ts";
+import { type Pooling, poolOf, type Work } from "../pool.ts";
+import { random } from "../random.ts";
+import type { AnyActorRef } from "../ref.ts";
+import type { RunRecord } from "../run/records.ts";
 import { SendingReference } from "./sending.ts";
 import { nameOf, noOptions, spawning } from "./spawning.ts";
-import type { Supervision } from "./supervision.ts";
-import type { ActorClass, Limits, SpawnOptions, StopOptions, System } from "./system.ts";
+import type { Supervision } from "../supervision.ts";
+import type { ActorClass, Limits, SpawnOptions, StopOptions, System } from "../system.ts";
 
 export interface LocalOptions {
   readonly run: string;

@@ -1,11 +1,11 @@
 // How an actor starts, fails, and begins a new life. How it ends is in `ending.ts`.
 
-import { ShoalError } from "../stores/error.ts";
-import { construct } from "./actor.ts";
+import { ShoalError } from "../../stores/error.ts";
+import { construct } from "../actor.ts";
 import { type Cell, Phase } from "./cell.ts";
 import { abandonRunning, type Ending, ending, type Registry } from "./ending.ts";
 import { errorRecord, identity } from "./failure.ts";
-import { decide, notResuming } from "./supervision.ts";
+import { decide, notResuming } from "../supervision.ts";
 import { turn } from "./turn.ts";
 
 export interface Lifecycle extends Ending {
