@@ -18,6 +18,7 @@ import type { Fact } from "../run/records.ts";
 import type { Runnable, Scheduler } from "../scheduler.ts";
 import { type Generating, isGenerator, streamed } from "../stream.ts";
 import type { Limits } from "../system.ts";
+import type { Mailroom } from "./mailroom.ts";
 import type { Terms } from "./terms.ts";
 import { turn } from "./turn.ts";
 
@@ -33,9 +34,7 @@ export interface Home {
   readonly deadlines: Deadlines;
   readonly limits: Limits;
   readonly counts: { handled: number };
-  /** An actor that is idle has no mailbox: those that are empty go round. */
-  takeMailbox(cell: Cell): Mailbox;
-  giveMailbox(cell: Cell, mailbox: Mailbox): void;
+  readonly mailboxes: Mailroom;
   refer(target: Target, source: Source, life: number): Reference;
   /** A passage to the one who will hold what is sent. */
   passage(receiver: Source, life: number): Passage;
@@ -139,7 +138,7 @@ export class Cell implements Target, Source, Runnable, Lives {
 
   /** Lets a message in. The runtime's own mail (timers, ends of others) has room always. */
   push(handler: Handler, message: unknown, ticket: Ticket, weight: number): void {
-    const mailbox = this.mailbox ??= this.home.takeMailbox(this);
+    const mailbox = this.mailbox ??= this.home.mailboxes.take(this);
     mailbox.push(handler, message, ticket);
     if (weight !== 0) mailbox.bytes += weight;
     this.wake();
@@ -166,7 +165,7 @@ export class Cell implements Target, Source, Runnable, Lives {
       if (mailbox.parkedLength > 0) this.admit(mailbox);
       if (mailbox.length === 0) {
         this.mailbox = undefined;
-        this.home.giveMailbox(this, mailbox);
+        this.home.mailboxes.give(this, mailbox);
       }
       used++;
       this.handle(handler, message, ticket);
@@ -278,8 +277,8 @@ export class Cell implements Target, Source, Runnable, Lives {
       if (ticket instanceof Call) ticket.reject(handlerError(`${ticket.what}: its handler threw`, error));
       this.home.over(ticket, true);
     }
-    if (this.extras?.views !== undefined) this.home.endViews(this);
-    if (this.extras?.received !== undefined) this.home.endReceived(this);
+    this.home.endViews(this);
+    this.home.endReceived(this);
     this.extras?.asking?.clear();
     this.extras?.waitsFor?.clear();
     this.home.failed(this, error, handler.name);

@@ -12,7 +12,6 @@ import { errorRecord, identity, unanswerable } from "./failure.ts";
 import { type Letters, letters } from "./letters.ts";
 import { type Lifecycle, lifecycle } from "./life.ts";
 import { type LogSink, printLog } from "../log.ts";
-import { Mailbox } from "../mailbox.ts";
 import { copyMessage, type Passage } from "../messages/message.ts";
 import type { Reference } from "../reference.ts";
 import type { Fact, RunRecord } from "../run/records.ts";
@@ -20,6 +19,7 @@ import { scheduler } from "../scheduler.ts";
 import { SendingReference } from "./sending.ts";
 import { pump, streamed } from "../stream.ts";
 import type { Ended, Limits } from "../system.ts";
+import { mailroom } from "./mailroom.ts";
 import { nobody, type Terms } from "./terms.ts";
 import { turn } from "./turn.ts";
 
@@ -49,9 +49,6 @@ export interface Engine {
   make(terms: Terms<Home>, parent: Cell | undefined, input: unknown): Cell;
 }
 
-/** Mailboxes that are empty go round: an idle actor has none. */
-const spareMailboxesMax = 4_096;
-const grownMailboxesMax = 64;
 const endsKeptMax = 1_000;
 const delayMsMax = 2 ** 31 - 1;
 export function engine(options: EngineOptions): Engine {
@@ -66,8 +63,6 @@ export function engine(options: EngineOptions): Engine {
   const names = new Map<string, Cell>();
   const ends = new Map<string, Ended>();
   const dead = letters(limits.deadLettersMax);
-  const spare: Mailbox[] = [];
-  const flooded: Cell[] = [];
   const waits = deadlines(environment);
   let recordingFailed = false;
   let serials = 0;
@@ -186,29 +181,7 @@ export function engine(options: EngineOptions): Engine {
     deadlines: waits,
     limits,
     counts,
-    takeMailbox(cell) {
-      const { extras } = cell;
-      const grown = extras?.grown;
-      if (extras === undefined || grown === undefined) return spare.pop() ?? new Mailbox();
-      extras.grown = undefined;
-      return grown;
-    },
-    giveMailbox(cell, mailbox) {
-      if (mailbox.isSmall) {
-        if (spare.length < spareMailboxesMax) spare.push(mailbox);
-        return;
-      }
-      // A few that were flooded keep what they had: it may happen again.
-      const { extra } = cell;
-      extra.grown = mailbox;
-      if (extra.isFlooded === true) return;
-      extra.isFlooded = true;
-      flooded.push(cell);
-      if (flooded.length <= grownMailboxesMax) return;
-      const oldest = flooded.shift()!.extra;
-      oldest.isFlooded = false;
-      oldest.grown = undefined;
-    },
+    mailboxes: mailroom(),
     refer,
     passage: passageTo,
     pass,

@@ -244,7 +244,7 @@ function park(
     parked.expired = () => parked.leave(new ShoalError("Timeout", `${what}: its mailbox had no room for ${waitMs} ms`));
     home.deadlines.add(parked, waitMs);
   }
-  (cell.mailbox ??= home.takeMailbox(cell)).park(parked);
+  (cell.mailbox ??= home.mailboxes.take(cell)).park(parked);
   return parked;
 }
 

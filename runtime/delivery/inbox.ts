@@ -113,7 +113,6 @@ export function passSkips(inbound: Inbound, { answers, forgotten }: Passed): voi
 }
 
 function park(inbound: Inbound, parked: boolean): void {
-  if (inbound.parked === parked) return;
   inbound.parked = parked;
   inbound.actor.parkedStreams += parked ? 1 : -1;
 }

@@ -38,6 +38,7 @@ const sometimes = [
   "commit fenced",
   "commit unknown, applied",
   "commit unknown, not applied",
+  "burst",
   "cut one way",
   "delay",
   "drop",

@@ -103,7 +103,7 @@ export class World {
         }
         break;
       case "deliver":
-        this.#arrive(b % 8 === 0 ? a : 0, false);
+        this.#arrive(b % 8 === 0 ? a : 0, false, b % 4 === 3 ? 4 : 1);
         break;
       case "repeat":
         this.#arrive(a, true);
@@ -330,8 +330,8 @@ export class World {
     this.#start(index);
   }
 
-  tell(process: Process, event: Event): void {
-    const commands = (this.#options.advance ?? advance)(process.core, [event]);
+  tell(process: Process, ...events: Event[]): void {
+    const commands = (this.#options.advance ?? advance)(process.core, events);
     for (const command of commands) this.#obey(process, command);
   }
 
@@ -436,22 +436,31 @@ export class World {
 
   // Links.
 
-  #arrive(a: number, keep: boolean): void {
+  /** One frame arrives, or a burst: those that follow it to the same node, which its driver hands over at once. */
+  #arrive(a: number, keep: boolean, burstMax = 1): void {
     if (this.flights.length === 0) return;
     const index = a % this.flights.length;
-    const flight = this.flights[index]!;
+    const first = this.flights[index]!;
     if (index > 0) this.count("reorder");
     if (keep) this.count("repeat");
-    const { from, to, frame } = flight;
+    const { from, to } = first;
     if (this.#cut.has(from * this.nodes + to)) {
       if (!keep) this.flights.push(...this.flights.splice(index, 1));
       this.count("delay");
       return;
     }
-    if (!keep) this.flights.splice(index, 1);
-    this.trace(`${keep ? "again " : ""}${showFlight(flight)}`);
+    let length = 1;
+    for (let next = this.flights[index + 1]; length < burstMax; next = this.flights[index + length]) {
+      if (next === undefined || next.to !== to || this.#cut.has(next.from * this.nodes + to)) break;
+      length += 1;
+    }
+    if (length > 1) this.count("burst");
+    const burst = keep ? [first] : this.flights.splice(index, length);
+    for (const flight of burst) this.trace(`${keep ? "again " : ""}${showFlight(flight)}`);
     const readers = [this.processes[to], ...this.zombies.filter((zombie) => zombie.index === to && zombie.alive)];
-    for (const process of readers) if (process?.alive === true) this.tell(process, { type: "frame", frame });
+    for (const process of readers) {
+      if (process?.alive === true) this.tell(process, ...burst.map(({ frame }): Event => ({ type: "frame", frame })));
+    }
   }
 
   #run(a: number, b: number): void {
