@@ -6,6 +6,8 @@ export interface Random {
   next(): number;
   /** A whole number in [0, bound). */
   below(bound: number): number;
+  /** So many random hex digits. */
+  hex(digits: number): string;
   /** The same elements in random order; the argument is left as it is. */
   shuffled<T>(values: readonly T[]): T[];
   /** A stream of its own that depends on the label only, not on what was drawn before. */
@@ -40,6 +42,11 @@ export function random(seed: number | string): Random {
       let draw = bits();
       while (draw >= limit) draw = bits();
       return draw % bound;
+    },
+    hex(digits) {
+      let text = "";
+      while (text.length < digits) text += bits().toString(16).padStart(8, "0");
+      return text.slice(0, digits);
     },
     shuffled(values) {
       const result = [...values];

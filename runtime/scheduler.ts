@@ -25,8 +25,12 @@ export interface Scheduler {
   waiting(): number;
 }
 
-/** A scheduler in a world. */
-export function scheduler(environment: Environment, limits: SchedulerLimits = schedulerLimits): Scheduler {
+/** A scheduler in a world. First come, first served, unless `choose` picks one of those that are ready. */
+export function scheduler(
+  environment: Environment,
+  limits: SchedulerLimits = schedulerLimits,
+  choose?: (ready: number) => number,
+): Scheduler {
   const { sliceMessagesMax, sliceMs, turnMessagesMax } = limits;
   // How often the clock is read, at most: reading it costs as much as a small message. At least after the first one,
   // which may have computed for minutes.
@@ -58,6 +62,11 @@ export function scheduler(environment: Environment, limits: SchedulerLimits = sc
     head = 0;
   }
 
+  function bringForward(index: number): void {
+    const at = (head + index) & mask;
+    [queue[head], queue[at]] = [queue[at], queue[head]];
+  }
+
   function freshTurn(): void {
     used = 0;
     sliceEnds = environment.now() + sliceMs;
@@ -69,6 +78,7 @@ export function scheduler(environment: Environment, limits: SchedulerLimits = sc
     let checkAt = used + checkEvery;
     try {
       while (length > 0) {
+        if (choose !== undefined && length > 1) bringForward(choose(length));
         const next = queue[head]!;
         queue[head] = undefined;
         head = (head + 1) & mask;

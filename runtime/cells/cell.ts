@@ -60,6 +60,7 @@ export interface Home {
   deadLetter(cell: Cell, from: Reference, method: string, reason: ShoalError): void;
   readonly log: LogSink;
   record(fact: () => Fact): void;
+  readonly trace: ((actor: string, method: string) => void) | undefined;
 }
 
 export class Cell implements Target, Source, Runnable, Lives {
@@ -203,6 +204,7 @@ export class Cell implements Target, Source, Runnable, Lives {
       this.running = ticket;
     }
     this.handling = handler;
+    this.home.trace?.(this.id, handler.name);
     let result: unknown;
     let pending: Promise<unknown> | undefined;
     turn.actor = this;

@@ -15,7 +15,7 @@ import { type LogSink, printLog } from "../log.ts";
 import { copyMessage, type Passage } from "../messages/message.ts";
 import type { Reference } from "../reference.ts";
 import type { Fact, RunRecord } from "../run/records.ts";
-import { scheduler } from "../scheduler.ts";
+import { scheduler, schedulerLimits } from "../scheduler.ts";
 import { SendingReference } from "./sending.ts";
 import { pump, streamed } from "../stream.ts";
 import type { Ended, Limits } from "../system.ts";
@@ -33,6 +33,8 @@ export interface EngineOptions {
   /** A failure went up beyond the last actor that could have judged it. */
   readonly escalated: (cell: Cell, error: unknown) => void;
   readonly ground: Home["ground"];
+  readonly trace: ((actor: string, method: string) => void) | undefined;
+  readonly choose: ((ready: number) => number) | undefined;
 }
 
 export interface Engine {
@@ -160,7 +162,7 @@ export function engine(options: EngineOptions): Engine {
     }
   }
 
-  const queue = scheduler(environment);
+  const queue = scheduler(environment, schedulerLimits, options.choose);
 
   /** Waits for a turn as an actor with a full mailbox would. */
   function takeTurn(): Promise<void> {
@@ -271,6 +273,7 @@ export function engine(options: EngineOptions): Engine {
     },
     log,
     record,
+    trace: options.trace,
   };
 
   const program = new Cell(0, nobody(home, "Program"), undefined, undefined);

@@ -28,6 +28,10 @@ export interface LocalOptions {
   readonly limits: Limits;
   readonly supervision: Supervision;
   readonly record: ((record: RunRecord) => void) | undefined;
+  /** Told of each message as its handler begins. */
+  readonly trace?: ((actor: string, method: string) => void) | undefined;
+  /** Picks the next of so many that are ready; the first unless said. */
+  readonly choose?: ((ready: number) => number) | undefined;
 }
 
 const poolKeys = ["size", "input", "attemptsMax", "supervision", "limits"];
@@ -35,7 +39,21 @@ const poolKeys = ["size", "input", "attemptsMax", "supervision", "limits"];
 /** How often a task of a pool may begin when the members that had it ended. */
 const attemptsMaxDefault = 3;
 
+/** A system, and what a simulator may do to it. */
+export interface Local {
+  readonly system: System;
+  /** The addresses of those that could crash now. */
+  actors(): readonly string[];
+  /** Makes an actor fail, wherever it is: between two messages, or in the middle of a handler. */
+  crash(id: string, error: Error): void;
+}
+
+/** The system alone, for programs. */
 export function localSystem(options: LocalOptions): System {
+  return local(options).system;
+}
+
+export function local(options: LocalOptions): Local {
   const { environment, limits, run, seed, store } = options;
   const timers = { count: 0 };
   let closing: Promise<void> | undefined;
@@ -53,6 +71,8 @@ export function localSystem(options: LocalOptions): System {
     limits,
     strict: options.strict,
     record: options.record,
+    trace: options.trace,
+    choose: options.choose,
     ground: (cell, lived) => groundOf(cell, lived, doings, timers),
     escalated(cell, error) {
       const text = `no one above ${cell.className} ${cell.id} can judge its failure: the system ends`;
@@ -173,7 +193,7 @@ export function localSystem(options: LocalOptions): System {
     }
   }
 
-  return {
+  const system: System = {
     run,
     seed,
     store: store.tensors,
@@ -198,5 +218,20 @@ export function localSystem(options: LocalOptions): System {
     ended,
     close,
     [Symbol.asyncDispose]: () => close(),
+  };
+
+  /** Those that have an actor, and are not on their way out. */
+  function canCrash(cell: Cell): boolean {
+    return cell.actor !== undefined && cell.phase < Phase.stopping && cell.phase > Phase.due;
+  }
+
+  return {
+    system,
+    actors: () => [...cells.values()].filter(canCrash).map(({ id }) => id),
+    crash(id, error) {
+      for (const cell of cells.values()) {
+        if (cell.id === id && canCrash(cell)) return life.failed(cell, error, "anything");
+      }
+    },
   };
 }

@@ -1,0 +1,201 @@
+// One run of a program in a world of its own: real actors, real scheduler, mailboxes and codec, in virtual time, with
+// the faults that its seed draws. The same seed does the same, step by step.
+
+import { createHash } from "node:crypto";
+import { openStore } from "../../stores/open.ts";
+import { type Local, local } from "../cells/local.ts";
+import { defaultLimits } from "../launch/launch.ts";
+import { limitsFrom, supervisionFrom } from "../options.ts";
+import { random } from "../random.ts";
+import type { RunRecord } from "../run/records.ts";
+import { defaultSupervision, type Supervision } from "../supervision.ts";
+import type { Limits, System } from "../system.ts";
+import { turn } from "../cells/turn.ts";
+import {
+  drawnFaults,
+  type Fault,
+  type FaultPlan,
+  type FaultRates,
+  faultyTensors,
+  listedFaults,
+  noFaults,
+} from "./faults.ts";
+import { type Foreign, takeOver } from "./foreign.ts";
+import { type VirtualWorld, virtualWorld } from "./world.ts";
+
+/** A program in a simulation: as any other, and its clock beside it. */
+export type Simulated<T> = (system: System, world: { now(): number }) => Promise<T>;
+
+export interface SimulateOptions {
+  readonly seed: number;
+  /** How often what goes wrong, or exactly what. */
+  readonly faults?: Partial<FaultRates> | readonly Fault[];
+  /** Must hold after every step; throws where it does not. */
+  readonly invariant?: (system: System) => void;
+  readonly limits?: Partial<Limits>;
+  readonly supervision?: Partial<Supervision>;
+  readonly store?: string;
+  /** A run that is not over by then never will be. */
+  readonly stepsMax?: number;
+  readonly timeMsMax?: number;
+}
+
+/** One thing that happened. */
+export interface Happening {
+  readonly step: number;
+  readonly timeMs: number;
+  readonly who: string;
+  readonly what: string;
+}
+
+/** How a simulation went. */
+export interface Simulation<T> {
+  readonly seed: number;
+  /** `hangs`: nothing was left to happen, and the program had not ended. */
+  readonly outcome: "done" | "failed" | "hangs";
+  readonly value?: T;
+  readonly error?: unknown;
+  readonly steps: number;
+  readonly timeMs: number;
+  readonly faults: readonly Fault[];
+  /** The last of what happened. */
+  readonly happenings: readonly Happening[];
+  /** Of all that happened: equal digests, equal runs. */
+  readonly digest: string;
+  /** Who used a clock or dice that are not the runtime's. */
+  readonly foreign: Foreign | undefined;
+}
+
+const happeningsKeptMax = 200;
+const stepsMaxDefault = 1_000_000;
+const timeMsMaxDefault = 30 * 24 * 3_600_000;
+/** Realms have one clock each: one simulation at a time. */
+let last: Promise<unknown> = Promise.resolve();
+
+/** Runs a program once. What the program or the invariant throws is the simulation's outcome, not an exception. */
+export function simulate<T>(program: Simulated<T>, options: SimulateOptions): Promise<Simulation<T>> {
+  const run = last.then(() => simulateNow(program, options));
+  last = run.catch(() => {});
+  return run;
+}
+
+async function simulateNow<T>(program: Simulated<T>, options: SimulateOptions): Promise<Simulation<T>> {
+  const { seed, faults = {}, invariant, stepsMax = stepsMaxDefault, timeMsMax = timeMsMaxDefault } = options;
+  const chance = random(seed);
+  const world = virtualWorld(chance.fork("world"));
+  const plan: FaultPlan = isList(faults)
+    ? listedFaults(faults)
+    : drawnFaults(chance.fork("faults"), { ...noFaults, ...faults });
+  const digest = createHash("sha256");
+  const happenings: Happening[] = [];
+  let steps = 0;
+  let foreign: Foreign | undefined;
+
+  function happened(who: string, what: string): void {
+    digest.update(`${steps} ${world.now()} ${who} ${what}\n`);
+    happenings.push({ step: steps, timeMs: world.now(), who, what });
+    if (happenings.length > happeningsKeptMax) happenings.shift();
+  }
+
+  const { system, actors, crash } = await open(options, world, chance.fork("order"), plan, happened);
+  const restore = takeOver(world, chance.fork("dice"), (what) => {
+    foreign ??= { what, actor: turn.actor === undefined ? undefined : `${turn.actor.className} ${turn.actor.id}` };
+  });
+  let settled: { readonly value: T } | { readonly error: unknown } | undefined;
+  try {
+    program(system, world).then((value) => settled = { value }, (error: unknown) => settled = { error });
+    while (settled === undefined) {
+      await microtasks();
+      if (settled !== undefined) break;
+      const victim = plan.crash(steps, actors);
+      if (victim !== undefined) {
+        happened(victim, "crashes");
+        crash(victim, new Error("a simulated crash"));
+      }
+      const went = steps < stepsMax && world.now() <= timeMsMax && world.step();
+      if (!went && victim === undefined) break;
+      steps++;
+      if (invariant !== undefined) {
+        await microtasks();
+        invariant(system);
+      }
+    }
+  } catch (error) {
+    settled = { error };
+  } finally {
+    await end(system, world);
+    restore();
+  }
+  const outcome = settled === undefined ? "hangs" : "value" in settled ? "done" : "failed";
+  const common = { seed, outcome, steps, timeMs: world.now(), faults: plan.happened, happenings, foreign } as const;
+  return { ...common, ...settled, digest: digest.digest("hex").slice(0, 16) };
+}
+
+async function open(
+  options: SimulateOptions,
+  world: VirtualWorld,
+  order: { below(bound: number): number },
+  plan: FaultPlan,
+  happened: (who: string, what: string) => void,
+): Promise<Local> {
+  const what = "Cannot simulate";
+  const run = `simulation-${options.seed}`;
+  const store = await openStore(options.store ?? "memory:", {
+    run,
+    environment: world,
+    strict: true,
+    thresholdBytes: 10_000,
+  });
+  const trace = (text: string): void => happened("store", text);
+  return local({
+    run,
+    node: "main",
+    seed: options.seed,
+    strict: true,
+    environment: world,
+    store: { ...store, tensors: faultyTensors(store.tensors, { plan, trace, after: world.after }) },
+    limits: limitsFrom(what, defaultLimits, options.limits),
+    supervision: supervisionFrom(what, defaultSupervision, options.supervision),
+    record: (record) => happened(...said(record)),
+    trace: (actor, method) => happened(actor, method),
+    choose: (ready) => order.below(ready),
+  });
+}
+
+/** Lets everything run that waits for nothing. */
+function microtasks(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Ends what is left, in the same world. */
+async function end(system: System, world: VirtualWorld): Promise<void> {
+  let closed = false;
+  const closing = system.close({ now: true }).catch(() => {}).then(() => closed = true);
+  await microtasks();
+  for (let step = 0; !closed && step < stepsMaxDefault && world.step(); step++) await microtasks();
+  await closing;
+}
+
+function isList(faults: Partial<FaultRates> | readonly Fault[]): faults is readonly Fault[] {
+  return Array.isArray(faults);
+}
+
+function said(record: RunRecord): [string, string] {
+  const who = "actor" in record && record.actor !== undefined ? record.actor.id : "system";
+  switch (record.type) {
+    case "ActorCrashed":
+      return [who, `failed during ${record.during}: ${record.error.message}; ${record.directive}`];
+    case "ActorRestarted":
+      return [who, `begins life ${record.incarnation}`];
+    case "ActorSpawned":
+      return [who, `spawned as ${record.actor.class}`];
+    case "ActorEnded":
+      return [who, `ended, ${record.reason}`];
+    case "MessageDied":
+      return [record.to.id, `never gets ${record.method}: ${record.reason}`];
+    case "MessageLogged":
+      return [who, `${record.level}: ${record.text}`];
+    default:
+      return [who, record.type];
+  }
+}
