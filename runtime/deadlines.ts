@@ -19,6 +19,8 @@ interface Line {
   first: Expiring | undefined;
   last: Expiring | undefined;
   cancel: (() => void) | undefined;
+  /** Whether its timer is only there to see whether anybody has come. */
+  lingers: boolean;
 }
 
 export interface Deadlines {
@@ -28,8 +30,8 @@ export interface Deadlines {
   close(): void;
 }
 
-/** A line without members looks again after this long, so that an idle process is not kept alive by it. */
-const lookAgainMs = 250;
+/** How long a line without members is kept. */
+const lingerMs = 250;
 /** The longest that timers can wait. */
 const waitMsMax = 2 ** 31 - 1;
 
@@ -41,7 +43,7 @@ export function deadlines(environment: Pick<Environment, "now" | "after">): Dead
     if (latest !== undefined && latest.waitMs === waitMs) return latest;
     let line = lines.get(waitMs);
     if (line === undefined) {
-      line = { waitMs, first: undefined, last: undefined, cancel: undefined };
+      line = { waitMs, first: undefined, last: undefined, cancel: undefined, lingers: false };
       lines.set(waitMs, line);
     }
     return latest = line;
@@ -50,6 +52,7 @@ export function deadlines(environment: Pick<Environment, "now" | "after">): Dead
   function look(line: Line): void {
     const now = environment.now();
     line.cancel = undefined;
+    line.lingers = false;
     for (let first = line.first; first !== undefined && first.deadline <= now; first = line.first) {
       remove(first);
       first.expired();
@@ -63,7 +66,7 @@ export function deadlines(environment: Pick<Environment, "now" | "after">): Dead
 
   function arm(line: Line, waitMs: number): void {
     // Timers of the platform count whole milliseconds and may come early by a fraction.
-    line.cancel ??= environment.after(Math.min(Math.ceil(waitMs), lookAgainMs), () => look(line));
+    line.cancel ??= environment.after(Math.ceil(waitMs), () => look(line));
   }
 
   function add(item: Expiring, waitMs: number): void {
@@ -85,6 +88,12 @@ export function deadlines(environment: Pick<Environment, "now" | "after">): Dead
     if (item.behind === undefined) line.last = item.before;
     else item.behind.before = item.before;
     item.list = item.before = item.behind = undefined;
+    if (line.first !== undefined || line.cancel === undefined || line.lingers) return;
+    // Nobody waits any more. A timer that runs for hours would keep an idle process alive; but the next ask may come
+    // at once, and setting a timer for each costs more than the ask.
+    line.cancel();
+    line.cancel = environment.after(Math.min(lingerMs, line.waitMs), () => look(line));
+    line.lingers = true;
   }
 
   return {

@@ -8,7 +8,7 @@ import type { Handler } from "./cells/kind.ts";
 /** A message whose sender waits for room, and what its tell answered. Nobody needs to look at that answer. */
 export class Parked extends Expiring implements PromiseLike<void> {
   readonly handler: Handler | undefined;
-  readonly message: unknown;
+  message: unknown;
   readonly ticket: Ticket | undefined;
   readonly weight: number;
   /** Called once when its wait is over: it was let in, or given up with an error. */
@@ -94,6 +94,15 @@ export class Mailbox {
 
   get ticket(): Ticket {
     return this.#slots[this.#head * 3 + 2] as Ticket;
+  }
+
+  /** Makes other messages of those that wait, in their places. */
+  renew(message: (old: unknown) => unknown): void {
+    for (let i = 0; i < this.length; i++) {
+      const at = ((this.#head + i) & this.#mask) * 3 + 1;
+      this.#slots[at] = message(this.#slots[at]);
+    }
+    for (const parked of this.#parked.slice(this.#parkedHead)) parked.message = message(parked.message);
   }
 
   /** Drops the first, which was read by the three getters. */

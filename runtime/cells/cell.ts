@@ -59,8 +59,8 @@ export interface Home {
   endReceived(cell: Cell): void;
   deadLetter(cell: Cell, from: Reference, method: string, reason: ShoalError): void;
   readonly log: LogSink;
-  record(fact: () => Fact): void;
   readonly trace: ((actor: string, method: string) => void) | undefined;
+  record(fact: () => Fact): void;
 }
 
 export class Cell implements Target, Source, Runnable, Lives {
@@ -126,9 +126,7 @@ export class Cell implements Target, Source, Runnable, Lives {
   /** Whether a message that references so many bytes may come in now. One may always: none is too heavy for ever. */
   hasRoom(weight: number): boolean {
     const mailbox = this.mailbox;
-    if (mailbox === undefined) return true;
-    if (mailbox.parkedLength > 0) return false;
-    return this.fits(mailbox, weight);
+    return mailbox === undefined || (mailbox.parkedLength === 0 && this.fits(mailbox, weight));
   }
 
   private fits(mailbox: Mailbox, weight: number): boolean {
@@ -220,7 +218,7 @@ export class Cell implements Target, Source, Runnable, Lives {
     else this.finish(handler, ticket, result);
   }
 
-  /** What there is to wait for, where a handler has returned before its work was done. */
+  /** What there is to wait for, where a handler has returned too early. */
   private pending(handler: Handler, result: object, call: Call | undefined): Promise<unknown> | undefined {
     if (result instanceof Promise) return result;
     if ("then" in result && typeof result.then === "function") return Promise.resolve(result);

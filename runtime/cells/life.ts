@@ -3,6 +3,7 @@
 import { ShoalError } from "../../stores/error.ts";
 import { construct } from "../actor.ts";
 import { type Cell, Phase } from "./cell.ts";
+import { isPrimitive } from "../messages/message.ts";
 import { abandonRunning, type Ending, ending, type Registry } from "./ending.ts";
 import { errorRecord, identity } from "./failure.ts";
 import { decide, notResuming } from "../supervision.ts";
@@ -111,6 +112,10 @@ export function lifecycle(registry: Registry): Lifecycle {
     const children = [...cell.extras?.children ?? []];
     leave(cell);
     cell.phase = Phase.waiting;
+    // The references in what waits were bound to the life that has ended.
+    cell.mailbox?.renew((message) =>
+      isPrimitive(message) ? message : cell.home.pass(message, cell.home.passage(cell, cell.life))
+    );
     const { life } = cell;
     const due = (): void => {
       if (cell.life === life && cell.phase === Phase.waiting) ready(cell);

@@ -5,11 +5,10 @@ import type { Environment } from "../environment.ts";
 import type { Random } from "../random.ts";
 
 export interface VirtualWorld extends Environment {
-  /** Does the next thing that is due; false where nothing will ever be due again. */
-  step(): boolean;
-  /** What is due now, and what is later. */
-  readonly due: number;
-  readonly timers: number;
+  /** Does one of the things that are due now; false where none is. */
+  act(): boolean;
+  /** Lets time pass until the next thing is due, and does it; false where nothing ever will be. */
+  pass(): boolean;
 }
 
 interface Waiting {
@@ -26,7 +25,6 @@ const epochMs = Date.UTC(2000, 0, 1);
 /** A world whose chance is `chance`. */
 export function virtualWorld(chance: Random): VirtualWorld {
   let now = 0;
-  let cancelled = 0;
   const due: (() => void)[] = [];
   const heap: Waiting[] = [];
 
@@ -69,36 +67,26 @@ export function virtualWorld(chance: Random): VirtualWorld {
       const waiting = { at: now + Math.max(0, delayMs), order: chance.next(), call, isCancelled: false };
       push(waiting);
       return () => {
-        if (!waiting.isCancelled) cancelled++;
         waiting.isCancelled = true;
       };
     },
     soon: (call) => void due.push(call),
     later: (call) => void due.push(call),
     token: () => chance.hex(16),
-    step() {
-      if (due.length > 0) {
-        const [call] = due.splice(chance.below(due.length), 1);
-        call!();
-        return true;
-      }
+    act() {
+      if (due.length === 0) return false;
+      const [call] = due.splice(chance.below(due.length), 1);
+      call!();
+      return true;
+    },
+    pass() {
       for (let next = pop(); next !== undefined; next = pop()) {
-        if (next.isCancelled) {
-          cancelled--;
-          continue;
-        }
+        if (next.isCancelled) continue;
         now = Math.max(now, next.at);
-        next.isCancelled = true;
         next.call();
         return true;
       }
       return false;
-    },
-    get due() {
-      return due.length;
-    },
-    get timers() {
-      return heap.length - cancelled;
     },
   };
 }

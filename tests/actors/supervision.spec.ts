@@ -886,3 +886,29 @@ for (const [title, make] of thrown) {
     { timeoutMs },
   );
 }
+
+test("References in what waits behind a crash belong to the life that handles it", async () => {
+  class Echo extends Actor {
+    echo(value: number): number {
+      return value;
+    }
+  }
+  class Relay extends Actor {
+    fail(): void {
+      throw new Error("wrong");
+    }
+    async pass(message: { readonly to: ActorRef<Echo>; readonly value: number }): Promise<number> {
+      return await message.to.ask("echo", message.value);
+    }
+  }
+  for (const mailboxMessagesMax of [100, 1]) {
+    const at = stage({ limits: { mailboxMessagesMax } });
+    const to = await at.system.spawn(Echo);
+    const relay = await at.system.spawn(Relay);
+    const failed = relay.ask("fail").catch(() => "failed");
+    const answers = [1, 2, 3].map((value) => relay.ask("pass", { to, value }));
+    assert.equal(await failed, "failed");
+    assert.deepEqual(await Promise.all(answers), [1, 2, 3]);
+    await leave(at);
+  }
+});
