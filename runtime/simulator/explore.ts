@@ -59,8 +59,24 @@ async function shrink(
   return best;
 }
 
+/** Runs a recorded run again, and stops where it goes another way. The record must hold all that happened. */
+export function replay<T>(
+  program: Simulated<T>,
+  recorded: Simulation<T>,
+  options: Omit<SimulateOptions, "seed" | "faults" | "expected"> = {},
+): Promise<Simulation<T>> {
+  const { seed, faults, happenings } = recorded;
+  if (happenings[0] !== undefined && happenings[0].step > 0) {
+    throw new RangeError(
+      `Cannot replay: the record begins at step ${happenings[0].step}; keep more with happeningsMax`,
+    );
+  }
+  return simulate(program, { ...options, seed, faults, expected: happenings });
+}
+
 /** What happened, as a table for people: the last steps of a run, and how it went. */
-export function table({ seed, outcome, error, happenings, faults, foreign }: Simulation<unknown>): string {
+export function table(simulation: Simulation<unknown>): string {
+  const { seed, outcome, error, happenings, faults, foreign, difference } = simulation;
   const rows = happenings.map(({ step, timeMs, who, what }) => [String(step), `${timeMs.toFixed(0)} ms`, who, what]);
   const widths = [0, 1, 2].map((column) => Math.max(0, ...rows.map((row) => row[column]!.length)));
   const lines = rows.map(([step, time, who, what]) =>
@@ -68,6 +84,12 @@ export function table({ seed, outcome, error, happenings, faults, foreign }: Sim
   );
   const why = error === undefined ? "" : `: ${error instanceof Error ? error.message : String(error)}`;
   lines.push(`seed ${seed} ${outcome}${why}`, `faults ${JSON.stringify(faults)}`);
+  if (difference !== undefined) {
+    const { expected, happened } = difference;
+    const shown = (what: typeof expected): string =>
+      what === undefined ? "nothing" : `${what.who} ${what.what} at step ${what.step}`;
+    lines.push(`expected ${shown(expected)}, and there was ${shown(happened)}`);
+  }
   if (foreign !== undefined) {
     lines.push(`${foreign.actor ?? "the program"} used ${foreign.what}: take this.now() and this.random instead`);
   }

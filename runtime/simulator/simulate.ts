@@ -38,6 +38,10 @@ export interface SimulateOptions {
   /** A run that is not over by then never will be. */
   readonly stepsMax?: number;
   readonly timeMsMax?: number;
+  /** How much of what happens is kept; the last of it. */
+  readonly happeningsMax?: number;
+  /** What happened before, from the first step on: the run ends where it goes another way. */
+  readonly expected?: readonly Happening[];
 }
 
 /** One thing that happened. */
@@ -51,8 +55,8 @@ export interface Happening {
 /** How a simulation went. */
 export interface Simulation<T> {
   readonly seed: number;
-  /** `hangs`: nothing was left to happen, and the program had not ended. */
-  readonly outcome: "done" | "failed" | "hangs";
+  /** `hangs`: nothing was left to happen, and the program had not ended. `differs`: it went another way. */
+  readonly outcome: "done" | "failed" | "hangs" | "differs";
   readonly value?: T;
   readonly error?: unknown;
   readonly steps: number;
@@ -64,9 +68,17 @@ export interface Simulation<T> {
   readonly digest: string;
   /** Who used a clock or dice that are not the runtime's. */
   readonly foreign: Foreign | undefined;
+  /** Where it first went another way than expected. */
+  readonly difference: Difference | undefined;
 }
 
-const happeningsKeptMax = 200;
+/** Two runs that should have been one. */
+export interface Difference {
+  readonly expected: Happening | undefined;
+  readonly happened: Happening | undefined;
+}
+
+const happeningsMaxDefault = 200;
 const stepsMaxDefault = 1_000_000;
 const timeMsMaxDefault = 30 * 24 * 3_600_000;
 /** Realms have one clock each: one simulation at a time. */
@@ -80,7 +92,8 @@ export function simulate<T>(program: Simulated<T>, options: SimulateOptions): Pr
 }
 
 async function simulateNow<T>(program: Simulated<T>, options: SimulateOptions): Promise<Simulation<T>> {
-  const { seed, faults = {}, invariant, stepsMax = stepsMaxDefault, timeMsMax = timeMsMaxDefault } = options;
+  const { seed, faults = {}, invariant, expected, stepsMax = stepsMaxDefault, timeMsMax = timeMsMaxDefault } = options;
+  const { happeningsMax = happeningsMaxDefault } = options;
   const chance = random(seed);
   const world = virtualWorld(chance.fork("world"));
   const plan: FaultPlan = isList(faults)
@@ -91,10 +104,18 @@ async function simulateNow<T>(program: Simulated<T>, options: SimulateOptions): 
   let steps = 0;
   let foreign: Foreign | undefined;
 
+  let isOver = false;
+  let told = 0;
+  let difference: Difference | undefined;
+
   function happened(who: string, what: string): void {
-    digest.update(`${steps} ${world.now()} ${who} ${what}\n`);
-    happenings.push({ step: steps, timeMs: world.now(), who, what });
-    if (happenings.length > happeningsKeptMax) happenings.shift();
+    if (isOver || difference !== undefined) return;
+    const happening = { step: steps, timeMs: world.now(), who, what };
+    digest.update(`${steps} ${happening.timeMs} ${who} ${what}\n`);
+    happenings.push(happening);
+    if (happenings.length > happeningsMax) happenings.shift();
+    if (expected !== undefined) difference ??= compare(expected[told], happening);
+    told++;
   }
 
   const { system, actors, crash } = await open(options, world, chance.fork("order"), plan, happened);
@@ -102,13 +123,12 @@ async function simulateNow<T>(program: Simulated<T>, options: SimulateOptions): 
     foreign ??= { what, actor: turn.actor === undefined ? undefined : `${turn.actor.className} ${turn.actor.id}` };
   });
   let settled: { readonly value: T } | { readonly error: unknown } | undefined;
-  let isOver = false;
   try {
     program(system, world).then(
       (value) => isOver || (settled = { value }),
       (error: unknown) => isOver || (settled = { error }),
     );
-    for (; settled === undefined && steps < stepsMax && world.now() <= timeMsMax; steps++) {
+    for (; settled === undefined && difference === undefined && steps < stepsMax && world.now() <= timeMsMax; steps++) {
       await microtasks();
       const victim = plan.crash(steps, actors);
       if (victim !== undefined) {
@@ -130,9 +150,25 @@ async function simulateNow<T>(program: Simulated<T>, options: SimulateOptions): 
     await end(system, world);
     restore();
   }
-  const outcome = settled === undefined ? "hangs" : "value" in settled ? "done" : "failed";
-  const common = { seed, outcome, steps, timeMs: world.now(), faults: plan.happened, happenings, foreign } as const;
+  if (expected !== undefined && told < expected.length) {
+    difference ??= { expected: expected[told], happened: undefined };
+  }
+  const outcome = difference !== undefined
+    ? "differs"
+    : settled === undefined
+    ? "hangs"
+    : "value" in settled
+    ? "done"
+    : "failed";
+  const timeMs = happenings.at(-1)?.timeMs ?? 0;
+  const common = { seed, outcome, steps, timeMs, faults: plan.happened, happenings, foreign, difference } as const;
   return { ...common, ...settled, digest: digest.digest("hex").slice(0, 16) };
+}
+
+function compare(expected: Happening | undefined, happened: Happening): Difference | undefined {
+  const isSame = expected !== undefined && expected.step === happened.step && expected.timeMs === happened.timeMs &&
+    expected.who === happened.who && expected.what === happened.what;
+  return isSame ? undefined : { expected, happened };
 }
 
 async function open(

@@ -1,7 +1,7 @@
 // The simulator: the same seed does the same, time costs nothing, faults happen, and what they break is found and
 // made small.
 import { Actor, type ActorRef, isShoalError, type System } from "../../runtime/mod.ts";
-import { explore, simulate, table } from "../../runtime/simulator/mod.ts";
+import { explore, replay, simulate, table } from "../../runtime/simulator/mod.ts";
 import { assert, test } from "../suite.ts";
 
 const hourMs = 3_600_000;
@@ -208,4 +208,39 @@ test("faults of the store reach the actor as typed errors, and each kind happens
   assert.equal(failure, undefined, failure && table(failure));
   assert.deepEqual([...seen].sort(), ["CapacityExceeded failed", "Unavailable failed", "kept N"]);
   for (const kind of ["unavailable", "full", "slow"] as const) assert.ok(faults[kind] > 0, kind);
+});
+
+test("replay does a recorded run again, and stops where one goes another way", async () => {
+  let outside = 0;
+  class Forgetful extends Actor {
+    step(n: number): number {
+      // What no seed knows: the third time round, in the second run only.
+      if (n === 3 && outside++ > 0) throw new Error("another way");
+      return n;
+    }
+  }
+  const program = async (system: System): Promise<number> => {
+    const actor = await system.spawn(Forgetful);
+    let sum = 0;
+    for (let n = 1; n <= 6; n++) sum += await actor.ask("step", n).catch(() => 0);
+    return sum;
+  };
+  const recorded = await simulate(program, { seed: 3, happeningsMax: 10_000 });
+  assert.equal(recorded.value, 21);
+  const again = await replay(program, recorded);
+  assert.equal(again.outcome, "differs");
+  assert.match(again.difference?.happened?.what ?? "", /failed during step: another way/);
+  assert.equal(again.happenings.at(-1)?.what, again.difference?.happened?.what);
+  assert.match(table(again), /expected main\/1 step at step \d+, and there was main\/1 failed during step/);
+
+  const careful = (system: System): Promise<number> => campaign(system, true);
+  const options = { happeningsMax: 100_000 } as const;
+  const faulty = await simulate(careful, { seed: 4, faults: { crash: 0.1, slow: 0.1 }, ...options });
+  const same = await replay(careful, faulty, options);
+  assert.equal(same.difference, undefined, table(same));
+  assert.deepEqual([same.outcome, same.digest], [faulty.outcome, faulty.digest]);
+  assert.throws(
+    () => replay(careful, { ...faulty, happenings: faulty.happenings.slice(5) }),
+    /keep more with happeningsMax/,
+  );
 });
