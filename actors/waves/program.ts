@@ -1,7 +1,7 @@
 // `shoal run waves`: an ensemble of wave simulations, and an actor that reads what they made.
 
 import { createHash } from "node:crypto";
-import type { System } from "../../runtime/mod.ts";
+import { ShoalError, type System } from "../../runtime/mod.ts";
 import { pictureSize, Reader, type Reading } from "./reader.ts";
 import { Wave } from "./wave.ts";
 
@@ -12,6 +12,8 @@ export const settings = {
   steps: { default: 10, about: "samples of each simulation" },
   "simulate-workers": { default: 2, about: "actors that simulate" },
 } as const;
+
+const ownFlags: object = settings;
 
 export type Settings = { readonly [K in keyof typeof settings]: number };
 
@@ -35,6 +37,11 @@ export default async function waves(
   settings: Settings,
   say: (line: string) => void,
 ): Promise<WavesResult> {
+  for (const [flag, value] of Object.entries(settings)) {
+    if (Object.hasOwn(ownFlags, flag) && value < 1) {
+      throw new ShoalError("BadInput", `Cannot run waves --${flag} ${value}: expected at least 1`);
+    }
+  }
   const { sims, grid, steps } = settings;
   const simulations = await system.pool(Wave, { size: settings["simulate-workers"] });
   const reader = await system.spawn(Reader, undefined, { name: "reader" });

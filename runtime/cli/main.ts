@@ -55,6 +55,7 @@ try {
 } catch (error) {
   process.stderr.write(`shoal: ${error instanceof Error ? error.message : String(error)}\n`);
   // A program's own error is shown with the place where it was thrown; a request that was wrong has none.
-  if (!isShoalError(error) && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
+  const thrown = isShoalError(error, "HandlerError") ? error.cause : isShoalError(error) ? undefined : error;
+  if (thrown instanceof Error) process.stderr.write(`${thrown.stack ?? ""}\n`);
   process.exitCode = isShoalError(error, "BadInput") ? 2 : 1;
 }
