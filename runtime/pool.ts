@@ -14,9 +14,9 @@ export interface Member {
   ask(method: string, message: unknown, options?: AskOptions): Promise<never>;
 }
 
-export interface PoolParts {
+export interface PoolParts<M extends Member> {
   readonly className: string;
-  readonly members: readonly Member[];
+  readonly members: readonly M[];
   /** How often a task may begin before it is given up. */
   readonly attemptsMax: number;
   readonly deadlines: Deadlines;
@@ -25,11 +25,11 @@ export interface PoolParts {
   /** The pool's own copy of a message, kept whole until `done`. */
   accept(message: unknown): { readonly message: unknown; readonly done: () => void };
   /** Whether a member takes messages, or will again. */
-  isOpen(member: Member): boolean;
+  isOpen(member: M): boolean;
   /** Calls back when a member has nothing to do; never, where it ends before. */
-  whenIdle(member: Member, call: (member: Member) => void): void;
-  watch(member: Member, watcher: (ended: Ended) => void): void;
-  stop(member: Member, options: StopOptions): Promise<unknown>;
+  whenIdle(member: M, call: (member: M) => void): void;
+  watch(member: M, watcher: (ended: Ended) => void): void;
+  stop(member: M, options: StopOptions): Promise<unknown>;
 }
 
 /** How a pool is made, whatever its class. */
@@ -103,11 +103,11 @@ class Task extends Expiring {
   }
 }
 
-export function poolOf(parts: PoolParts): Work {
+export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
   const { deadlines, className } = parts;
   /** Those who take tasks: from the first sign of its end on, a member is none of them. */
   const working = new Set(parts.members);
-  const idle: Member[] = [...parts.members].reverse();
+  const idle: M[] = [...parts.members].reverse();
   let waiting: Task[] = [];
   let gone = 0;
   let stopped = false;
@@ -119,7 +119,7 @@ export function poolOf(parts: PoolParts): Work {
     });
   }
 
-  function retire(member: Member): void {
+  function retire(member: M): void {
     working.delete(member);
     const at = idle.indexOf(member);
     if (at >= 0) idle.splice(at, 1);
@@ -153,7 +153,7 @@ export function poolOf(parts: PoolParts): Work {
     else give(task, member);
   }
 
-  function give(task: Task, member: Member): void {
+  function give(task: Task, member: M): void {
     const timeoutMs = Math.max(0, task.deadline - parts.now());
     task.given = true;
     const options = task.signal === undefined ? { timeoutMs } : { timeoutMs, signal: task.signal };
@@ -180,7 +180,7 @@ export function poolOf(parts: PoolParts): Work {
     );
   }
 
-  function free(member: Member): void {
+  function free(member: M): void {
     if (!working.has(member)) return;
     const task = next();
     if (task === undefined) idle.push(member);

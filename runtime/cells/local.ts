@@ -125,14 +125,14 @@ export function local(options: LocalOptions): Local {
         );
         return { message: passed, done: () => home.over(parcel, false) };
       },
-      isOpen: (member) => cellOf(member as SendingReference).open,
+      isOpen: ({ target }) => target.open,
       whenIdle(member, call) {
-        const cell = cellOf(member as SendingReference);
+        const cell = member.target;
         if (cell.phase === Phase.running && !cell.busy && cell.mailbox === undefined) call(member);
         else (cell.extra.idle ??= []).push(() => call(member));
       },
-      watch: (member, watcher) => life.watch(cellOf(member as SendingReference), watcher),
-      stop: (member, stopping) => life.stop(cellOf(member as SendingReference), stopping, "stopped"),
+      watch: ({ target }, watcher) => life.watch(target, watcher),
+      stop: ({ target }, stopping) => life.stop(target, stopping, "stopped"),
     });
   }
 
@@ -149,12 +149,11 @@ export function local(options: LocalOptions): Local {
   const doings: Doings = {
     store: store.tensors,
     log,
-    random: (cell) =>
-      random(
-        `${seed}/${cell.life}/${
-          cell.extras?.name === undefined ? `serial:${cell.serial}` : `name:${cell.extras.name}`
-        }`,
-      ),
+    random({ life: lived, serial, extras }) {
+      // No name can be taken for a number, and a new life does not repeat what the last one drew.
+      const who = extras?.name === undefined ? `serial:${serial}` : `name:${extras.name}`;
+      return random(`${seed}/${lived}/${who}`);
+    },
     spawn,
     pool,
     find,
