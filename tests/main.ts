@@ -90,6 +90,8 @@ const shared = plan.filter(({ spec }) => !spec.alone).sort((a, b) => b.spec.minu
 const alone = plan.filter(({ spec }) => spec.alone);
 
 const env: Record<string, string> = {
+  // Every message takes the way that it would take between nodes, and held views show.
+  SHOAL_STRICT: process.env["SHOAL_STRICT"] ?? "1",
   SHOAL_SEED: String(seed),
   ...(flags.long ? { SHOAL_LONG: "1" } : {}),
   ...(flags.test === undefined ? {} : { SHOAL_TEST: flags.test }),

@@ -106,14 +106,16 @@ async function campaign(system: System, acts: readonly Act[]): Promise<readonly 
     const others = how === "nested" ? [peers[(to + 1) % 3]!] : [];
     // A store that fails fails the put, before anything is sent.
     const tensor = how === "tensor"
-      ? await system.store.put({ data: new Float64Array(1_500).fill(sequence) }).catch(() => undefined)
+      ? await system.store.put({ data: new Float64Array(1_500).fill(sequence), dtype: "float64" }).catch(() =>
+        undefined
+      )
       : undefined;
     const job: Job = {
       from,
       sequence,
       how,
       others,
-      ...(tensor === undefined ? {} : { tensor: tensor as TensorRef<"float64"> }),
+      ...(tensor === undefined ? {} : { tensor }),
     };
     const call = peers[to]!.ask("work", job, { timeoutMs }).then(
       (value) => void settled.push({ key, outcome: "done", isValue: value === sequence }),
