@@ -1,7 +1,8 @@
-// Logs and claims of `memory:`: epochs that fence, trims that are told of, waits, and one holder of a claim.
+// Logs and claims of `memory:` by example: positions, trims that are told of, waits, and limits of its own.
+// The rest is said by the laws of stores (laws.spec.ts).
 import { memoryStore } from "../../stores/memory.ts";
 import type { Entry, Position, Store } from "../../stores/store.ts";
-import { assert, fc, property, test } from "../suite.ts";
+import { assert, test } from "../suite.ts";
 import { errorOf, isSettled, turn, type World, world } from "./world.ts";
 
 const opened = (environment: World = world(), logBytesMax = 2 ** 20): Store =>
@@ -22,18 +23,6 @@ test("logs: append numbers from 1 in each epoch, and read goes on after a positi
   assert.deepEqual(await logs.read("s", { epoch: 4, sequence: 1 }), []);
   assert.deepEqual(await logs.read("other", undefined), []);
   assert.deepEqual(await logs.streams(""), ["s"]);
-  await close();
-});
-
-test("logs: a newer epoch fences every older one, also when nothing was appended in it", async () => {
-  const { logs, close } = opened();
-  await logs.append("s", 1, [frame(1)]);
-  await logs.append("s", 2, []);
-  const error = await errorOf("Fenced", () => logs.append("s", 1, [frame(9)]));
-  assert.equal(error.outcome, "failed");
-  await errorOf("Fenced", () => logs.append("s", 0, []));
-  assert.deepEqual(shown(await logs.read("s", undefined)), ["1-1:1"]);
-  await logs.append("t", 1, [frame(1)]); // streams are fenced one by one
   await close();
 });
 
@@ -119,66 +108,6 @@ test("logs: refuse what is out of bounds, and take nothing of it", async () => {
   }
   await close();
 });
-
-test("logs: names that collide elsewhere are apart, in streams and in claims", async () => {
-  const { logs, claims, close } = opened();
-  const names = ["a", "aa", "a/b", "a/", "..", "../a", "é", "e\u0301", "__proto__", "constructor", "A", "a\0b", " "];
-  for (const [index, name] of names.entries()) {
-    await logs.append(name, index, [frame(index)]);
-    await claims.claim(name, index, `${index}`);
-  }
-  for (const [index, name] of names.entries()) {
-    assert.deepEqual(shown(await logs.read(name, undefined)), [`${index}-1:${index}`]);
-    assert.deepEqual(await claims.claimed(name), { epoch: index, value: `${index}` });
-  }
-  assert.deepEqual(await logs.streams("a"), ["a", "a\0b", "a/", "a/b", "aa"].sort());
-  assert.deepEqual(await claims.claims("a/"), ["a/", "a/b"]);
-  await close();
-});
-
-test("logs: whatever is appended, opened and trimmed, each reader sees all behind it or Lost", () =>
-  property(
-    [fc.array(
-      fc.record({
-        kind: fc.constantFrom("append", "append", "trim", "read"),
-        epoch: fc.nat(3),
-        count: fc.nat(4),
-        sequence: fc.nat(9),
-      }),
-      { maxLength: 60 },
-    )],
-    async (steps) => {
-      const { logs, close } = opened();
-      const all: (Position & { gone: boolean })[] = [];
-      let [epochNow, sequenceNow] = [-1, 0];
-      const behind = (a: Position, b: Position): boolean => (a.epoch - b.epoch || a.sequence - b.sequence) > 0;
-      for (const { kind, epoch, count, sequence } of steps) {
-        const position = { epoch, sequence };
-        if (kind === "append") {
-          const frames = Array.from({ length: count }, (_, index) => frame(index));
-          if (epoch < epochNow) {
-            await errorOf("Fenced", () => logs.append("s", epoch, frames));
-            continue;
-          }
-          if (epoch > epochNow) [epochNow, sequenceNow] = [epoch, 0];
-          for (const _ of frames) all.push({ epoch, sequence: ++sequenceNow, gone: false });
-          assert.deepEqual(await logs.append("s", epoch, frames), { epoch, sequence: sequenceNow });
-        } else if (kind === "trim") {
-          await logs.trim("s", position);
-          for (const entry of all) entry.gone ||= !behind(entry, position);
-        } else {
-          const wanted = all.filter((entry) => behind(entry, position));
-          if (wanted.some((entry) => entry.gone)) await errorOf("Lost", () => logs.read("s", position));
-          else {
-            const found = await logs.read("s", position, { entriesMax: count + 1 });
-            const numbers = wanted.slice(0, count + 1).map(({ epoch, sequence }) => `${epoch}-${sequence}`);
-            assert.deepEqual(found.map(({ epoch, sequence }) => `${epoch}-${sequence}`), numbers);
-          }
-        }
-      }
-      await close();
-    },
-  ));
 
 test("claims: of all who claim one epoch one holds, the others learn its value", async () => {
   const { claims, close } = opened();

@@ -1,0 +1,184 @@
+// What breaks behind a store: a wrapper whose nth call fails, for whatever stands on a store; and the law of what a
+// store says when something broke behind it.
+import { ShoalError } from "../error.ts";
+import type { Draft, Dtype, Store, Tensors } from "../store.ts";
+import { fc, listOf } from "./arbitraries.ts";
+import { type Law, law } from "./law.ts";
+import type { FaultKind } from "./subject.ts";
+import { hold, isMade, itemOf, same, type Settled, settled } from "./verdicts.ts";
+
+/** A store whose nth call from now can be made to fail, once. */
+export interface FailingStore extends Store {
+  /** Calls so far that could have failed. */
+  readonly calls: number;
+  arm(nth: number, kind: FaultKind): void;
+  /** Takes the fault back, and answers whether it had struck. */
+  disarm(): boolean;
+}
+
+const broken = (kind: FaultKind): ShoalError =>
+  new ShoalError("Unavailable", `Cannot reach store: it was cut off ${kind} the call`, {
+    outcome: kind === "before" ? "failed" : "unknown",
+  });
+
+/** Wraps a store so that calls can be made to fail: before they did anything, or after, so that the answer is lost. */
+export function failingStore(inner: Store): FailingStore {
+  let calls = 0;
+  let armed: { readonly at: number; readonly kind: FaultKind } | undefined;
+  let hasStruck = false;
+
+  async function through<T>(call: () => Promise<T>): Promise<T> {
+    calls += 1;
+    if (armed === undefined || calls < armed.at) return call();
+    const { kind } = armed;
+    armed = undefined;
+    hasStruck = true;
+    if (kind === "after") await call();
+    throw broken(kind);
+  }
+
+  const draftOf = <D extends Dtype>(draft: Draft<D>): Draft<D> => ({
+    ...draft,
+    data: draft.data,
+    seal: () => through(() => draft.seal()),
+  });
+
+  async function* each<T>(all: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+    for await (const one of all) yield await through(async () => one);
+  }
+
+  const { tensors, logs, claims } = inner;
+  const failing: Tensors = {
+    allocate: async (dtype, shape, options) => draftOf(await through(() => tensors.allocate(dtype, shape, options))),
+    put: (item, options) => through(() => tensors.put(item, options)),
+    putMany: (items, options) => through(() => tensors.putMany(items, options)),
+    get: (ref, options) => through(() => tensors.get(ref, options)),
+    getMany: (refs) => each(tensors.getMany(refs)),
+    release: (ref) => through(() => tensors.release(ref)),
+    pin: (ref, holder) => tensors.pin(ref, holder),
+    unpin: (ref, holder, read) => tensors.unpin(ref, holder, read),
+    list: () => each(tensors.list()),
+  };
+  return {
+    url: inner.url,
+    run: inner.run,
+    abilities: inner.abilities,
+    ended: inner.ended,
+    statistics: () => inner.statistics(),
+    close: () => inner.close(),
+    [Symbol.asyncDispose]: () => inner.close(),
+    tensors: failing,
+    logs: {
+      append: (stream, epoch, frames) => through(() => logs.append(stream, epoch, frames)),
+      read: (stream, after, options) => through(() => logs.read(stream, after, options)),
+      trim: (stream, position) => through(() => logs.trim(stream, position)),
+      streams: (prefix) => through(() => logs.streams(prefix)),
+    },
+    claims: {
+      claim: (name, epoch, value) => through(() => claims.claim(name, epoch, value)),
+      claimed: (name) => through(() => claims.claimed(name)),
+      claims: (prefix) => through(() => claims.claims(prefix)),
+    },
+    get calls() {
+      return calls;
+    },
+    arm(nth, kind) {
+      armed = { at: calls + nth, kind };
+      hasStruck = false;
+    },
+    disarm() {
+      armed = undefined;
+      return hasStruck;
+    },
+  };
+}
+
+const acts = fc.record({
+  act: fc.constantFrom("put", "get", "get", "release", "append", "append", "read", "claim", "claimed"),
+  nth: fc.integer({ min: 1, max: 3 }),
+  kind: fc.constantFrom<FaultKind>("before", "after"),
+  which: fc.nat(20),
+});
+
+/** What a cut may be told as. What it never is: that something is not there, or is not as it was. */
+const cut: readonly string[] = ["Unavailable", "Timeout"];
+
+export const toldOutcome: Law = law({
+  name: "L4 outcome",
+  about: "a call behind which something broke says so, and says failed only where nothing happened",
+  needs: (_, { faults }) => faults === undefined ? "the subject cannot break what is behind its store" : undefined,
+  cases: () => listOf(acts, 30, 1),
+  wants: ["a write failed", "a write is unknown", "a read failed"],
+  async holds(steps, stage) {
+    const faults = stage.subject.faults!;
+    const { tensors, logs, claims } = await stage.open();
+    const standing: { readonly ref: Awaited<ReturnType<typeof tensors.put>>; readonly fill: number }[] = [];
+    const made = (fill: number): { dtype: "uint8"; shape: [5]; fill: number } => ({ dtype: "uint8", shape: [5], fill });
+    let written: string[] = [];
+    let claimed: { epoch: number; value: string } | undefined;
+
+    const ids = async (): Promise<Set<string>> => {
+      const found = new Set<string>();
+      for await (const { id, state } of tensors.list()) if (state === "sealed") found.add(id);
+      return found;
+    };
+    const frames = async (): Promise<string[]> =>
+      (await logs.read("s", undefined)).map(({ sequence, frame }) => `${sequence}:${frame.join()}`);
+
+    for (const [index, { act, nth, kind, which }] of steps.entries()) {
+      const target = standing[which % Math.max(1, standing.length)];
+      const byte = index & 255;
+      const before = await ids();
+      const next = `${written.length + 1}:${byte}`;
+      const calls: Record<typeof act, (() => Promise<unknown>) | undefined> = {
+        put: () => tensors.put(itemOf(made(byte))).then((ref) => standing.push({ ref, fill: byte })),
+        get: target && (async () => isMade(await tensors.get(target.ref), made(target.fill), "get")),
+        release: target && (() => tensors.release(target.ref)),
+        append: () => logs.append("s", 1, [Uint8Array.of(byte)]),
+        read: async () => same(await frames(), written, "what stands in s"),
+        claim: () => claims.claim("n", index, `${byte}`),
+        claimed: async () => same(await claims.claimed("n"), claimed, "what was claimed"),
+      };
+      const call = calls[act];
+      if (call === undefined) continue;
+      faults.arm(stage.place, nth, kind);
+      const end: Settled<unknown> = await settled(act, call());
+      const hasStruck = faults.disarm(stage.place);
+      const isWrite = act === "put" || act === "release" || act === "append" || act === "claim";
+      if ("error" in end) {
+        hold(hasStruck, `${act}: ${end.error.code}, and nothing broke`);
+        hold(cut.includes(end.error.code), `${act}: what broke behind the store is told as ${end.error.code}`);
+        stage.happened(
+          !isWrite ? "a read failed" : `a write ${end.error.outcome === "failed" ? "failed" : "is unknown"}`,
+        );
+      }
+      // Nothing is broken any more: what really happened is looked up.
+      const isDone = "value" in end;
+      const mayBe = "error" in end && end.error.outcome === "unknown";
+      const check = (did: boolean, what: string): void => {
+        if (isDone) hold(did, `${act} succeeded, and ${what} did not happen`);
+        else if (!mayBe) hold(!did, `${act} is told as failed, and ${what} happened`);
+      };
+      if (act === "put") check([...await ids()].some((id) => !before.has(id)), "the put");
+      if (act === "release" && target !== undefined) {
+        const did = !(await ids()).has(target.ref.id);
+        check(did, "the release");
+        if (did) standing.splice(standing.indexOf(target), 1);
+      }
+      if (act === "append") {
+        const found = await frames();
+        check(found.length > written.length, "the append");
+        same(found, found.length > written.length ? [...written, next] : written, "what stands in s after an append");
+        written = found;
+      }
+      if (act === "claim") {
+        const found = await claims.claimed("n");
+        const own = { epoch: index, value: `${byte}` };
+        check(found?.epoch === index, "the claim");
+        same(found, found?.epoch === index ? own : claimed, "what is claimed after a claim");
+        claimed = found;
+      }
+      for (const { ref, fill } of standing) isMade(await tensors.get(ref), made(fill), "get after a fault");
+    }
+  },
+});
