@@ -15,6 +15,7 @@ type Opener = (url: StoreUrl, options: OpenOptions) => Store | Promise<Store>;
 
 const openers: ReadonlyMap<string, () => Promise<Opener>> = new Map([
   ["memory", async (): Promise<Opener> => (await import("./memory.ts")).openMemory],
+  ["file", async (): Promise<Opener> => (await import("./file.ts")).openFile],
 ]);
 
 /**

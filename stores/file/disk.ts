@@ -1,0 +1,65 @@
+// The seam between the store and a file system: the few calls that it makes, so that a simulated disk may stand in.
+// Calls reject with an error whose `code` is the errno's name. Types, and how to read that name.
+
+export interface DiskFile {
+  /** Answers how many bytes came, which may be fewer than were asked for; 0 at the end. */
+  read(into: Uint8Array, position: number): Promise<number>;
+  /** Answers how many bytes went, which may be fewer than were given: a full disk shows so first. */
+  write(bytes: Uint8Array, position: number): Promise<number>;
+  size(): Promise<number>;
+  truncate(bytes: number): Promise<void>;
+  /** Its data is on the disk from here on. One that fails must not be tried again: the data may be gone. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Disk {
+  /** With all above it, for the owner alone. What is there already stays as it is. */
+  makeFolder(path: string): Promise<void>;
+  /** `create` where nothing stands yet (EEXIST), for the owner alone; `read` and `change` what stands. */
+  open(path: string, how: "create" | "read" | "change"): Promise<DiskFile>;
+  /** A second name for a file, where none stands yet (EEXIST): the one step that only one of many can win. */
+  link(from: string, to: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  list(path: string): Promise<string[]>;
+  exists(path: string): Promise<boolean>;
+  /** The names in a folder are on the disk from here on. */
+  syncFolder(path: string): Promise<void>;
+}
+
+/** The errno's name of a call that failed, or an empty text. */
+export function errnoOf(error: unknown): string {
+  if (typeof error !== "object" || error === null || !("code" in error)) return "";
+  return typeof error.code === "string" ? error.code : "";
+}
+
+/** Answers nothing where a call finds nothing there. */
+export async function ifThere<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** Writes all of some bytes, however many calls it takes. */
+export async function writeAll(file: DiskFile, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.byteLength;) {
+    const count = await file.write(bytes.subarray(done), position + done);
+    if (count === 0) throw Object.assign(new Error("Cannot write: the disk took nothing"), { code: "ENOSPC" });
+    done += count;
+  }
+}
+
+/** Reads until a buffer is full or the file ends; answers how many bytes came. */
+export async function readAll(file: DiskFile, into: Uint8Array, position: number): Promise<number> {
+  let done = 0;
+  while (done < into.byteLength) {
+    const count = await file.read(into.subarray(done), position + done);
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}

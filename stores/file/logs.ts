@@ -1,0 +1,256 @@
+// Logs in segment files: what may be asked, reading along a stream's chain of openings, waiting for more, and trims.
+import { cancelled, throwIfCancelled } from "../cancellation.ts";
+import { ShoalError } from "../error.ts";
+import { checkName, isEpoch } from "../names.ts";
+import type { Entry, Logs, Position, ReadOptions, StoreEnvironment } from "../store.ts";
+import { type Disk, ifThere } from "./disk.ts";
+import { framesIn } from "./frames.ts";
+import { type Layout, numbered, numberedName } from "./layout.ts";
+import { namesBelow } from "./listing.ts";
+import { type Chain, type Opening, streams as fileStreams } from "./streams.ts";
+import { troubleOf } from "./trouble.ts";
+import type { Wholes } from "./whole.ts";
+import { writers as fileWriters } from "./writers.ts";
+
+export interface FileLogsOptions {
+  readonly disk: Disk;
+  readonly wholes: Wholes;
+  readonly layout: Layout;
+  readonly writer: string;
+  readonly durable: boolean;
+  readonly environment: StoreEnvironment;
+  readonly pollMs: { readonly min: number; readonly max: number };
+  readonly frameBytesMax: number;
+  readonly throwIfClosed: () => void;
+}
+
+export interface FileLogs extends Logs {
+  close(): Promise<void>;
+}
+
+const entriesMaxUnlessSaid = 1_024;
+const beginning: Position = { epoch: -1, sequence: 0 };
+const triesMax = 1_000;
+const marksMax = 4_096;
+
+const isAfter = (a: Position, b: Position): boolean =>
+  a.epoch > b.epoch || (a.epoch === b.epoch && a.sequence > b.sequence);
+const show = ({ epoch, sequence }: Position): string => epoch < 0 ? "the start" : `${epoch}-${sequence}`;
+
+function checkPosition(position: Position): Position {
+  const { epoch, sequence } = position;
+  if (isEpoch(epoch) && isEpoch(sequence)) return { epoch, sequence };
+  throw new ShoalError("BadInput", `Cannot use position ${epoch}-${sequence}: whole numbers from 0 are wanted`);
+}
+
+export function fileLogs(options: FileLogsOptions): FileLogs {
+  const { disk, wholes, layout, writer, durable, environment, pollMs, frameBytesMax, throwIfClosed } = options;
+  const streams = fileStreams({ disk, wholes, durable, frameBytesMax });
+  const writers = fileWriters({ disk, wholes, streams, writer, durable });
+  const turns = new Map<string, Promise<unknown>>();
+  const waiting = new Map<string, Set<() => void>>();
+  /** Where a sequence stands in its segment, for who reads on from there. */
+  const marks = new Map<string, number>();
+
+  /** One after the other in a stream. */
+  function inTurn<T>(folder: string, call: () => Promise<T>): Promise<T> {
+    const result = (turns.get(folder) ?? Promise.resolve()).then(call);
+    const turn = result.then(() => {}, () => {}).then(() => {
+      if (turns.get(folder) === turn) turns.delete(folder);
+    });
+    turns.set(folder, turn);
+    return result;
+  }
+
+  /** Reads an opening from a sequence on; answers where it came to. */
+  async function readOpening(
+    folder: string,
+    { n, epoch, firsts, cut = Infinity }: Opening,
+    after: number,
+    into: Entry[],
+    entriesMax: number,
+  ): Promise<number> {
+    let last = after;
+    const start = firsts.findLastIndex((first) => first <= after + 1);
+    for (const first of firsts.slice(Math.max(0, start))) {
+      if (first > last + 1 || last >= cut || into.length >= entriesMax) break;
+      const path = `${folder}/${numberedName("log", n, first)}`;
+      const file = await ifThere(disk.open(path, "read"));
+      if (file === undefined) break;
+      try {
+        const from = marks.get(`${path} ${last}`) ?? 0;
+        for await (const { entry, end } of framesIn(file, streams.saltOf(folder, n), frameBytesMax, from)) {
+          if (entry.epoch !== epoch || entry.sequence > last + 1 || entry.sequence > cut) break;
+          if (entry.sequence <= last) continue;
+          into.push(entry);
+          last = entry.sequence;
+          if (into.length < entriesMax && last < cut) continue;
+          if (marks.size >= marksMax) marks.clear();
+          marks.set(`${path} ${last}`, end);
+          break;
+        }
+      } finally {
+        await file.close();
+      }
+    }
+    return last;
+  }
+
+  const sameTrim = (a: Chain, b: Chain): boolean =>
+    a.trimmed?.epoch === b.trimmed?.epoch && a.trimmed?.sequence === b.trimmed?.sequence;
+
+  async function entriesAfter(name: string, after: Position, entriesMax: number): Promise<Entry[]> {
+    const folder = layout.stream(name);
+    again: for (let tries = 0; tries < triesMax; tries++) {
+      const chain = await streams.load(folder);
+      const { openings, trimmed } = chain;
+      if (trimmed !== undefined && isAfter(trimmed, after)) {
+        const why = `trimmed through ${show(trimmed)}`;
+        // The range, for a program that wants to go on behind it.
+        const cause = { after, through: trimmed };
+        throw new ShoalError("Lost", `Cannot read ${name} after ${show(after)}: ${why}`, { cause });
+      }
+      const found: Entry[] = [];
+      for (const opening of openings) {
+        const { n, epoch, base, cut, firsts } = opening;
+        if (epoch < after.epoch || found.length >= entriesMax) continue;
+        const from = epoch === after.epoch ? Math.max(base, after.sequence) : base;
+        if (cut !== undefined && from >= cut) continue;
+        const came = await readOpening(folder, opening, from, found, entriesMax);
+        if (cut === undefined) {
+          // Written before the next opening, or perhaps after it: then the cut will say.
+          if (came > from && !await streams.isLast(folder, n)) continue again;
+          // A bad frame is a torn tail only where nothing follows it.
+          if ((firsts.at(-1) ?? 0) <= came + 1 || found.length >= entriesMax) continue;
+        } else if (came >= cut || found.length >= entriesMax) continue;
+        if (!sameTrim(chain, await streams.load(folder))) continue again;
+        throw new ShoalError("Corrupt", `Cannot read ${name}: ${epoch}-${came + 1} is damaged or gone`);
+      }
+      return found;
+    }
+    throw new ShoalError("Unavailable", `Cannot read ${name}: it was opened anew each time that it was read`);
+  }
+
+  /** Resolves at the next append in this process, or when it is time to look again. */
+  function appended(name: string, waitMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        readers.delete(end);
+        if (readers.size === 0 && waiting.get(name) === readers) waiting.delete(name);
+        cancelTimer();
+        signal?.removeEventListener("abort", end);
+        if (signal?.aborted) reject(cancelled(signal));
+        else resolve();
+      };
+      const readers = waiting.get(name) ?? new Set();
+      waiting.set(name, readers.add(end));
+      const cancelTimer = environment.after(waitMs, end);
+      signal?.addEventListener("abort", end);
+    });
+  }
+
+  function wake(name: string): void {
+    for (const end of waiting.get(name) ?? []) end();
+  }
+
+  async function trim(folder: string, through: Position): Promise<void> {
+    for (let tries = 0; tries < triesMax; tries++) {
+      const { openings, trimmed } = await streams.load(folder);
+      let point: Position | undefined;
+      for (const opening of openings) {
+        if (opening.epoch > through.epoch) continue;
+        const end = opening.cut ?? await streams.scan(folder, opening);
+        const sequence = opening.epoch === through.epoch ? Math.min(end, through.sequence) : end;
+        if (sequence > opening.base) point = { epoch: opening.epoch, sequence };
+      }
+      const last = openings.at(-1);
+      if (point === undefined || (trimmed !== undefined && !isAfter(point, trimmed))) return;
+      if (last !== undefined && !await streams.isLast(folder, last.n)) continue;
+      const { epoch, sequence } = point;
+      await wholes.place(folder, numberedName("trim", epoch, sequence), "");
+      for (const [at, of] of numbered(await disk.list(folder), "trim", 2).slice(0, -1)) {
+        await ifThere(disk.remove(`${folder}/${numberedName("trim", at!, of!)}`));
+      }
+      for (const { n, epoch: own, firsts, cut } of openings) {
+        for (const [index, first] of firsts.entries()) {
+          const next = firsts[index + 1];
+          const ends = next === undefined ? cut : next - 1;
+          const isBehind = own < epoch || (own === epoch && ends !== undefined && ends <= sequence);
+          if (ends === undefined || !isBehind) continue;
+          await ifThere(disk.remove(`${folder}/${numberedName("log", n, first)}`));
+        }
+      }
+      return;
+    }
+    throw new ShoalError("Unavailable", "Cannot trim: the stream was opened anew each time");
+  }
+
+  return {
+    async append(name, epoch, frames) {
+      throwIfClosed();
+      checkName("stream", name);
+      if (!isEpoch(epoch)) throw new ShoalError("BadInput", `Cannot append to ${name}: epoch ${epoch} is not one`);
+      for (const frame of frames) {
+        if (!(frame instanceof Uint8Array)) throw new ShoalError("BadInput", `Cannot append to ${name}: not bytes`);
+        if (frame.byteLength <= frameBytesMax) continue;
+        const sizes = `${frame.byteLength} of at most ${frameBytesMax} bytes`;
+        throw new ShoalError("TooLarge", `Cannot append to ${name}: a frame has ${sizes}`);
+      }
+      const folder = layout.stream(name);
+      try {
+        const position = await inTurn(folder, () => writers.append(folder, name, epoch, frames));
+        if (frames.length > 0) wake(name);
+        return position;
+      } catch (error) {
+        throw troubleOf(error, `append to ${name}`, true);
+      }
+    },
+
+    async read(name, after, { entriesMax = entriesMaxUnlessSaid, waitMs = 0, signal }: ReadOptions = {}) {
+      throwIfClosed();
+      throwIfCancelled(signal);
+      checkName("stream", name);
+      if (!(entriesMax >= 1)) throw new ShoalError("BadInput", `Cannot read ${name}: entriesMax is ${entriesMax}`);
+      if (!(waitMs >= 0)) throw new ShoalError("BadInput", `Cannot read ${name}: waitMs is ${waitMs}`);
+      const from = after === undefined ? beginning : checkPosition(after);
+      const deadline = environment.now() + waitMs;
+      for (let delayMs = pollMs.min;; delayMs = Math.min(2 * delayMs, pollMs.max)) {
+        let found: Entry[];
+        try {
+          found = await entriesAfter(name, from, entriesMax);
+        } catch (error) {
+          throw troubleOf(error, `read ${name}`);
+        }
+        throwIfClosed();
+        throwIfCancelled(signal);
+        const leftMs = deadline - environment.now();
+        if (found.length > 0 || leftMs <= 0) return found;
+        await appended(name, Math.min(leftMs, delayMs), signal);
+        throwIfClosed();
+        throwIfCancelled(signal);
+      }
+    },
+
+    async trim(name, through) {
+      throwIfClosed();
+      checkName("stream", name);
+      const position = checkPosition(through);
+      try {
+        await trim(layout.stream(name), position);
+      } catch (error) {
+        throw troubleOf(error, `trim ${name}`, true);
+      }
+    },
+
+    async streams(prefix) {
+      throwIfClosed();
+      return await namesBelow(disk, wholes, layout.logs, prefix, "open");
+    },
+
+    async close() {
+      for (const name of waiting.keys()) wake(name);
+      await Promise.all(turns.values());
+      await writers.close();
+    },
+  };
+}
