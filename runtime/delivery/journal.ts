@@ -59,20 +59,18 @@ function takeEffect(node: Node, step: Sealed, number: number): void {
   }
   if (record.whole) {
     actor.wholeAt = number;
-    trim(node, number);
+    trim(node, actor, number);
   }
   reload(node, actor);
   wake(node, actor);
 }
 
 /** What all actors have left behind by a whole record of this epoch goes; the last of them is asked for one. */
-function trim(node: Node, number: number): void {
-  let oldest: Actor | undefined;
+function trim(node: Node, newest: Actor, number: number): void {
+  let oldest = newest;
   for (const actor of node.actors.values()) {
-    if (!actor.durable || actor.ended) continue;
-    if (oldest === undefined || actor.wholeAt < oldest.wholeAt) oldest = actor;
+    if (actor.durable && !actor.ended && actor.wholeAt < oldest.wholeAt) oldest = actor;
   }
-  if (oldest === undefined) return;
   if (oldest.wholeAt > 1) node.commands.push({ type: "trim", epoch: node.epoch, through: oldest.wholeAt - 1 });
   if (number - oldest.wholeAt <= node.limits.replayMessagesMax || oldest.snapshotDue) return;
   oldest.snapshotDue = true;

@@ -66,6 +66,6 @@ function isOver(asker: Actor, identity: string): boolean {
 
 /** How much of what was sent under an older epoch is still the same: the base of the first opening after it. */
 export function commonThrough(openings: readonly Opening[], epoch: Epoch): Sequence {
-  for (const opening of openings) if (opening.epoch > epoch) return opening.base;
-  return Number.MAX_SAFE_INTEGER;
+  const later = openings.filter((opening) => opening.epoch > epoch);
+  return Math.min(Number.MAX_SAFE_INTEGER, ...later.map(({ base }) => base));
 }

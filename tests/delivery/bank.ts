@@ -18,7 +18,7 @@ export interface Stage {
   readonly laws: Laws;
   count(what: string): void;
   trace(line: string): void;
-  tell(process: Process, event: Event): void;
+  tell(process: Process, ...events: Event[]): void;
 }
 
 export interface Bank {
@@ -26,7 +26,12 @@ export interface Bank {
   settle(process: Process, command: Extract<Command, { type: "settle" }>): void;
   /** One step of an actor: a snapshot that it owes, the beginning of a handler, or what follows. */
   runActor(process: Process, live: Live, b: number): void;
-  crashActor(process: Process, live: Live): void;
+  /** `before` reaches the core in the same breath. */
+  crashActor(process: Process, live: Live, before?: Event): void;
+  /** Sends what no program should, or what nobody waits for. */
+  sendOdd(process: Process, a: number, b: number): void;
+  /** How the last handler of a process ended, which a confused driver says again. */
+  readonly late: Map<number, Event>;
 }
 
 const isRelayed = (amount: number): boolean => amount % 4 === 0;
@@ -34,6 +39,7 @@ const isRelayed = (amount: number): boolean => amount % 4 === 0;
 export function bank(stage: Stage): Bank {
   let ids = 0;
   let runs = 0;
+  const late = new Map<number, Event>();
 
   function send(process: Process, a: number, b: number): void {
     const source = `d${process.index}`;
@@ -75,15 +81,17 @@ export function bank(stage: Stage): Bank {
     message: Message,
     isAsk: boolean,
     ref: string,
+    isSilent = false,
   ): number {
-    const token = (runs += 1);
+    const token = isSilent ? 0 : (runs += 1);
     const stream = `${from}>${to}`;
     const n = (process.numbers.get(stream) ?? 0) + 1;
     const body: Message = { ...message, n };
     const pins = ref === "" ? [] : [ref];
     const bytes = 5 + (ref === "" ? 0 : 20);
-    process.tokens.set(token, { live, id: message.id, to });
-    if (isAsk) stage.laws.asked(token, body, to);
+    const lastBefore = process.core.actors.get(from)?.outbounds.get(to)?.last ?? 0;
+    if (!isSilent) process.tokens.set(token, { live, id: message.id, to });
+    if (isAsk && !isSilent) stage.laws.asked(token, body, to);
     process.failedNow = false;
     process.settledNow.clear();
     const sending = { from, node: nodeName(Number(to[1])), to, body, bytes, pins, token };
@@ -92,11 +100,12 @@ export function bank(stage: Stage): Bank {
     stage.laws.numbered(from, to, message.era, n, message.id);
     stage.tell(process, isAsk ? { type: "ask", digest, ...sending } : { type: "tell", ...sending });
     if (process.settledNow.has(token) && (process.failedNow || live !== undefined)) return 0;
+    if (isSilent && process.core.actors.get(from)?.outbounds.get(to)?.last === lastBefore) return 0;
     process.numbers.set(stream, n);
     return token;
   }
 
-  function settle(process: Process, { token, outcome, threw, code }: Extract<Command, { type: "settle" }>): void {
+  function settle(process: Process, { token, outcome, threw, code, body }: Extract<Command, { type: "settle" }>): void {
     const waiter = process.tokens.get(token);
     if (waiter === undefined) throw new Violation("L4", `token ${token} was settled twice`);
     process.tokens.delete(token);
@@ -104,7 +113,7 @@ export function bank(stage: Stage): Bank {
     if (outcome === "failed") process.failedNow = true;
     stage.count(`settled ${outcome}${code === undefined ? "" : ` ${code}`}`);
     stage.trace(`${waiter.id} to ${waiter.to} is ${outcome}${code === undefined ? "" : ` (${code})`}`);
-    stage.laws.settled(token, outcome, threw);
+    stage.laws.settled(token, outcome, threw, body);
     if (outcome === "failed" && (code === "Timeout" || code === "Suspended")) stage.laws.withdrawn(waiter.id);
     const { live } = waiter;
     if (live?.running?.token !== token) return;
@@ -148,9 +157,37 @@ export function bank(stage: Stage): Bank {
       }
     }
     stage.tell(process, { type: "began", actor: live.name, input, chain: entry?.chain ?? [] });
+    if (message?.do === "quiz") quiz(process, live, live.running, message);
     if (message?.do === "askpay" && live.durable && live.state.balance >= 2 * message.amount) {
       ask(process, live, live.running, message);
     }
+  }
+
+  /** Asks a clerk something else in each run: where an earlier run was answered, that is a conflict. */
+  function quiz(process: Process, live: Live, running: Running, message: Message): void {
+    const odd = { from: live.name, node: nodeName(process.index), to: live.name, body: "", pins: [], token: 0 };
+    const home = nodeName(Number(message.to[1]));
+    stage.tell(process, { type: "ask", digest: "", ...odd, bytes: 1 });
+    stage.tell(process, { type: "ask", digest: "", ...odd, to: message.to, node: home, bytes: 1_000 });
+    const question: Message = { ...message, id: `${message.id}/${running.run}`, do: "note", amount: running.run, n: 0 };
+    for (let more = 1; running.run % 4 === 0 && more <= 3; more++) {
+      const unheard = { ...question, id: `${question.id}.${more}` };
+      post(process, live, live.name, message.to, unheard, true, "", true);
+    }
+    running.phase = "asking";
+    running.token = post(process, live, live.name, message.to, question, true, "");
+    if (running.token !== 0) return;
+    running.phase = "answered";
+    running.answer = { outcome: "failed", threw: false, code: undefined };
+  }
+
+  function sendOdd(process: Process, a: number, b: number): void {
+    const from = `d${process.index}`;
+    const account = stage.accounts[a % stage.accounts.length]!;
+    const clerk = `c${b % stage.nodes}`;
+    const message = { id: `m${ids += 1}`, to: clerk, amount: 1, era: process.core.epoch, n: 0, run: 0, ref: "" };
+    if (b % 4 !== 0) post(process, undefined, from, account, { ...message, do: "quiz" }, b % 8 === 1, "");
+    else post(process, undefined, from, clerk, { ...message, do: "note" }, true, "", true);
   }
 
   /** Pays in at another account, or has it pay in at a third: asks inside asks. */
@@ -188,12 +225,13 @@ export function bank(stage: Stage): Bank {
       stage.tell(process, { type: "finished", actor: live.name, input, threw: true, body: 0, discard: true });
       return;
     }
-    if (answer?.outcome === "unknown") {
+    // A clerk that has ended answers no run, and this asker stops asking.
+    if (answer?.outcome === "unknown" && !(message!.do === "quiz" && answer.code === "Ended")) {
       // Whether the other paid in cannot be known from here: run again, and the same ask gets the same answer.
       stage.trace(`${live.name} gives up ${message!.id}: its ask is unknown`);
       return crashActor(process, live);
     }
-    if (answer?.outcome === "done") {
+    if (answer?.outcome === "done" && message!.do !== "quiz") {
       running.asked += 1;
       running.answer = undefined;
       if (running.asked <= message!.amount % 2) return ask(process, live, running, message!);
@@ -208,23 +246,29 @@ export function bank(stage: Stage): Bank {
         actor: live.name,
         input,
         threw,
-        body: live.state.balance,
+        body: live.state.asks,
         discard,
         ...more,
       } as const;
-      stage.tell(process, change === undefined ? base : { ...base, change });
+      const event: Event = change === undefined ? base : { ...base, change };
+      late.set(process.id, event);
+      stage.tell(process, event);
     };
     if (message === undefined) return finish(undefined, false, false);
     if (!live.durable) return finish(undefined, false, b % 16 === 5);
     const ref = stage.tensors.has(message.ref) ? message.ref : "";
     const asChange = (delta: number): Change => {
-      const input = { input: { delta, ref } };
+      const input = { input: { delta, ref, ask: entry?.kind === "call" ? 1 : 0 } };
       return live.name[0] === "b" ? input : { state: fold(live.state, input) };
     };
     const more = {
       ...(ref === "" ? {} : { pins: [ref] }),
       ...(b % 8 === 3 ? { timersSet: [{ id: `${live.name}!${run}`, at: run }] } : {}),
     };
+    if (message.do === "quiz") {
+      const isAnswered = answer?.outcome === "done";
+      return finish(isAnswered ? asChange(0) : undefined, false, !isAnswered);
+    }
     if (message.do === "deposit") return finish(asChange(message.amount), false, false, more);
     if (message.do === "askpay") {
       return finish(asChange(running.isRelayed ? 0 : -message.amount * running.asked), false, false, more);
@@ -257,15 +301,17 @@ export function bank(stage: Stage): Bank {
     return post(process, undefined, live.name, to, message, false, ref) !== 0;
   }
 
-  function crashActor(process: Process, live: Live): void {
+  function crashActor(process: Process, live: Live, before?: Event): void {
     stage.trace(`${live.name} crashes${live.running === undefined ? "" : " inside a handler"}`);
     live.running = undefined;
     live.mailbox = [];
     live.life += 1;
     live.loading = live.durable;
     for (const [token, waiter] of process.tokens) if (waiter.live === live) process.tokens.delete(token);
-    stage.tell(process, { type: "crashed", actor: live.name });
+    stage.tell(process, ...(before === undefined ? [] : [before]), { type: "crashed", actor: live.name });
+    // What was delivered before the crash went to the memory that is lost.
+    live.mailbox = [];
   }
 
-  return { send, settle, runActor, crashActor };
+  return { send, settle, runActor, crashActor, sendOdd, late };
 }

@@ -1,10 +1,12 @@
 // The delivery core under every fault that the simulated world has: a bank whose sum must hold.
 // minutes: 4
-import { advance } from "../../runtime/delivery/node.ts";
+import type { Command, Event } from "../../runtime/delivery/events.ts";
+import { advance, type Node } from "../../runtime/delivery/node.ts";
 import { rules } from "../../runtime/delivery/rules.ts";
 import { assert, fc, long, property, seed, test } from "../suite.ts";
+import { unjudgedHistories } from "./laws.ts";
 import { brokenRules, mutants } from "./mutants.ts";
-import { type Kind, plans } from "./plan.ts";
+import { type Kind, planOf, plans } from "./plan.ts";
 import { demand, type Failure, firstFailure, shrunk, table, violationOf } from "./schedules.ts";
 import { runPlan } from "./world.ts";
 
@@ -121,8 +123,25 @@ test("Laws fail on a core that does nothing and on one that answers nothing", ()
   assert.equal(silent?.law, "L3");
 });
 
+test("Laws fail on a core that answers asks in an order that never was, and judge every history", () => {
+  const wrong = (node: Node, events: readonly Event[]): readonly Command[] =>
+    advance(node, events).map((command) =>
+      command.type === "settle" && typeof command.body === "number" ? { ...command, body: command.body + 1 } : command
+    );
+  const caught = new Set<string>();
+  const before = unjudgedHistories();
+  for (let seed = 1; seed <= 100; seed++) {
+    const plan = planOf(seed, 60);
+    assert.equal(violationOf(plan, { nodes: 2, rules }), undefined);
+    const violation = violationOf(plan, { nodes: 2, rules, advance: wrong });
+    if (violation !== undefined) caught.add(violation.message.replace(/what .*/, ""));
+  }
+  assert.deepEqual([...caught], ["L4: no order of its asks explains "]);
+  assert.equal(unjudgedHistories(), before);
+});
+
 /** For each kind of fault a mutant that lives without it, or why the fault is there all the same. */
-const kept: { readonly [K in Exclude<Kind, "send" | "deliver" | "run" | "store" | "tick">]: string } = {
+const kept: { readonly [K in Exclude<Kind, "send" | "deliver" | "run" | "store" | "tick" | "odd">]: string } = {
   zombie: "mutant: a fenced commit is taken for done",
   crash: "mutant: a life that restarts is not a new one",
   expire: "a suspension withdraws too; a deadline does so far more often, and inside handlers",

@@ -3,6 +3,7 @@
 
 import type { Deliver } from "../../runtime/delivery/events.ts";
 import type { ActorName, Change, Epoch, NodeName, Outcome, StepRecord } from "../../runtime/delivery/protocol.ts";
+import { type Call, linearizable, type Model } from "./linear.ts";
 import type { Node } from "../../runtime/delivery/node.ts";
 
 export type Law = "L1" | "L2" | "L3" | "L4" | "L5" | "L6" | "L9" | "L11" | "L12" | "L16";
@@ -22,7 +23,7 @@ function must(holds: boolean, law: Law, message: () => string): void {
 /** What an account or a desk says. `n` counts what one life of a volatile source sent to one destination. */
 export interface Message {
   readonly id: string;
-  readonly do: "pay" | "askpay" | "deposit" | "note";
+  readonly do: "pay" | "askpay" | "deposit" | "note" | "quiz";
   readonly to: ActorName;
   readonly amount: number;
   readonly era: Epoch;
@@ -36,17 +37,32 @@ export interface AccountState {
   readonly balance: number;
   readonly handled: number;
   readonly ref: string;
+  /** Asks that it has handled: what each of them is answered. */
+  readonly asks: number;
 }
 
 export const fold = (state: AccountState, change: Change): AccountState => {
   if ("state" in change) return change.state as AccountState;
-  const { delta, ref } = change.input as { delta: number; ref: string };
-  return { balance: state.balance + delta, handled: state.handled + 1, ref: ref === "" ? state.ref : ref };
+  const { delta, ref, ask } = change.input as { delta: number; ref: string; ask: number };
+  return {
+    balance: state.balance + delta,
+    handled: state.handled + 1,
+    ref: ref === "" ? state.ref : ref,
+    asks: state.asks + ask,
+  };
 };
 
 export const isDurable = (actor: ActorName): boolean => actor[0] === "a" || actor[0] === "b";
 const isDesk = (actor: ActorName): boolean => actor[0] === "d";
-export const initial: AccountState = { balance: 100, handled: 0, ref: "" };
+export const initial: AccountState = { balance: 100, handled: 0, ref: "", asks: 0 };
+
+/** An account as its askers see it: each gets the number of its turn. */
+const turns: Model<number, undefined, unknown> = {
+  initial: 0,
+  apply: (state) => [state + 1, state + 1],
+  key: String,
+  same: (a, b) => a === b,
+};
 
 /** How far one life of a receiver is with one source. */
 interface Run {
@@ -78,7 +94,7 @@ export interface Laws {
   appended(node: NodeName, records: readonly StepRecord[], meanings: Map<string, Deliver>): void;
   handled(actor: ActorName, life: string, delivery: Deliver): void;
   asked(token: number, message: Message, destination: ActorName): void;
-  settled(token: number, outcome: Outcome, threw: boolean): void;
+  settled(token: number, outcome: Outcome, threw: boolean, body: unknown): void;
   refused(token: number): void;
   gap(source: ActorName, destination: ActorName, era: Epoch, through: number): void;
   restored(actor: ActorName, changes: readonly Change[]): void;
@@ -89,6 +105,11 @@ export interface Laws {
   /** What must have arrived, but where the destination is gone for good. */
   end(isGone: (actor: ActorName) => boolean): void;
 }
+
+/** Histories that were too wide to be judged are counted, and never taken for good. */
+const linearStepsMax = 10_000;
+let unjudged = 0;
+export const unjudgedHistories = (): number => unjudged;
 
 const key = (a: string, b: string): string => `${a}>${b}`;
 
@@ -111,6 +132,8 @@ export function laws(accounts: readonly ActorName[], replayMax: number): Laws {
   const numbers = new Map<string, string>();
   const handledOnce = new Set<string>();
   const suspended = new Set<string>();
+  const histories = new Map<ActorName, Map<string, Call<undefined, unknown>>>();
+  let clock = 0;
 
   function nextNumber(source: string, destination: string, era: Epoch, n: number): number {
     let next = n + 1;
@@ -247,13 +270,25 @@ export function laws(accounts: readonly ActorName[], replayMax: number): Laws {
     },
     asked(token, message, destination) {
       calls.set(token, { message, destination, settled: false });
+      if (!isDurable(destination)) return;
+      const asks = histories.get(destination) ?? new Map<string, Call<undefined, unknown>>();
+      histories.set(destination, asks);
+      // A second run asks the same again: one call, from its first beginning on.
+      if (asks.has(message.id)) return;
+      asks.set(message.id, { from: clock += 1, to: undefined, input: undefined, output: undefined });
     },
-    settled(token, outcome, threw) {
+    settled(token, outcome, threw, body) {
       const call = calls.get(token);
       if (call === undefined) return;
       const { message, destination } = call;
       must(!call.settled, "L4", () => `${message.id} was settled twice`);
       call.settled = true;
+      const asks = histories.get(destination);
+      if (outcome === "failed" || threw) asks?.delete(message.id);
+      else if (outcome === "done") {
+        const asked = asks?.get(message.id);
+        if (asked !== undefined) asks!.set(message.id, { ...asked, to: clock += 1, output: body });
+      }
       if (outcome === "failed") {
         must(!applied.has(message.id), "L4", () => `${message.id} is reported failed and was applied`);
         neverApplied.add(message.id);
@@ -344,6 +379,11 @@ export function laws(accounts: readonly ActorName[], replayMax: number): Laws {
           "L3",
           () => `${destination} has applied ${done} of ${list.length} tells of ${source}`,
         );
+      }
+      for (const [actor, asks] of histories) {
+        const verdict = linearizable([...asks.values()], turns, linearStepsMax);
+        unjudged += verdict === "unknown" ? 1 : 0;
+        must(verdict !== "violation", "L4", () => `no order of its asks explains what ${actor} answered`);
       }
       must(underWay === 0 || accounts.some(isGone), "L3", () => `${underWay} is under way for ever`);
     },

@@ -22,6 +22,7 @@ export const kinds = [
   "fire",
   "end",
   "peer",
+  "odd",
 ] as const;
 
 export type Kind = (typeof kinds)[number];
@@ -49,6 +50,8 @@ const weights: { readonly [K in Kind]: number } = {
   fire: 2,
   end: 1,
   peer: 1,
+  // Bad input, of drivers as of peers: only plans that ask for it have any.
+  odd: 0,
 };
 
 const lottery: readonly Kind[] = kinds.flatMap((kind) => Array.from({ length: weights[kind] }, () => kind));

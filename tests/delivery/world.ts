@@ -9,6 +9,7 @@ import { type Bank, bank } from "./bank.ts";
 import { fold, initial, type Laws, laws, type Message, Violation } from "./laws.ts";
 import type { Op } from "./plan.ts";
 import { actorIn, canRun, type Live, newProcess, nodeName, type Process, type Request } from "./process.ts";
+import { sayOdd } from "./odd.ts";
 import { type Flight, showFlight } from "./shown.ts";
 import { simulatedStore, type Store } from "./store.ts";
 
@@ -120,7 +121,7 @@ export class World {
         break;
       case "store": {
         const process = this.#pick(a, ({ requests }) => requests.length > 0);
-        if (process !== undefined) this.tell(process, this.#store.serve(process, b));
+        if (process !== undefined) this.#serve(process, b);
         break;
       }
       case "tick": {
@@ -182,6 +183,13 @@ export class World {
         live.mailbox = [];
         live.running = undefined;
         this.tell(process, { type: "ended", actor: live.name });
+        break;
+      }
+      case "odd": {
+        if (a % 16 === 15) return this.#haunt(b % this.nodes, true);
+        const process = this.#pick(b, ({ ready }) => ready);
+        const tell = this.tell.bind(this);
+        if (process !== undefined) sayOdd({ flights: this.flights, bank: this.#bank, tell }, process, a, b);
         break;
       }
       case "peer": {
@@ -320,14 +328,23 @@ export class World {
   }
 
   /** The lease lapsed, and the process that held it lives: its successor starts beside it. */
-  #haunt(index: number): void {
+  #haunt(index: number, early = false): void {
     const process = this.processes[index];
-    if (process === undefined || !process.ready || this.zombies.length >= 2) return;
+    if (process === undefined || (!process.ready && !early) || this.zombies.length >= 2) return;
     process.isZombie = true;
     this.zombies.push(process);
     this.count("zombie");
     this.trace(`process ${process.id} of ${nodeName(index)} becomes a zombie`);
     this.#start(index);
+  }
+
+  /** A journal is read at once or in two parts. */
+  #serve(process: Process, b: number): void {
+    const event = this.#store.serve(process, b);
+    if (event.type !== "read" || b % 2 === 0) return this.tell(process, event);
+    const half = event.records.length >> 1;
+    const parts = [event.records.slice(0, half), event.records.slice(half)];
+    this.tell(process, ...parts.map((records, part): Event => ({ type: "read", records, end: part === 1 })));
   }
 
   tell(process: Process, ...events: Event[]): void {
@@ -374,7 +391,8 @@ export class World {
       case "trim":
         return this.#store.trim(process.index, command);
       case "reload": {
-        const live = process.actors.get(command.actor)!;
+        const live = process.actors.get(command.actor);
+        if (live === undefined) return;
         live.state = this.laws.accounts.get(command.actor)!.state;
         live.loading = false;
         this.count("actor reloaded");
