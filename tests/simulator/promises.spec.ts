@@ -46,7 +46,6 @@ let witness = new Witness();
 
 class Peer extends Actor<Peer> {
   readonly #name: string;
-  #wake: (() => void) | undefined;
 
   constructor(name: string) {
     super();
@@ -57,10 +56,7 @@ class Peer extends Actor<Peer> {
     witness.begin(this.#name, this, job);
     try {
       if (job.how === "slow") {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-          setTimeout(resolve, this.random.below(5_000));
-        });
+        await new Promise((resolve) => setTimeout(resolve, this.random.below(5_000)));
       }
       if (job.how === "tensor" && job.tensor !== undefined) {
         const { data } = await this.store.get(job.tensor);
