@@ -1,7 +1,8 @@
 // How messages end that are not acknowledged: a gap, a receiver that is gone, silence, a sender that waits no more.
 
-import type { Refusal, Sequence, Token } from "./protocol.ts";
+import type { Epoch, Refusal, Sequence, Token } from "./protocol.ts";
 import type { Item, Node, Outbound } from "./state.ts";
+import { touchOut } from "./origin.ts";
 import { forget, holderOf, itemAt, settle } from "./outbox.ts";
 
 export function progress(out: Outbound): void {
@@ -21,9 +22,24 @@ function settleCalls(node: Node, out: Outbound, through: Sequence, code: Refusal
 /** A life of a volatile receiver is gone with all that left for it. Its successor begins after that, and this is told. */
 export function leaveGap(node: Node, out: Outbound): void {
   const through = node.rules.gapThrough(out);
-  if (through > 0 && node.rules.isToldOfGap(out)) tellGap(node, out, through);
+  if (through > 0 && node.rules.isToldOfGap(out)) tellGap(node, out, out.acked, through);
   settleCalls(node, out, through, "Lost");
   forget(node, out, through);
+  startAgain(node, out);
+}
+
+/** The store of a durable receiver has lost what it acknowledged. It goes on behind that, and its sender is told. */
+export function leaveLoss(node: Node, out: Outbound, through: Sequence, epoch: Epoch): void {
+  if (node.rules.isToldOfGap(out)) tellGap(node, out, through, out.acked);
+  settleCalls(node, out, out.acked, "Lost");
+  out.ackedUnder = epoch;
+  out.probe = true;
+  startAgain(node, out);
+  touchOut(node, out);
+}
+
+/** The receiver begins behind what is acknowledged, and has said nothing yet of the room that it has. */
+function startAgain(node: Node, out: Outbound): void {
   out.start = out.acked;
   out.accepted = out.acked;
   out.sent = out.acked;
@@ -45,12 +61,11 @@ export function end(node: Node, out: Outbound): void {
 /** Nothing will be applied any more of what is kept, nor of what a running step still adds. */
 export function bury(node: Node, out: Outbound): void {
   node.active.delete(out);
-  if (out.last > out.acked) tellGap(node, out, out.last);
+  if (out.last > out.acked) tellGap(node, out, out.acked, out.last);
   forget(node, out, out.last);
 }
 
-function tellGap(node: Node, out: Outbound, through: Sequence): void {
-  const { source, destination, acked: acknowledged } = out;
+function tellGap(node: Node, { source, destination }: Outbound, acknowledged: Sequence, through: Sequence): void {
   node.commands.push({ type: "gap", source: source.name, destination, acknowledged, through });
 }
 

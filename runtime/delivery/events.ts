@@ -49,6 +49,7 @@ export type Event =
   | { readonly type: "opened"; readonly fenced: boolean }
   | { readonly type: "read"; readonly records: readonly StepRecord[]; readonly end: boolean }
   | { readonly type: "spawned"; readonly actor: ActorName; readonly durable: boolean }
+  /** The actor is gone for good. A durable one's end is committed before anybody hears of it. */
   | { readonly type: "ended"; readonly actor: ActorName }
   /** The actor lost its memory (its thread died, or its supervisor restarts it) and starts again on this node. */
   | { readonly type: "crashed"; readonly actor: ActorName }
@@ -123,8 +124,14 @@ export type Command =
   | { readonly type: "trim"; readonly epoch: Epoch; readonly through: number }
   /** The actor's memory is what it has committed: read it back before its next input. */
   | { readonly type: "reload"; readonly actor: ActorName }
+  /** Asked again of the memory that is read back, if the one that was asked is lost. */
   | { readonly type: "snapshot"; readonly actor: ActorName }
   | { readonly type: "schedule"; readonly actor: ActorName; readonly timer: Timer }
+  /**
+   * How a message ended for whoever waits. The core never has a step run again by itself: what an ask came to is for
+   * its handler to know. Another run of the step may learn more of what is `unknown` here, but never of an ask that is
+   * `Ended`: an end is for good, and every run is told the same, in bounded ticks.
+   */
   | {
     readonly type: "settle";
     readonly token: Token;

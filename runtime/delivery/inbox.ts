@@ -15,6 +15,8 @@ export function receive(node: Node, frame: MailFrame): void {
   // What was never heard of may yet be spawned here. Silence leads its sender to `Suspended`.
   if (actor === undefined) return;
   if (actor.ended) return answerAtOnce(node, frame, actor, "ended");
+  // Its end is not committed yet: should that fail, it lives, and nobody was told otherwise.
+  if (actor.ending) return;
   let inbound = actor.inbounds.get(frame.source);
   if (inbound === undefined) {
     if (!node.rules.isMeant(frame.incarnation, actor)) return answerAtOnce(node, frame, actor, "new");
@@ -24,6 +26,9 @@ export function receive(node: Node, frame: MailFrame): void {
   if (frame.epoch > inbound.epoch && node.rules.mayAdopt(inbound)) adopt(node, inbound, frame);
   // What the mailbox still holds of an older epoch comes first: the newer one waits until it is applied.
   if (frame.epoch !== inbound.epoch || !node.rules.isMeant(frame.incarnation, actor)) return;
+  if (actor.durable && frame.start > inbound.accepted && inbound.accepted === inbound.sealed) {
+    skipTo(node, inbound, frame);
+  }
   inbound.got = Math.max(inbound.got, frame.got);
   dropKept(node, inbound, frame.forget);
   if (inbound.parked) park(inbound, false);
@@ -36,7 +41,22 @@ export function receive(node: Node, frame: MailFrame): void {
       break;
     }
   }
-  if (inbound.accepted === before) inbound.answerDue = true;
+  if (inbound.accepted === before) answerAgain(inbound);
+}
+
+/** The asker may lack any of them. */
+export function answerAgain(inbound: Inbound): void {
+  inbound.answerDue = true;
+  inbound.told = 0;
+}
+
+/** What was acknowledged is lost, with the store that had it. Its sender was told, and has it no more. */
+function skipTo(node: Node, inbound: Inbound, { start, epoch }: MailFrame): void {
+  inbound.accepted = start;
+  inbound.sealed = start - 1;
+  const nothing = { body: undefined, bytes: 0, pins: [], key: "", digest: "", chain: [] };
+  inbound.skips.push({ sequence: start, born: epoch, kind: "void", ...nothing });
+  node.idleSkips.push(inbound);
 }
 
 function adopt(node: Node, inbound: Inbound, frame: MailFrame): void {
@@ -47,6 +67,7 @@ function adopt(node: Node, inbound: Inbound, frame: MailFrame): void {
   inbound.sealed = at;
   inbound.accepted = at;
   inbound.got = 0;
+  inbound.told = 0;
 }
 
 function dropKept(node: Node, inbound: Inbound, forget: readonly string[]): void {
@@ -108,7 +129,7 @@ export function passSkips(inbound: Inbound, { answers, forgotten }: Passed): voi
     inbound.kept.splice(index, 1);
     inbound.kept.push(again);
     answers.push(again);
-    inbound.answerDue = true;
+    answerAgain(inbound);
   }
 }
 
@@ -152,8 +173,9 @@ export function report(node: Node, inbound: Inbound): void {
   inbound.answerDue = false;
   const through = node.rules.mayAnswer(inbound);
   const answers = inbound.kept.filter(({ epoch, sequence }) =>
-    epoch === inbound.epoch && sequence > inbound.got && sequence <= through
+    epoch === inbound.epoch && sequence > inbound.got && sequence > inbound.told && sequence <= through
   );
+  inbound.told = Math.max(inbound.told, through);
   if (answers.length > 0) send(node, inbound.node, { type: "answer", ...head, answers });
 }
 

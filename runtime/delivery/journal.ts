@@ -6,7 +6,7 @@ import type { Actor, Item, Node, Outbound, Sealed } from "./state.ts";
 import { actorOf, inboundOf, lifeUnknown, outboundOf, touchIn, touchOut } from "./origin.ts";
 import { repin } from "./outbox.ts";
 import { wake } from "./inbox.ts";
-import { reload } from "./steps.ts";
+import { reload, sealEnd } from "./lives.ts";
 
 /** Commits what has gathered, one append at a time: under load, commits become larger instead of more. */
 export function commit(node: Node): void {
@@ -57,6 +57,7 @@ function takeEffect(node: Node, step: Sealed, number: number): void {
   if (step.unpin !== undefined && step.unpin.pins.length > 0) {
     node.commands.push({ type: "unpin", ...step.unpin, read: false });
   }
+  if (record.ended === true) actor.ended = true;
   if (record.whole) {
     actor.wholeAt = number;
     trim(node, actor, number);
@@ -69,10 +70,12 @@ function takeEffect(node: Node, step: Sealed, number: number): void {
 function trim(node: Node, newest: Actor, number: number): void {
   let oldest = newest;
   for (const actor of node.actors.values()) {
-    if (actor.durable && !actor.ended && actor.wholeAt < oldest.wholeAt) oldest = actor;
+    if (actor.durable && actor.wholeAt < oldest.wholeAt) oldest = actor;
   }
   if (oldest.wholeAt > 1) node.commands.push({ type: "trim", epoch: node.epoch, through: oldest.wholeAt - 1 });
   if (number - oldest.wholeAt <= node.limits.replayMessagesMax || oldest.snapshotDue) return;
+  // One that has ended has no memory to ask for: its end is written again.
+  if (oldest.ending) return oldest.uncommitted.length === 0 ? sealEnd(node, oldest) : undefined;
   oldest.snapshotDue = true;
   node.commands.push({ type: "snapshot", actor: oldest.name });
 }
@@ -115,10 +118,12 @@ function restore(node: Node, actor: Actor, records: readonly StepRecord[]): void
     for (const id of record.timersDone) actor.timers.delete(id);
     for (const timer of record.timersSet) actor.timers.set(timer.id, timer);
     if (record.pins !== undefined) actor.pins = record.pins;
+    if (record.ended === true) actor.ending = actor.ended = true;
     actor.replayMessages += record.whole ? 0 : 1;
     actor.replayBytes += record.whole ? 0 : record.input?.bytes ?? 0;
   }
   for (const out of actor.outbounds.values()) reopen(node, out);
+  if (actor.ended) return;
   if (actor.pins.length > 0) {
     actor.pinsHolder = `state/${actor.name}/${node.epoch}.${node.pinsHolders += 1}`;
     node.commands.push({ type: "pin", pins: actor.pins, holder: actor.pinsHolder });
@@ -129,6 +134,8 @@ function restore(node: Node, actor: Actor, records: readonly StepRecord[]): void
 
 function restoreCursor(node: Node, actor: Actor, record: CursorRecord): void {
   const { source, epoch, sequence, kept, forgotten } = record;
+  // What a node was accepted as by a predecessor, it still is: an older process of it does not come back.
+  node.peers.set(record.node, Math.max(epoch, node.peers.get(record.node) ?? 0));
   const inbound = actor.inbounds.get(source) ?? inboundOf(actor, source, record.node, epoch, sequence);
   inbound.epoch = epoch;
   inbound.cursorEpoch = epoch;

@@ -9,7 +9,9 @@ import { actorOf, newNode } from "./origin.ts";
 import { expire } from "./endings.ts";
 import { acknowledge, answered, resend, tickStream, transmit } from "./sender.ts";
 import { receive, report } from "./inbox.ts";
-import { ask, begin, crash, finish, passIdle, resolve, seal, tell } from "./steps.ts";
+import { settle } from "./outbox.ts";
+import { crash, endActor } from "./lives.ts";
+import { ask, begin, finish, passIdle, resolve, seal, tell } from "./steps.ts";
 import { commit, committed, gather, stop, takeOver } from "./journal.ts";
 
 export type { Node } from "./state.ts";
@@ -92,11 +94,14 @@ type ActorEvent = Extract<Event, { actor: string } | { from: string }>;
 function happenTo(node: Node, event: Exclude<ActorEvent, { type: "spawned" }>): void {
   const actor = node.actors.get("actor" in event ? event.actor : event.from);
   if (actor === undefined) return;
+  // Of one that has ended only those are heard who still wait for what it sent before.
+  if (actor.ending && event.type !== "expired") {
+    if (event.type === "tell" || event.type === "ask") settle(node, event.token, "failed", "Ended");
+    return;
+  }
   switch (event.type) {
     case "ended":
-      crash(node, actor);
-      actor.ended = true;
-      return;
+      return endActor(node, actor);
     case "crashed":
       return crash(node, actor);
     case "began":

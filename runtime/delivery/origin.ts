@@ -43,6 +43,7 @@ export function actorOf(node: Node, name: ActorName, durable: boolean): Actor {
     name,
     durable,
     incarnation: durable ? 0 : firstLife(node.epoch),
+    ending: false,
     ended: false,
     mailMessages: 0,
     mailBytes: 0,
@@ -79,6 +80,7 @@ export function outboundOf(node: Node, source: Actor, destination: ActorName, at
     items: [],
     head: 0,
     acked: 0,
+    ackedUnder: 0,
     ackedOffset: 0,
     accepted: 0,
     sent: 0,
@@ -124,6 +126,7 @@ export function inboundOf(actor: Actor, source: ActorName, at: NodeName, epoch: 
     parked: false,
     dirty: false,
     answerDue: false,
+    told: 0,
   };
   actor.inbounds.set(source, inbound);
   return inbound;

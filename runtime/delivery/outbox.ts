@@ -16,11 +16,11 @@ export function settle(node: Node, token: Token, outcome: Outcome, code?: Refusa
 }
 
 /** Why a message cannot be taken on, if it cannot. */
-export function refusal(node: Node, out: Outbound, bytes: number): Refusal | undefined {
+export function refusal(node: Node, out: Outbound, bytes: number, canWait = false): Refusal | undefined {
   const { messageBytesMax, outboxMessagesMax, outboxBytesMax } = node.limits;
   if (bytes > messageBytesMax) return "TooLarge";
   if (out.ended) return "Ended";
-  if (out.suspended) return "Suspended";
+  if (out.suspended && !canWait) return "Suspended";
   const messages = out.last - out.acked + out.reserved + 1;
   const held = out.lastOffset - out.ackedOffset + out.reservedBytes + bytes;
   return node.rules.outboxHolds(messages, outboxMessagesMax, held, outboxBytesMax) ? undefined : "CapacityExceeded";

@@ -217,4 +217,6 @@ export interface StepRecord {
   readonly pins: readonly string[] | undefined;
   /** Who handled what, for replay and for the laws. */
   readonly input: Input | undefined;
+  /** The actor is gone for good: only what it has told is still to be delivered. */
+  readonly ended?: true;
 }

@@ -18,6 +18,8 @@ export const rules: Rules = {
   isSilent: (out, probesMax) => out.silent > probesMax,
   gapThrough: (out) => out.everSent,
   isToldOfGap: () => true,
+  // Of the same process it is an old word that was overtaken. A successor has read all that was committed.
+  hasLost: (out, through, epoch) => through < out.acked && epoch > out.ackedUnder,
   // An ask of a durable step may be the repeat of one that an earlier run has sent.
   isWithdrawable: (item, out) => item.sequence > out.everSent && item.key === "",
   refusedAsk: (code) => code === "TooLarge" ? "failed" : "unknown",
@@ -51,7 +53,7 @@ export const rules: Rules = {
   stepKey: (asker, identity) => `${asker}(${identity})`,
   callKey: (step, ordinal) => `${step}${ordinal}`,
   forgets: () => true,
-  isOver: (asker, key) => isOver(asker, key.slice(asker.name.length + 1, key.lastIndexOf(")"))),
+  isOver: (asker, key) => asker.ended || isOver(asker, key.slice(asker.name.length + 1, key.lastIndexOf(")"))),
   isUnderWay: (out, key) => out.items.some((item, at) => at >= out.head && item.key === key),
 };
 

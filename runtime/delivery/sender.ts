@@ -1,10 +1,10 @@
 // The sending side of a stream: says what may be said, hears how far its receiver is, and says again what was lost.
 
 import type { AckFrame, AnswerFrame, Entry, Sequence } from "./protocol.ts";
-import type { Node, Outbound } from "./state.ts";
+import type { Node, Outbound, Pending } from "./state.ts";
 import { firstLife, touchOut } from "./origin.ts";
 import { forget, itemAt, settle } from "./outbox.ts";
-import { bury, end, leaveGap, progress, suspend } from "./endings.ts";
+import { bury, end, leaveGap, leaveLoss, progress, suspend } from "./endings.ts";
 
 const gotThrough = (out: Outbound): Sequence => out.calls.length === 0 ? out.last : out.calls[0]!.sequence - 1;
 
@@ -64,7 +64,11 @@ export function acknowledge(node: Node, out: Outbound, frame: AckFrame): void {
     out.incarnation = frame.incarnation;
   }
   if (frame.state === "new") return touchOut(node, out);
+  if (frame.incarnation === 0 && node.rules.hasLost(out, frame.through, frame.epoch)) {
+    return leaveLoss(node, out, frame.through, frame.epoch);
+  }
   if (frame.through < out.acked) return;
+  out.ackedUnder = frame.epoch;
   const before = out.acked + out.accepted;
   forget(node, out, node.rules.forgetThrough(frame.through));
   // It may have fallen back: a durable receiver that starts again has forgotten what was only in its mailbox.
@@ -97,21 +101,32 @@ export function answered(node: Node, out: Outbound, frame: AnswerFrame): void {
   signOfLife(node, out);
   if (!node.rules.speaksOf(frame.streamEpoch, node.epoch)) return;
   for (const { sequence, result, body } of frame.answers) {
-    const index = out.calls.findIndex((call) => call.sequence === sequence);
-    if (index < 0) continue;
-    const [call] = out.calls.splice(index, 1);
+    const call = takeCall(out.calls, sequence);
+    if (call === undefined) continue;
     progress(out);
-    if (call!.token === 0) continue;
+    if (call.token === 0) continue;
     const failed = result === "conflict";
     node.commands.push({
       type: "settle",
-      token: call!.token,
+      token: call.token,
       outcome: failed ? "failed" : "done",
       threw: result === "threw",
       code: failed ? "Conflict" : undefined,
       body,
     });
   }
+}
+
+/** Takes the call of this number out: most are answered in the order in which they were asked. */
+function takeCall(calls: Pending[], sequence: Sequence): Pending | undefined {
+  let low = 0;
+  for (let high = calls.length; calls[low]?.sequence !== sequence && low < high;) {
+    const middle = (low + high) >> 1;
+    if (calls[middle]!.sequence < sequence) low = middle + 1;
+    else high = middle;
+  }
+  if (calls[low]?.sequence !== sequence) return undefined;
+  return low === 0 ? calls.shift() : calls.splice(low, 1)[0];
 }
 
 /** One tick of a stream that waits: after 1, 2, 4, … quiet ones it says again what is not accepted, or asks. */

@@ -41,6 +41,8 @@ export interface Outbound {
   items: Item[];
   head: number;
   acked: Sequence;
+  /** The receiver's epoch that acknowledged it; 0 where that was another process of this node. */
+  ackedUnder: Epoch;
   ackedOffset: number;
   accepted: Sequence;
   sent: Sequence;
@@ -103,6 +105,8 @@ export interface Inbound {
   parked: boolean;
   dirty: boolean;
   answerDue: boolean;
+  /** Up to here answers have left. Whoever lacks one says so, and gets all again. */
+  told: Sequence;
 }
 
 /** A message that a running durable step has told. */
@@ -130,6 +134,8 @@ export interface Actor {
   readonly name: ActorName;
   durable: boolean;
   incarnation: Incarnation;
+  /** Its end is on its way into the journal: nothing comes in any more, and nobody hears of it yet. */
+  ending: boolean;
   ended: boolean;
   mailMessages: number;
   mailBytes: number;
@@ -222,6 +228,8 @@ export interface Rules {
   /** What a new life of a volatile receiver never gets to see. */
   gapThrough(out: Outbound): Sequence;
   isToldOfGap(out: Outbound): boolean;
+  /** Whether a durable receiver stands before what it acknowledged, because its store has lost it. */
+  hasLost(out: Outbound, through: Sequence, epoch: Epoch): boolean;
   isWithdrawable(item: Item, out: Outbound): boolean;
   /** What becomes of an ask in a durable step that cannot be taken on. */
   refusedAsk(code: Refusal): Outcome;

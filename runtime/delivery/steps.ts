@@ -16,7 +16,9 @@ export function begin(actor: Actor, { input, chain }: EventOf<"began">): void {
 
 export function tell(node: Node, actor: Actor, message: Sending): void {
   const out = outboundOf(node, actor, message.to, message.node);
-  const code = refusal(node, out, message.bytes);
+  // What a step tells is kept with the step, and can wait for as long as a receiver shows no sign of life; so can what
+  // nobody waits for.
+  const code = refusal(node, out, message.bytes, actor.durable || message.token === 0);
   if (code !== undefined) return settle(node, message.token, "failed", code);
   if (!actor.durable) {
     append(node, out, "tell", message, "", "", []);
@@ -36,6 +38,8 @@ export function tell(node: Node, actor: Actor, message: Sending): void {
 export function ask(node: Node, actor: Actor, message: EventOf<"ask">): void {
   const out = outboundOf(node, actor, message.to, message.node);
   const { step } = actor;
+  // An ask is known by its place among all that a run makes: what one run is refused, another may be granted.
+  if (step !== undefined) step.ordinal += 1;
   const chain = [...(step?.chain ?? []), actor.name];
   if ((step !== undefined && chain.includes(message.to)) || (actor.durable && step === undefined)) {
     return settle(node, message.token, "failed", "BadInput", chain);
@@ -48,17 +52,18 @@ export function ask(node: Node, actor: Actor, message: EventOf<"ask">): void {
 
 function askInStep(node: Node, actor: Actor, out: Outbound, message: EventOf<"ask">, chain: readonly string[]): void {
   const step = actor.step!;
+  // Each run counts its asks alike: one too many was refused to every earlier run, and never left.
+  if (step.ordinal > node.limits.callsMax) return settle(node, message.token, "failed", "CapacityExceeded");
   const isFirst = !step.asked.includes(out);
   // Leave to forget the answers will need room when the step ends.
   if (isFirst) out.reserved += 1;
-  const code = step.ordinal >= node.limits.callsMax ? "CapacityExceeded" : refusal(node, out, message.bytes);
+  const code = refusal(node, out, message.bytes);
   if (code !== undefined) {
     if (isFirst) out.reserved -= 1;
     // What this run of a step is refused, an earlier run may have been granted.
     return settle(node, message.token, node.rules.refusedAsk(code), code);
   }
   if (isFirst) step.asked.push(out);
-  step.ordinal += 1;
   const key = node.rules.callKey(node.rules.stepKey(actor.name, step.identity), step.ordinal);
   const { sequence } = append(node, out, "call", message, key, message.digest, chain);
   actor.touched.push(out);
@@ -140,7 +145,7 @@ function endStep(node: Node, actor: Actor, step: Step, discard: boolean): void {
   }
 }
 
-function unreserve(node: Node, { out, bytes, pins, holder }: Told): void {
+export function unreserve(node: Node, { out, bytes, pins, holder }: Told): void {
   out.reserved -= 1;
   out.reservedBytes -= bytes;
   if (pins.length > 0) node.commands.push({ type: "unpin", pins, holder, read: false });
@@ -165,7 +170,8 @@ export function seal(node: Node, actor: Actor, parts: Parts): void {
   actor.replayBytes += input?.bytes ?? 0;
   const { replayMessagesMax, replayBytesMax } = node.limits;
   const isDue = node.rules.mustSnapshot(actor.replayMessages, replayMessagesMax, actor.replayBytes, replayBytesMax);
-  const whole = change !== undefined && "state" in change && (isDue || input === undefined);
+  const isState = change !== undefined && "state" in change;
+  const whole = actor.ending || (isState && (isDue || input === undefined));
   for (const id of parts.timersDone ?? []) actor.timers.delete(id);
   for (const timer of parts.timersSet ?? []) actor.timers.set(timer.id, timer);
   const inbounds = whole ? [...actor.inbounds.values()] : parts.cursors;
@@ -182,6 +188,7 @@ export function seal(node: Node, actor: Actor, parts: Parts): void {
     timersDone: parts.timersDone ?? [],
     pins: whole ? pins ?? actor.pins : pins,
     input,
+    ...(actor.ending ? { ended: true } : {}),
   };
   const sealed: Sealed = {
     actor,
@@ -241,35 +248,6 @@ export function passIdle(node: Node): void {
   }
 }
 
-/** Forgets what an actor that lost its memory had in hand; a durable one gets it again from its senders. */
-export function crash(node: Node, actor: Actor): void {
-  for (const message of actor.step?.told ?? []) unreserve(node, message);
-  for (const out of actor.step?.asked ?? []) out.reserved -= 1;
-  actor.step = undefined;
-  actor.mailMessages = 0;
-  actor.mailBytes = 0;
-  for (const out of actor.outbounds.values()) out.calls = [];
-  for (const id of actor.fired) {
-    const timer = actor.timers.get(id);
-    if (timer !== undefined) node.commands.push({ type: "schedule", actor: actor.name, timer });
-  }
-  actor.fired.clear();
-  if (!actor.durable) {
-    actor.incarnation = node.rules.nextLife(actor.incarnation);
-    actor.inbounds.clear();
-    actor.parkedStreams = 0;
-    return;
-  }
-  for (const inbound of actor.inbounds.values()) {
-    inbound.accepted = inbound.sealed;
-    inbound.awaited = [];
-    inbound.skips = [];
-    touchIn(node, inbound);
-  }
-  actor.reloadDue = true;
-  reload(node, actor);
-}
-
 /** Answers a receiver that keeps answers for steps of this actor: those that are over may be forgotten. */
 export function resolve(node: Node, out: Outbound, doubts: readonly string[]): void {
   const over = doubts.filter((key) => node.rules.isOver(out.source, key) && !node.rules.isUnderWay(out, key));
@@ -277,13 +255,4 @@ export function resolve(node: Node, out: Outbound, doubts: readonly string[]): v
   out.forget = over;
   out.probe = true;
   touchOut(node, out);
-}
-
-/** Its memory is read back once all that it did is committed. */
-export function reload(node: Node, actor: Actor): void {
-  if (!actor.reloadDue || actor.uncommitted.length > 0) return;
-  actor.reloadDue = false;
-  node.commands.push({ type: "reload", actor: actor.name });
-  for (const inbound of actor.inbounds.values()) touchIn(node, inbound);
-  wake(node, actor);
 }

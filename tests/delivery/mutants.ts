@@ -1,24 +1,14 @@
 // The core with one rule broken, each time another. What shows is worth something only as far as these are caught, each
 // by a law that it breaks.
 
-import type { DeliveryLimits } from "../../runtime/delivery/events.ts";
 import { rules } from "../../runtime/delivery/rules.ts";
-import type { Rules } from "../../runtime/delivery/state.ts";
-import type { Law } from "./laws.ts";
+import { confused } from "./confused.ts";
+import type { Mutant } from "./mutant.ts";
 import type { Op } from "./plan.ts";
+import type { Ways } from "./schedules.ts";
+import type { WorldOptions } from "./options.ts";
 
-export interface Mutant {
-  readonly name: string;
-  /** The laws of which one must catch it. */
-  readonly laws: readonly Law[];
-  readonly broken: Partial<Rules>;
-  /** One that chance finds too rarely: the shrunk plan, on three nodes, by which it was found. */
-  readonly plan?: readonly Op[];
-  /** Where the world's own limits are too wide for it to show. */
-  readonly limits?: Partial<DeliveryLimits>;
-}
-
-export const mutants: readonly Mutant[] = [
+const broken: readonly Mutant[] = [
   { name: "an old epoch is not fenced", laws: ["L5", "L1"], broken: { isStale: () => false } },
   {
     name: "the epoch is forgotten on restart",
@@ -79,7 +69,13 @@ export const mutants: readonly Mutant[] = [
     laws: ["L1"],
     broken: { keeps: ({ epoch, sequence }, at, got) => epoch === at && sequence > got },
   },
-  { name: "answers are kept for ever", laws: ["L3"], broken: { forgets: () => false }, limits: { answersMax: 4 } },
+  {
+    name: "answers are kept for ever",
+    laws: ["L3"],
+    broken: { forgets: () => false },
+    limits: { callsMax: 2, answersMax: 4 },
+    length: 300,
+  },
   {
     name: "a call that is on its way once more is forgotten",
     laws: ["L1"],
@@ -172,9 +168,28 @@ export const mutants: readonly Mutant[] = [
     laws: ["L2", "L4", "L5"],
     broken: { outcomeOf: (outcome) => outcome === "fenced" ? "held" : outcome },
   },
+  {
+    name: "a receiver whose store lost what it acknowledged is waited for",
+    laws: ["L3"],
+    broken: { hasLost: () => false },
+    survives: "process",
+  },
   { name: "what a failed handler told leaves", laws: ["L1"], broken: { isTold: () => true } },
   { name: "a timer that fires twice counts twice", laws: ["L12"], broken: { fires: () => true, counts: () => true } },
   { name: "a restored outbox does not pin", laws: ["L9"], broken: { repins: () => false } },
 ];
 
-export const brokenRules = ({ broken }: Mutant): Rules => ({ ...rules, ...broken });
+export const mutants: readonly Mutant[] = [...broken, ...confused];
+
+/** A world in which the mutant takes the place of what ships. */
+export function worldOf(mutant: Mutant): Ways & Pick<WorldOptions, "rules"> {
+  const { broken, core, driver, store, limits, survives } = mutant;
+  return {
+    rules: { ...rules, ...broken },
+    ...(core === undefined ? {} : { advance: core() }),
+    ...(driver === undefined ? {} : { driver }),
+    ...(store === undefined ? {} : { store }),
+    ...(limits === undefined ? {} : { limits }),
+    ...(survives === undefined ? {} : { survives }),
+  };
+}

@@ -1,7 +1,7 @@
 // Bad input: what a confused driver, program or peer says to a core, none of which may change anything.
 
 import type { Event } from "../../runtime/delivery/events.ts";
-import type { Bank } from "./bank.ts";
+import type { Bank } from "./scene.ts";
 import type { Process } from "./process.ts";
 import type { Flight } from "./shown.ts";
 

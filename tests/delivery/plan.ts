@@ -22,6 +22,11 @@ export const kinds = [
   "fire",
   "end",
   "peer",
+  "wait",
+  "full",
+  "stall",
+  "echo",
+  "power",
   "odd",
 ] as const;
 
@@ -50,11 +55,20 @@ const weights: { readonly [K in Kind]: number } = {
   fire: 2,
   end: 1,
   peer: 1,
+  wait: 2,
+  full: 1,
+  stall: 1,
+  echo: 1,
+  power: 1,
   // Bad input, of drivers as of peers: only plans that ask for it have any.
   odd: 0,
 };
 
-const lottery: readonly Kind[] = kinds.flatMap((kind) => Array.from({ length: weights[kind] }, () => kind));
+export type Weights = { readonly [K in Kind]?: number };
+
+const lotteryOf = (given: Weights): readonly Kind[] =>
+  kinds.flatMap((kind) => Array.from({ length: given[kind] ?? weights[kind] }, () => kind));
+const lottery = lotteryOf({});
 const chosenMax = 64;
 
 /** Numbers by chance, the same for the same seed on every engine. */
@@ -69,11 +83,12 @@ export function chance(seed: number): (below: number) => number {
 }
 
 /** The plan of a seed, for counts at which drawing it with fast-check would cost more than running it. */
-export function planOf(seed: number, length: number, without: readonly Kind[] = []): Op[] {
+export function planOf(seed: number, length: number, without: readonly Kind[] = [], given?: Weights): Op[] {
   const draw = chance(seed);
+  const lots = given === undefined ? lottery : lotteryOf(given);
   const plan: Op[] = [];
   while (plan.length < length) {
-    const op: Op = [lottery[draw(lottery.length)]!, draw(chosenMax), draw(chosenMax)];
+    const op: Op = [lots[draw(lots.length)]!, draw(chosenMax), draw(chosenMax)];
     if (!without.includes(op[0])) plan.push(op);
   }
   return plan;

@@ -3,19 +3,26 @@
 import { rules } from "../../runtime/delivery/rules.ts";
 import type { Rules } from "../../runtime/delivery/state.ts";
 import { fc } from "../suite.ts";
-import { Violation } from "./laws.ts";
-import { type Kind, type Op, planOf, plans } from "./plan.ts";
-import { runPlan, type WorldOptions } from "./world.ts";
+import type { Violation } from "./laws/law.ts";
+import { type Kind, type Op, planOf, plans, type Weights } from "./plan.ts";
+import { violationOf, type Way } from "./ways.ts";
+import type { WorldOptions } from "./options.ts";
 
-export interface Schedules {
+/** What each schedule's world is like, where it is not as usual. */
+export type Ways = Partial<
+  Pick<WorldOptions, "driver" | "store" | "limits" | "survives" | "asked" | "advance" | "counts">
+>;
+
+export interface Schedules extends Ways {
   readonly seed: number;
   readonly count: number;
   readonly length: number;
   readonly rules?: Rules;
-  readonly limits?: WorldOptions["limits"];
   readonly nodes?: number;
   readonly without?: readonly Kind[];
-  readonly counts?: Map<string, number>;
+  /** How often each kind of operation comes, where it is not as usual. */
+  readonly weights?: Weights;
+  readonly way?: Way | undefined;
 }
 
 export interface Failure {
@@ -23,46 +30,42 @@ export interface Failure {
   readonly plan: readonly Op[];
   readonly options: WorldOptions;
   readonly violation: Violation;
+  readonly way: Way | undefined;
 }
 
 /** Two or three nodes by turns; in every fourth schedule one of them does not come back. */
-function optionsOf(index: number, { rules: given, limits, nodes, counts }: Schedules): WorldOptions {
+function optionsOf(index: number, schedules: Schedules): WorldOptions {
+  const {
+    seed: _seed,
+    count: _count,
+    length: _length,
+    without: _without,
+    weights: _weights,
+    rules: given,
+    nodes,
+    way: _way,
+    ...ways
+  } = schedules;
   const size = nodes ?? 2 + (index % 2);
-  return {
-    nodes: size,
-    rules: given ?? rules,
-    ...(limits === undefined ? {} : { limits }),
-    ...(counts === undefined ? {} : { counts }),
-    ...(index % 4 === 3 ? { gone: (index >> 2) % size } : {}),
-  };
-}
-
-/** The violation that a plan leads to, if any; what is no violation is a fault of the test. */
-export function violationOf(plan: readonly Op[], options: WorldOptions): Violation | undefined {
-  try {
-    runPlan(plan, options);
-    return undefined;
-  } catch (error) {
-    if (error instanceof Violation) return error;
-    throw error;
-  }
+  const gone = index % 4 === 3 ? { gone: (index >> 2) % size } : {};
+  return { ...ways, ...gone, nodes: size, rules: given ?? rules };
 }
 
 /** Runs schedules until one breaks a law, of those that are asked about. */
 export function firstFailure(schedules: Schedules, laws?: readonly string[]): Failure | undefined {
   for (let index = 0; index < schedules.count; index++) {
-    const plan = planOf(schedules.seed + index, schedules.length, schedules.without);
+    const plan = planOf(schedules.seed + index, schedules.length, schedules.without, schedules.weights);
     const options = optionsOf(index, schedules);
-    const violation = violationOf(plan, options);
+    const violation = violationOf(plan, options, schedules.way);
     if (violation === undefined || (laws !== undefined && !laws.includes(violation.law))) continue;
-    return { index, plan, options, violation };
+    return { index, plan, options, violation, way: schedules.way };
   }
   return undefined;
 }
 
 /** The smallest plan that fast-check finds to break the same law. */
-export function shrunk({ plan, options, violation }: Failure): readonly Op[] {
-  const breaks = (ops: readonly Op[]): boolean => violationOf(ops, options)?.law === violation.law;
+export function shrunk({ plan, options, violation, way }: Failure): readonly Op[] {
+  const breaks = (ops: readonly Op[]): boolean => violationOf(ops, options, way)?.law === violation.law;
   const result = fc.check(fc.property(plans(fc, plan.length), (ops) => !breaks(ops)), {
     numRuns: 1,
     examples: [[[...plan]]],
@@ -72,7 +75,7 @@ export function shrunk({ plan, options, violation }: Failure): readonly Op[] {
 }
 
 /** What happened, operation by operation, as a table that a person can follow. */
-export function table(plan: readonly Op[], options: WorldOptions): string {
+export function table(plan: readonly Op[], options: WorldOptions, way?: Way): string {
   const rows: string[] = [];
   let operation = "";
   const violation = violationOf(plan, {
@@ -82,7 +85,7 @@ export function table(plan: readonly Op[], options: WorldOptions): string {
       operation = "";
     },
     onStep: (op) => operation = op === undefined ? "drain" : op.join(" "),
-  });
+  }, way);
   return [`${"operation".padEnd(18)}│ what happened`, ...rows, `${"".padEnd(18)}│ ${violation?.message ?? "holds"}`]
     .join("\n");
 }
@@ -92,7 +95,7 @@ export function demand(schedules: Schedules): void {
   const failure = firstFailure(schedules);
   if (failure === undefined) return;
   const plan = shrunk(failure);
-  const lines = table(plan, failure.options).split("\n");
+  const lines = table(plan, failure.options, failure.way).split("\n");
   const shown = lines.length > 120 ? [...lines.slice(0, 60), "…", ...lines.slice(-60)] : lines;
   throw new Error(
     [

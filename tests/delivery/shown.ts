@@ -1,12 +1,13 @@
 // Frames and records as one line each, for the table of a failing schedule.
 
 import type { Frame, StepRecord } from "../../runtime/delivery/protocol.ts";
-import type { Message } from "./laws.ts";
+import type { Message } from "./laws/message.ts";
 
 export interface Flight {
   readonly from: number;
   readonly to: number;
   readonly frame: Frame;
+  readonly run: string;
 }
 
 export function showFlight({ from, to, frame }: Flight): string {
