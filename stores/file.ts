@@ -3,22 +3,29 @@
 import { constants } from "node:buffer";
 import { fileURLToPath } from "node:url";
 import { ShoalError } from "./error.ts";
+import { adopted as fileAdopted } from "./file/adopted.ts";
 import { bodies as fileBodies } from "./file/bodies.ts";
 import { buffers as fileBuffers } from "./file/buffers.ts";
 import { fileClaims } from "./file/claims.ts";
+import { descriptors as fileDescriptors } from "./file/descriptors.ts";
 import type { Disk } from "./file/disk.ts";
 import { entries as fileEntries } from "./file/entries.ts";
 import { layout as fileLayout, placeOf } from "./file/layout.ts";
 import { listed } from "./file/listed.ts";
 import { fileLogs } from "./file/logs.ts";
-import { posixDisk } from "./file/posix.ts";
-import { segments as fileSegments } from "./file/segments.ts";
+import { posixDiskAt } from "./file/posix.ts";
+import { packedBytesMax, packedNearBytesMax, segments as fileSegments } from "./file/segments.ts";
+import { roomy } from "./file/roomy.ts";
+import { spares as fileSpares } from "./file/spares.ts";
+import { lfsStriping } from "./file/striping.ts";
 import { fileTensors } from "./file/tensors.ts";
+import { tidying as fileTidying } from "./file/tidying.ts";
 import { troubleOf } from "./file/trouble.ts";
 import { wholes as fileWholes } from "./file/whole.ts";
 import { room as memoryRoom } from "./memory/room.ts";
 import type { OpenOptions, Store, StoreEnvironment, TensorRef } from "./store.ts";
-import { msOption, readOptions, sizeOption, type StoreUrl, wordOption } from "./url.ts";
+import { filePresence } from "./sweep/presence.ts";
+import { msOption, type Reader, readOptions, sizeOption, type StoreUrl, wordOption } from "./url.ts";
 
 export interface FileOptions {
   /** An absolute path. */
@@ -33,29 +40,62 @@ export interface FileOptions {
   readonly full?: "wait" | "reject";
   readonly waitMs?: number;
   readonly graceMs?: number;
-  /** What views that are done leave for the next ones. 256 MiB unless set. */
+  /** What views that are done, and files of tensors that are gone, each leave for the next ones. 1 GiB unless set. */
   readonly poolBytesMax?: number;
+  /** The folder whose files may be adopted. None unless set. */
+  readonly adopt?: string;
+  /** On how many targets of Lustre a very large file lies, and all others on one. As the site has it unless set. */
+  readonly stripe?: number;
+  /** How large that is. 1 GiB unless set. */
+  readonly wideBytesMin?: number;
   /** How often a reader that waits looks for more, at first and at last. 5 ms to 1 s unless set. */
   readonly pollMs?: { readonly min: number; readonly max: number };
   readonly url?: string;
+  /** How often it shows those on other machines that it is there. 15 s unless set. */
+  readonly beatMs?: number;
   /** The machine's own unless set. */
   readonly disk?: Disk;
 }
 
 const frameBytesMax = 16 * 2 ** 20;
+/** What was pooled and not used for as long, and at most twice as long, goes. */
+const tidyMs = 10_000;
 
-const urlOptions = {
+/** What a `file:` URL may say, and how each is read. */
+export const fileUrlOptions: {
+  readonly fsync: Reader<"always" | "never">;
+  readonly capacity: Reader<number>;
+  readonly full: Reader<"wait" | "reject">;
+  readonly waitMs: Reader<number>;
+  readonly graceMs: Reader<number>;
+  readonly pool: Reader<number>;
+  readonly adopt: Reader<string>;
+  readonly stripe: Reader<number>;
+} = {
   fsync: wordOption("always", "never"),
   capacity: sizeOption,
   full: wordOption("wait", "reject"),
   waitMs: msOption,
   graceMs: msOption,
   pool: sizeOption,
+  adopt: folderOption,
+  stripe: stripeOption,
 };
+
+function folderOption(text: string, name: string): string {
+  if (text.startsWith("/") && !text.includes("\0")) return text;
+  throw new ShoalError("BadInput", `Cannot open store: ${name}=${text}: an absolute path is wanted, as in /data`);
+}
+
+/** As Lustre counts: -1 is all of them. */
+function stripeOption(text: string, name: string): number {
+  if (/^(-1|[1-9]\d{0,3})$/.test(text)) return Number(text);
+  throw new ShoalError("BadInput", `Cannot open store: ${name}=${text}: a number of targets is wanted, or -1 for all`);
+}
 
 /** Opens the store of a `file:` URL. */
 export async function openFile(url: StoreUrl, { run, environment, strict }: OpenOptions): Promise<Store> {
-  const { capacity, pool, ...rest } = readOptions(url, urlOptions);
+  const { capacity, pool, ...rest } = readOptions(url, fileUrlOptions);
   return await fileStore({
     root: rootOf(url.address),
     run,
@@ -68,7 +108,8 @@ export async function openFile(url: StoreUrl, { run, environment, strict }: Open
   });
 }
 
-function rootOf(address: string): string {
+/** The folder that a `file:` URL names. */
+export function rootOf(address: string): string {
   try {
     if (!/^\/\/\/[^/]/.test(address)) throw new Error("no absolute path");
     return fileURLToPath(`file:${address}`).replace(/\/+$/, "");
@@ -81,33 +122,44 @@ function rootOf(address: string): string {
 
 /** A store in a folder, which it makes where there is none. */
 export async function fileStore(options: FileOptions): Promise<Store> {
-  const { root, run, environment, strict = false, fsync = "never", disk = posixDisk } = options;
+  const { root, run, environment, strict = false, fsync = "never" } = options;
   const { capacityBytes = Number.MAX_SAFE_INTEGER, full = "wait", waitMs = 30_000, graceMs = 1_000 } = options;
-  const { poolBytesMax = 2 ** 28, url = `file://${root}`, pollMs = { min: 5, max: 1_000 } } = options;
+  const { poolBytesMax = 2 ** 30, url = `file://${root}`, pollMs = { min: 5, max: 1_000 } } = options;
   const where = `file://${root}`;
   const durable = fsync === "always";
   const writer = environment.token();
   const layout = fileLayout(root, run);
-  const wholes = fileWholes(disk, durable, writer);
+  // A disk that was passed in is nobody's but the caller's: no sweeper comes there.
+  const machine = options.disk ?? await posixDiskAt(root);
+  const known = { ...options, folder: layout.run, writer, durable, role: "store" } as const;
+  const presence = options.disk === undefined ? filePresence({ ...known, disk: machine }) : undefined;
+  const disk = options.disk ?? presence?.disk ?? machine;
   let isClosed = false;
   let end: (error: Error | undefined) => void;
   const ended = new Promise<Error | undefined>((resolve) => end = resolve);
 
   try {
-    if (!await disk.exists(layout.run)) await wholes.makeFolder(layout.run);
+    if (!await disk.exists(layout.run)) await fileWholes(disk, durable, writer).makeFolder(layout.run);
+    await presence?.enter();
   } catch (error) {
     throw troubleOf(error, `open store ${url}`);
   }
 
   function throwIfClosed(): void {
     if (isClosed) throw new ShoalError("ShuttingDown", `Cannot use store ${url}: it was closed`);
+    if (presence?.lost !== undefined) throw presence.lost;
   }
 
-  const underWay = new Set<Promise<unknown>>();
-  function track<T>(work: Promise<T>): Promise<T> {
-    const settled = work.then(() => {}, () => {}).then(() => void underWay.delete(settled));
-    underWay.add(settled);
-    return work;
+  let underWay = 0;
+  let idle = (): void => {};
+  async function track<T>(work: Promise<T>): Promise<T> {
+    underWay += 1;
+    try {
+      return await work;
+    } finally {
+      underWay -= 1;
+      if (underWay === 0) idle();
+    }
   }
 
   const erasing = new Map<string, Promise<void>>();
@@ -120,10 +172,27 @@ export async function fileStore(options: FileOptions): Promise<Store> {
     return work;
   }
 
-  const buffers = fileBuffers(poolBytesMax, strict);
+  const tidying = fileTidying(
+    environment,
+    tidyMs,
+    () => [buffers, descriptors, ...(spares === undefined ? [] : [spares])],
+  );
+  const buffers = fileBuffers(poolBytesMax, strict, tidying.touched);
+  const descriptors = fileDescriptors(disk, tidying.touched);
+  // A power cut may mix the old with the new in a file that is written again: not where that is promised away.
+  const isSpared = disk.isNear === true && !durable;
+  const spares = isSpared ? fileSpares(disk, Math.min(poolBytesMax, capacityBytes), tidying.touched) : undefined;
   const room = memoryRoom({ capacityBytes, full, waitMs, environment });
-  const segments = fileSegments({ disk, wholes, layout, writer, durable });
-  const bodies = fileBodies({ disk, wholes, layout, writer, durable, buffers });
+
+  // What is kept for the next tensor must not keep others from theirs, nor the mail.
+  const shared = spares === undefined ? disk : roomy(disk, spares.clear);
+  const wholes = fileWholes(shared, durable, writer);
+  const segments = fileSegments({ disk: shared, wholes, layout, writer, durable, descriptors });
+  const striping = options.stripe === undefined ? undefined : lfsStriping(options.stripe);
+  const wideBytesMin = options.wideBytesMin ?? 2 ** 30;
+  const written = { disk, wholes, layout, writer, durable, buffers, descriptors, spares };
+  const bodies = fileBodies({ ...written, striping, wideBytesMin });
+  const adopted = fileAdopted({ disk, buffers, tree: options.adopt });
   const entries = fileEntries({
     writer,
     environment,
@@ -135,10 +204,25 @@ export async function fileStore(options: FileOptions): Promise<Store> {
       void track(erase(ref, mark).then(() => place && segments.leave(place)).catch(() => {}));
     },
   });
-  const shared = { run, where, bodies, segments, entries, buffers, room, strict, throwIfClosed, track, erase };
-  const tensors = fileTensors({ ...shared, listed: () => listed(disk, layout, run) });
-  const logs = fileLogs({ disk, wholes, layout, writer, durable, environment, pollMs, frameBytesMax, throwIfClosed });
-  const claims = fileClaims({ disk, wholes, layout, throwIfClosed });
+  const tensors = fileTensors({
+    run,
+    where,
+    bodies,
+    segments,
+    entries,
+    buffers,
+    room,
+    strict,
+    adopted,
+    packedBytesMax: disk.isNear === true ? packedNearBytesMax : packedBytesMax,
+    throwIfClosed,
+    track,
+    erase,
+    listed: () => listed(disk, layout, run),
+  });
+  const kept = { disk: shared, wholes, layout, throwIfClosed };
+  const logs = fileLogs({ ...kept, writer, durable, environment, pollMs, frameBytesMax });
+  const claims = fileClaims(kept);
 
   async function close(): Promise<void> {
     if (isClosed) return;
@@ -146,11 +230,15 @@ export async function fileStore(options: FileOptions): Promise<Store> {
     room.close();
     try {
       await logs.close();
-      while (underWay.size > 0) await Promise.all(underWay);
+      while (underWay > 0) await new Promise<void>((resolve) => idle = resolve);
       await segments.close();
+      await tidying.close();
+      await descriptors.close();
+      await spares?.clear();
     } finally {
       entries.close();
       buffers.clear();
+      await presence?.leave();
       end(undefined);
     }
   }

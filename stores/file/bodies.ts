@@ -1,11 +1,12 @@
 // Tensors on the disk: written aside and renamed, so that a half-written one does not exist; read whole and summed up;
 // and taken away for good, by whoever releases them.
-import { crc32 } from "../checksum.ts";
-import { ShoalError } from "../error.ts";
+import { isShoalError, ShoalError } from "../error.ts";
 import type { Lifetime, TensorRef } from "../store.ts";
 import type { Buffers } from "./buffers.ts";
-import { type Disk, type DiskFile, ifThere, readAll, writeAll } from "./disk.ts";
-import { fanOut, idOf, type Layout, type Place, placeOf } from "./layout.ts";
+import type { Descriptors } from "./descriptors.ts";
+import { type Disk, type DiskFile, ifThere, readAll, writeAll, writeNow } from "./disk.ts";
+import { fanOut, idOf, isAdoptedId, type Layout, type Place, placeOf } from "./layout.ts";
+import { readSummed, writeSummed } from "./pieces.ts";
 import {
   type Head,
   headBytesOf,
@@ -17,14 +18,18 @@ import {
   readHead,
   setSum,
 } from "./record.ts";
+import type { Spare, Spares } from "./spares.ts";
+import type { Striping } from "./striping.ts";
+import { isFull } from "./trouble.ts";
 import type { Wholes } from "./whole.ts";
 
-/** Summed up in pieces that still lie in the processor's cache when they are written or were just read. */
-const pieceBytes = 2 ** 20;
+/** No more than this is allocated for a length that nobody has checked against the file's. */
+const uncheckedBytesMax = 2 ** 26;
 
 export interface Body {
   readonly buffer: ArrayBuffer;
   readonly offset: number;
+  readonly bytes: number;
   readonly lifetime: Lifetime;
   /** What the whole sums up to, and what the sum over the bytes began with. */
   readonly sum: number;
@@ -32,10 +37,9 @@ export interface Body {
 }
 
 export interface Bodies {
-  write(meta: Omit<Meta, "id">, lifetime: Lifetime, bytes: Uint8Array): Promise<Place>;
-  /** All bytes, verified. Throws Missing, Expired or Corrupt. */
+  write(meta: Omit<Meta, "id">, lifetime: Lifetime, bytes: Uint8Array, isAdopted?: boolean): Promise<Place>;
+  /** All bytes, verified; of an adopted tensor its record. Throws Missing, Expired or Corrupt. */
   read(ref: TensorRef): Promise<Body>;
-  peek(ref: TensorRef): Promise<Head | undefined>;
   /** From here on it is Missing, or Expired, for everybody. Leaves alone what is not what the reference says. */
   erase(ref: TensorRef, mark: "gone" | "late"): Promise<void>;
 }
@@ -47,52 +51,47 @@ export interface BodiesOptions {
   readonly writer: string;
   readonly durable: boolean;
   readonly buffers: Buffers;
+  readonly descriptors: Descriptors;
+  /** What sets how the files lie on the targets of Lustre, and from how many bytes on a file is set for itself. */
+  readonly striping: Striping | undefined;
+  readonly wideBytesMin: number;
+  /** Files that may be written again. None where a power cut must not mix the old with the new. */
+  readonly spares: Spares | undefined;
 }
 
 const corrupt = (id: string, why: string): ShoalError => new ShoalError("Corrupt", `Cannot get tensor ${id}: ${why}`);
 
-export function bodies({ disk, wholes, layout, writer, durable, buffers }: BodiesOptions): Bodies {
+export function bodies(options: BodiesOptions): Bodies {
+  const { disk, wholes, layout, writer, durable, buffers, descriptors, spares, striping, wideBytesMin } = options;
+  const isNear = disk.isNear === true;
+  /** Which of the folders that tensors are spread over are there. */
+  const homes = new Set<number>();
   let count = 0;
+  let prepared: Promise<void> | undefined;
 
-  async function fill(path: string, meta: Meta, lifetime: Lifetime, bytes: Uint8Array): Promise<void> {
-    const file = await disk.open(path, "create");
+  /** Calls with the file that a place names; answers nothing where none is there. */
+  async function opened<T>(
+    place: Place,
+    how: "read" | "change",
+    use: (file: DiskFile, at: number) => Promise<T>,
+  ): Promise<T | undefined> {
+    const path = layout.tensor(place);
+    if (place.kind === "packed") return await descriptors.use(path, how, (file) => use(file, place.offset));
+    const file = await ifThere(disk.open(path, how));
+    if (file === undefined) return undefined;
     try {
-      const { head, seed } = headFor(meta, lifetime);
-      let sum = seed;
-      for (let done = 0; done < bytes.byteLength; done += pieceBytes) {
-        const piece = bytes.subarray(done, done + pieceBytes);
-        sum = crc32(piece, sum);
-        await writeAll(file, piece, head.byteLength + done);
-      }
-      if (bytes.byteLength !== meta.bytes) {
-        throw new ShoalError("BadInput", "Cannot put tensor: its array changed its length meanwhile");
-      }
-      setSum(head, sum);
-      await writeAll(file, head, 0);
-      if (durable) await file.sync();
+      return await use(file, 0);
     } finally {
       await file.close();
     }
   }
 
-  async function opened<T>(
-    ref: TensorRef,
-    how: "read" | "change",
-    use: (file: DiskFile, at: number, place: Place) => Promise<T>,
-  ): Promise<T | undefined> {
-    const place = placeOf(ref.id);
-    if (place === undefined) return undefined;
-    const file = await ifThere(disk.open(layout.tensor(place), how));
-    if (file === undefined) {
-      // A file system that is not mounted has no tensors either, and must not be taken for one that lost them.
-      if (await disk.exists(layout.run)) return undefined;
-      throw new ShoalError("Unavailable", `Cannot get tensor ${ref.id}: the store's folder is not there`);
+  async function missing(id: string): Promise<ShoalError> {
+    // A file system that is not mounted has no tensors either, and must not be taken for one that lost them.
+    if (!await disk.exists(layout.run)) {
+      return new ShoalError("Unavailable", `Cannot get tensor ${id}: the store's folder is not there`);
     }
-    try {
-      return await use(file, place.kind === "packed" ? place.offset : 0, place);
-    } finally {
-      await file.close();
-    }
+    return gone(id);
   }
 
   async function headAt(file: DiskFile, ref: TensorRef, at: number): Promise<Head | undefined> {
@@ -104,74 +103,183 @@ export function bodies({ disk, wholes, layout, writer, durable, buffers }: Bodie
 
   async function body(file: DiskFile, ref: TensorRef, at: number): Promise<Body> {
     const headBytes = headBytesOf(ref);
-    const total = headBytes + ref.bytes;
-    // Before anything is allocated for a length that is not true.
-    if (await file.size() < at + total) throw corrupt(ref.id, "its file is shorter than the reference says");
+    const bytes = isAdoptedId(ref.id) ? liveHead(await headAt(file, ref, at), ref).bytes : ref.bytes;
+    const total = headBytes + bytes;
+    if (total > uncheckedBytesMax && await file.size() < at + total) throw tooShort(ref.id);
     const buffer = buffers.take(total);
     try {
-      const bytes = new Uint8Array(buffer, 0, total);
-      let length = await readAll(file, bytes.subarray(0, Math.min(total, pieceBytes)), at);
-      const head = readHead(bytes.subarray(0, length));
-      if (head === undefined || !isHeadOf(head, ref)) throw corrupt(ref.id, "its head is not what the reference says");
-      if (head.mark === "gone") throw missing(ref.id);
-      if (head.mark === "late") throw new ShoalError("Expired", `Cannot get tensor ${ref.id}: its lease has lapsed`);
-      if (head.mark === undefined) throw corrupt(ref.id, "its mark is none");
-      let sum = crc32(bytes.subarray(headBytes, length), head.seed);
-      while (length < total) {
-        const piece = bytes.subarray(length, Math.min(total, length + pieceBytes));
-        if (await readAll(file, piece, at + length) < piece.byteLength) throw corrupt(ref.id, "its file ends early");
-        sum = crc32(piece, sum);
-        length += piece.byteLength;
-      }
-      if (sum !== head.sum) throw corrupt(ref.id, "its bytes and their checksum disagree");
-      return { buffer, offset: headBytes, lifetime: head.lifetime, sum, seed: head.seed };
+      const into = new Uint8Array(buffer, 0, total);
+      const { beginning, sum } = await readSummed(file, into, at, isNear, (bytes) => liveHead(readHead(bytes), ref));
+      if (sum === undefined) throw tooShort(ref.id);
+      if (sum !== beginning.sum) throw corrupt(ref.id, "its bytes and their checksum disagree");
+      return { buffer, offset: headBytes, bytes, lifetime: beginning.lifetime, sum, seed: beginning.seed };
     } catch (error) {
       buffers.give(buffer);
       throw error;
     }
   }
 
-  return {
-    async write(meta, lifetime, bytes) {
-      const place: Place = { kind: "file", writer, count: count++ };
-      const { temp, folder } = layout.writer(writer);
-      const id = idOf(place);
-      const aside = `${temp}/${id}`;
-      const home = `${folder}/${fanOut(place.count)}`;
+  async function makeTemp(temp: string): Promise<void> {
+    try {
       await wholes.makeFolder(temp);
-      await wholes.makeFolder(home);
-      let isHome = false;
+      await striping?.narrow(temp);
+    } catch (error) {
+      prepared = undefined;
+      throw error;
+    }
+  }
+
+  /** A spare of about that length where there is one, or a new file. */
+  async function aside(id: string, bytes: number): Promise<Spare> {
+    const spare = spares?.take(bytes);
+    if (spare !== undefined) return spare;
+    const { temp } = layout.writer(writer);
+    prepared ??= makeTemp(temp);
+    await prepared;
+    const path = `${temp}/${id}`;
+    const isWide = bytes >= wideBytesMin && await striping?.wide(path) === true;
+    return { path, file: await disk.open(path, isWide ? "change" : "create"), bytes: 0 };
+  }
+
+  async function makeHome(place: Place & { readonly kind: "file" }): Promise<void> {
+    const number = fanOut(place.count);
+    if (homes.has(number)) return;
+    await wholes.makeFolder(folderOf(layout.tensor(place)));
+    homes.add(number);
+  }
+
+  async function write(
+    place: Place & { readonly kind: "file" },
+    meta: Meta,
+    lifetime: Lifetime,
+    bytes: Uint8Array,
+  ): Promise<Place> {
+    const { head, seed } = headFor(meta, lifetime);
+    const total = head.byteLength + meta.bytes;
+    const home = layout.tensor(place);
+    await makeHome(place);
+    const { path, file, bytes: stale } = await aside(meta.id, total);
+    let isHome = false;
+    try {
       try {
-        await fill(aside, { ...meta, id }, lifetime, bytes);
-        await disk.rename(aside, layout.tensor(place));
-        isHome = true;
-        if (durable) await disk.syncFolder(home);
-        return place;
+        if (stale > total) await file.truncate(total);
+        const sum = await writeSummed(file, bytes, head.byteLength, seed, isNear);
+        if (bytes.byteLength !== meta.bytes) {
+          throw new ShoalError("BadInput", "Cannot put tensor: its array changed its length meanwhile");
+        }
+        setSum(head, sum);
+        // Last: until it is there, the file says that it is no tensor, or one that is gone.
+        const { direct } = file;
+        if (direct === undefined) await writeAll(file, head, 0);
+        else writeNow(direct, head, 0);
+        if (durable) await file.sync();
+      } finally {
+        await file.close();
+      }
+      await disk.rename(path, home);
+      isHome = true;
+      if (durable) await disk.syncFolder(folderOf(home));
+      return place;
+    } catch (error) {
+      await disk.remove(isHome ? home : path).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Our own file, which nobody else ever writes to: marked, out of its folder, and kept for the next. */
+  async function keep(place: Place, ref: TensorRef, mark: "gone" | "late", into: Spares): Promise<Head | undefined> {
+    const home = layout.tensor(place);
+    const file = await ifThere(disk.open(home, "change"));
+    if (file === undefined) return undefined;
+    const path = `${layout.writer(writer).temp}/${ref.id}`;
+    let isKept = false;
+    try {
+      const head = await headAt(file, ref, 0);
+      if (head === undefined) return undefined;
+      // Who has it open already, and reads on while it is written anew, learns from the mark that it was released.
+      await writeAll(file, markBytes(mark), markOffset);
+      await ifThere(disk.rename(home, path).then(() => isKept = true));
+      if (isKept) await into.give({ path, file, bytes: headBytesOf(ref) + ref.bytes });
+      return head;
+    } finally {
+      if (!isKept) await file.close();
+    }
+  }
+
+  /** Answers nothing where there was nothing. */
+  async function eraseFile(ref: TensorRef, place: Place, mark: "gone" | "late"): Promise<Head | undefined> {
+    if (place.writer === writer && spares?.wants(ref.bytes) && !isAdoptedId(ref.id)) {
+      return await keep(place, ref, mark, spares);
+    }
+    // Another's is taken away and never written to: it may be a spare already, and a new tensor by the time of the write.
+    const head = await opened(place, "read", (file) => headAt(file, ref, 0));
+    if (head === undefined) return undefined;
+    const home = layout.tensor(place);
+    await ifThere(disk.remove(home));
+    if (durable) await disk.syncFolder(folderOf(home));
+    return head;
+  }
+
+  async function eraseHere(ref: TensorRef, place: Place, mark: "gone" | "late"): Promise<Head | undefined> {
+    return await opened(place, "change", async (file, at) => {
+      const head = await headAt(file, ref, at);
+      if (head?.mark === "live") await writeAll(file, markBytes(mark), at + markOffset);
+      if (head?.mark !== undefined && durable) await file.sync();
+      return head;
+    });
+  }
+
+  return {
+    async write(meta, lifetime, bytes, isAdopted = false) {
+      const place = { kind: "file", writer, count: count++, isAdopted } as const;
+      const whole = { ...meta, id: idOf(place) };
+      try {
+        return await write(place, whole, lifetime, bytes);
       } catch (error) {
-        await disk.remove(isHome ? layout.tensor(place) : aside).catch(() => {});
-        throw error;
+        // The disk may be full of what is only kept for the next.
+        if (!isFull(error) || !await spares?.clear()) throw error;
+        return await write(place, whole, lifetime, bytes);
       }
     },
     async read(ref) {
-      const found = await opened(ref, "read", (file, at) => body(file, ref, at));
-      if (found === undefined) throw missing(ref.id);
+      const place = placeOf(ref.id);
+      if (place === undefined) throw gone(ref.id);
+      let found: Body | undefined;
+      try {
+        found = await opened(place, "read", (file, at) => body(file, ref, at));
+      } catch (error) {
+        if (!isShoalError(error, "Corrupt")) throw error;
+        // Released while it was read, its file is another's by now: what it says of itself decides.
+        const head = await opened(place, "read", (file, at) => headAt(file, ref, at));
+        if (head !== undefined) liveHead(head, ref);
+        if (place.kind === "file" && head === undefined && !await disk.exists(layout.tensor(place))) {
+          throw await missing(ref.id);
+        }
+        throw error;
+      }
+      if (found === undefined) throw await missing(ref.id);
       return found;
     },
-    peek: (ref) => opened(ref, "read", (file, at) => headAt(file, ref, at)),
     async erase(ref, mark) {
-      await opened(ref, "change", async (file, at, place) => {
-        const head = await headAt(file, ref, at);
-        if (head === undefined || head.mark === undefined) return;
-        // The mark first, also where the file goes: who has it open already learns it too.
-        if (head.mark === "live") await writeAll(file, markBytes(mark), at + markOffset);
-        if (durable) await file.sync();
-        if (place.kind === "packed") return;
-        await ifThere(disk.remove(layout.tensor(place)));
-        if (durable) await disk.syncFolder(layout.tensor(place).replace(/\/[^/]*$/, ""));
-      });
+      const place = placeOf(ref.id);
+      if (place === undefined) return;
+      const found = place.kind === "file" ? await eraseFile(ref, place, mark) : await eraseHere(ref, place, mark);
+      if (found === undefined && !await disk.exists(layout.run)) throw await missing(ref.id);
     },
   };
 }
 
-const missing = (id: string): ShoalError =>
+const folderOf = (path: string): string => path.slice(0, path.lastIndexOf("/"));
+
+/** The head of a tensor that stands. Throws what else it is. */
+function liveHead(head: Head | undefined, ref: TensorRef): Head {
+  if (head === undefined || !isHeadOf(head, ref)) throw corrupt(ref.id, "its head is not what the reference says");
+  if (head.mark === "gone") throw gone(ref.id);
+  if (head.mark === "late") throw new ShoalError("Expired", `Cannot get tensor ${ref.id}: its lease has lapsed`);
+  if (head.mark === undefined) throw corrupt(ref.id, "its mark is none");
+  return head;
+}
+
+const tooShort = (id: string): ShoalError => corrupt(id, "its file is shorter than the reference says");
+const gone = (id: string): ShoalError =>
   new ShoalError("Missing", `Cannot get tensor ${id}: it was released, or never was in this store`);

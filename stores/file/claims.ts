@@ -1,7 +1,8 @@
 // Claims as files that appear whole: of all who link a value to one epoch's name, one wins. The highest epoch stands,
 // and the one before it is kept, so that a listing that runs meanwhile always meets one of the two.
 import { ShoalError } from "../error.ts";
-import { checkName, isEpoch } from "../names.ts";
+import { checkName } from "../names.ts";
+import { checkClaim } from "../requests.ts";
 import type { Claimed, Claims } from "../store.ts";
 import { type Disk, ifThere } from "./disk.ts";
 import { type Layout, numbered, numberedName } from "./layout.ts";
@@ -9,7 +10,6 @@ import { namesBelow } from "./listing.ts";
 import { troubleOf } from "./trouble.ts";
 import type { Wholes } from "./whole.ts";
 
-const valueCharactersMax = 65_536;
 const triesMax = 1_000;
 
 export interface FileClaimsOptions {
@@ -59,13 +59,7 @@ export function fileClaims({ disk, wholes, layout, throwIfClosed }: FileClaimsOp
   return {
     async claim(name, epoch, value) {
       throwIfClosed();
-      checkName("claim", name);
-      if (!isEpoch(epoch)) throw new ShoalError("BadInput", `Cannot claim ${name}: epoch ${epoch} is not one`);
-      if (typeof value !== "string") throw new ShoalError("BadInput", `Cannot claim ${name}: its value is no text`);
-      if (value.length > valueCharactersMax) {
-        const sizes = `${value.length} of at most ${valueCharactersMax} characters`;
-        throw new ShoalError("TooLarge", `Cannot claim ${name}: its value has ${sizes}`);
-      }
+      checkClaim(name, epoch, value);
       try {
         return await claim(name, epoch, value);
       } catch (error) {

@@ -1,7 +1,14 @@
 // The seam between the store and a file system: the few calls that it makes, so that a simulated disk may stand in.
 // Calls reject with an error whose `code` is the errno's name. Types, and how to read that name.
 
+/** Calls that answer at once, on a disk that is near and quick just now. They may come short as the others. */
+export interface Direct {
+  read(into: Uint8Array, position: number): number;
+  write(bytes: Uint8Array, position: number): number;
+}
+
 export interface DiskFile {
+  readonly direct?: Direct | undefined;
   /** Answers how many bytes came, which may be fewer than were asked for; 0 at the end. */
   read(into: Uint8Array, position: number): Promise<number>;
   /** Answers how many bytes went, which may be fewer than were given: a full disk shows so first. */
@@ -14,6 +21,8 @@ export interface DiskFile {
 }
 
 export interface Disk {
+  /** Its calls end in this machine's memory: nothing is saved by keeping files few. */
+  readonly isNear?: boolean;
   /** With all above it, for the owner alone. What is there already stays as it is. */
   makeFolder(path: string): Promise<void>;
   /** `create` where nothing stands yet (EEXIST), for the owner alone; `read` and `change` what stands. */
@@ -44,11 +53,33 @@ export async function ifThere<T>(call: Promise<T>): Promise<T | undefined> {
   }
 }
 
+const full = (): Error => Object.assign(new Error("Cannot write: the disk took nothing"), { code: "ENOSPC" });
+
+/** The same as `writeAll`, at once. */
+export function writeNow(file: Direct, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.byteLength;) {
+    const count = file.write(done === 0 ? bytes : bytes.subarray(done), position + done);
+    if (count === 0) throw full();
+    done += count;
+  }
+}
+
+/** The same as `readAll`, at once. */
+export function readNow(file: Direct, into: Uint8Array, position: number): number {
+  let done = 0;
+  while (done < into.byteLength) {
+    const count = file.read(done === 0 ? into : into.subarray(done), position + done);
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
+
 /** Writes all of some bytes, however many calls it takes. */
 export async function writeAll(file: DiskFile, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.byteLength;) {
     const count = await file.write(bytes.subarray(done), position + done);
-    if (count === 0) throw Object.assign(new Error("Cannot write: the disk took nothing"), { code: "ENOSPC" });
+    if (count === 0) throw full();
     done += count;
   }
 }

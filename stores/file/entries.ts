@@ -16,7 +16,7 @@ export interface Entry {
   ref: TensorRef | undefined;
   deadline: number;
   readsDone: number;
-  readonly pins: Set<Holder>;
+  pins: Set<Holder> | undefined;
   views: number;
 }
 
@@ -59,6 +59,8 @@ export function entries({ writer, environment, room, graceMs, erase }: EntriesOp
   let size = 0;
   const timer = leases<Entry>(environment, graceMs, settle);
 
+  const isPinned = ({ pins }: Entry): boolean => pins !== undefined && pins.size > 0;
+
   function end(entry: Entry, code: "Missing" | "Expired"): void {
     entry.state = "released";
     gone.set(entry.id, code);
@@ -68,12 +70,12 @@ export function entries({ writer, environment, room, graceMs, erase }: EntriesOp
 
   /** Moves an entry on after anything that may have been the last to keep it. */
   function settle(entry: Entry): void {
-    if (entry.state === "sealed" && entry.pins.size === 0) {
+    if (entry.state === "sealed" && !isPinned(entry)) {
       const reads = entry.lifetime !== undefined && "reads" in entry.lifetime ? entry.lifetime.reads : Infinity;
       if (environment.now() >= entry.deadline) end(entry, "Expired");
       else if (entry.readsDone >= reads) end(entry, "Missing");
     }
-    const isIdle = entry.views === 0 && entry.pins.size === 0;
+    const isIdle = entry.views === 0 && !isPinned(entry);
     // What was read of another's tensor must be remembered for as long as it stands.
     const isForgotten = !entry.isOwn && entry.readsDone === 0;
     if (isIdle && (entry.state === "released" || isForgotten)) free(entry);
@@ -97,7 +99,7 @@ export function entries({ writer, environment, room, graceMs, erase }: EntriesOp
     ref: undefined,
     deadline: Infinity,
     readsDone: 0,
-    pins: new Set(),
+    pins: undefined,
     views: 0,
   });
 
@@ -149,11 +151,11 @@ export function entries({ writer, environment, room, graceMs, erase }: EntriesOp
     pin(entry, holder) {
       // A message that is sent after the lease has lapsed does not bring it back.
       if (environment.now() >= entry.deadline) settle(entry);
-      if (entry.state === "sealed") entry.pins.add(holder);
+      if (entry.state === "sealed") (entry.pins ??= new Set()).add(holder);
       else settle(entry);
     },
     unpin(entry, holder, read) {
-      if (entry.pins.delete(holder) && read) entry.readsDone += 1;
+      if (entry.pins?.delete(holder) && read) entry.readsDone += 1;
       settle(entry);
     },
     view(entry) {

@@ -2,7 +2,10 @@
 // are hashed, and each such folder keeps the full name in a file. What is not of this layout is left alone.
 import { createHash } from "node:crypto";
 
-//   <root>/<run>/tensors/<writer>/<hh>/<id>          one tensor each, 256 folders
+//   <root>/<run>/layout                              which layout this is, for a shoal that knows another
+//   <root>/<run>/owners/<writer>                     who has the run open, and a beat beside it: sweep/owners.ts
+//   <root>/.swept-<token>                            a run that a sweep took away, being removed
+//   <root>/<run>/tensors/<writer>/<hh>/<id>          one tensor each, or what is recorded of an adopted one; 256 folders
 //   <root>/<run>/tensors/<writer>/segments/<n>       small tensors, one after the other, appended by one process
 //   <root>/<run>/tensors/<writer>/temp/<id>          being written; nobody else looks here
 //   <root>/<run>/logs/<hh>/<stream>/name             the stream's full name
@@ -16,33 +19,40 @@ import { createHash } from "node:crypto";
 
 /** Where a tensor lies, told by its id alone. */
 export type Place =
-  | { readonly kind: "file"; readonly writer: string; readonly count: number }
+  | { readonly kind: "file"; readonly writer: string; readonly count: number; readonly isAdopted: boolean }
   | { readonly kind: "packed"; readonly writer: string; readonly segment: number; readonly offset: number };
 
-const filePattern = /^([0-9a-f]{16})-f([0-9a-z]{1,11})$/;
-const packedPattern = /^([0-9a-f]{16})-s([0-9a-z]{1,11})\.([0-9a-z]{1,7})$/;
+// One tensor has one id: leading zeros would give it more.
+const filePattern = /^([0-9a-f]{16})-([fa])(0|[1-9a-z][0-9a-z]{0,9})$/;
+const packedPattern = /^([0-9a-f]{16})-s(0|[1-9a-z][0-9a-z]{0,9})\.(0|[1-9a-z][0-9a-z]{0,6})$/;
 
 export const isWriter = (name: string): boolean => /^[0-9a-f]{16}$/.test(name);
 
 export function idOf(place: Place): string {
   const { writer } = place;
-  if (place.kind === "file") return `${writer}-f${place.count.toString(36)}`;
+  if (place.kind === "file") return `${writer}-${place.isAdopted ? "a" : "f"}${place.count.toString(36)}`;
   return `${writer}-s${place.segment.toString(36)}.${place.offset.toString(36)}`;
 }
 
 /** The place that an id names, or nothing where this store never made such an id. */
 export function placeOf(id: string): Place | undefined {
-  const [, writer = "", count] = filePattern.exec(id) ?? [];
-  if (count !== undefined) return same(id, { kind: "file", writer, count: parseInt(count, 36) });
-  const [, owner = "", segment, offset] = packedPattern.exec(id) ?? [];
+  const file = filePattern.exec(id);
+  if (file !== null) {
+    const [, writer = "", kind, count = ""] = file;
+    return { kind: "file", writer, count: parseInt(count, 36), isAdopted: kind === "a" };
+  }
+  const [, writer = "", segment, offset] = packedPattern.exec(id) ?? [];
   if (segment === undefined || offset === undefined) return undefined;
-  return same(id, { kind: "packed", writer: owner, segment: parseInt(segment, 36), offset: parseInt(offset, 36) });
+  return { kind: "packed", writer, segment: parseInt(segment, 36), offset: parseInt(offset, 36) };
 }
 
-/** One tensor has one id: leading zeros would give it more. */
-const same = (id: string, place: Place): Place | undefined => idOf(place) === id ? place : undefined;
+/** Whether an id is that of a tensor whose bytes lie in a file of somebody else's. */
+export const isAdoptedId = (id: string): boolean => id.startsWith("-a", 16);
 
-export const fanOut = (count: number): string => (count % 256).toString(16).padStart(2, "0");
+const fanOutMax = 256;
+const togetherMax = 256;
+/** One folder is filled before the next is made, and after the last the first again: small stores need few. */
+export const fanOut = (count: number): number => Math.floor(count / togetherMax) % fanOutMax;
 const digits = 16;
 const padded = (value: number): string => value.toString().padStart(digits, "0");
 
@@ -76,7 +86,7 @@ export function layout(root: string, run: string): Layout {
     tensor(place) {
       const { folder, segments } = writer(place.writer);
       if (place.kind === "packed") return `${segments}/${place.segment.toString(36)}`;
-      return `${folder}/${fanOut(place.count)}/${idOf(place)}`;
+      return `${folder}/${fanOut(place.count).toString(16).padStart(2, "0")}/${idOf(place)}`;
     },
     stream: (name) => hashed("logs", name),
     claim: (name) => hashed("claims", name),

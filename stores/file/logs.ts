@@ -1,8 +1,10 @@
 // Logs in segment files: what may be asked, reading along a stream's chain of openings, waiting for more, and trims.
-import { cancelled, throwIfCancelled } from "../cancellation.ts";
+import { throwIfCancelled } from "../cancellation.ts";
 import { ShoalError } from "../error.ts";
-import { checkName, isEpoch } from "../names.ts";
-import type { Entry, Logs, Position, ReadOptions, StoreEnvironment } from "../store.ts";
+import { checkName } from "../names.ts";
+import { checkAppend, checkPosition, checkRead, isAfter, lost } from "../requests.ts";
+import type { Entry, Logs, Position, StoreEnvironment } from "../store.ts";
+import { waiting as storeWaiting } from "../waiting.ts";
 import { type Disk, ifThere } from "./disk.ts";
 import { framesIn } from "./frames.ts";
 import { type Layout, numbered, numberedName } from "./layout.ts";
@@ -28,27 +30,15 @@ export interface FileLogs extends Logs {
   close(): Promise<void>;
 }
 
-const entriesMaxUnlessSaid = 1_024;
-const beginning: Position = { epoch: -1, sequence: 0 };
 const triesMax = 1_000;
 const marksMax = 4_096;
-
-const isAfter = (a: Position, b: Position): boolean =>
-  a.epoch > b.epoch || (a.epoch === b.epoch && a.sequence > b.sequence);
-const show = ({ epoch, sequence }: Position): string => epoch < 0 ? "the start" : `${epoch}-${sequence}`;
-
-function checkPosition(position: Position): Position {
-  const { epoch, sequence } = position;
-  if (isEpoch(epoch) && isEpoch(sequence)) return { epoch, sequence };
-  throw new ShoalError("BadInput", `Cannot use position ${epoch}-${sequence}: whole numbers from 0 are wanted`);
-}
 
 export function fileLogs(options: FileLogsOptions): FileLogs {
   const { disk, wholes, layout, writer, durable, environment, pollMs, frameBytesMax, throwIfClosed } = options;
   const streams = fileStreams({ disk, wholes, durable, frameBytesMax });
   const writers = fileWriters({ disk, wholes, streams, writer, durable });
   const turns = new Map<string, Promise<unknown>>();
-  const waiting = new Map<string, Set<() => void>>();
+  const waiting = storeWaiting(environment);
   /** Where a sequence stands in its segment, for who reads on from there. */
   const marks = new Map<string, number>();
 
@@ -105,10 +95,7 @@ export function fileLogs(options: FileLogsOptions): FileLogs {
       const chain = await streams.load(folder);
       const { openings, trimmed } = chain;
       if (trimmed !== undefined && isAfter(trimmed, after)) {
-        const why = `trimmed through ${show(trimmed)}`;
-        // The range, for a program that wants to go on behind it.
-        const cause = { after, through: trimmed };
-        throw new ShoalError("Lost", `Cannot read ${name} after ${show(after)}: ${why}`, { cause });
+        throw lost(name, after, trimmed);
       }
       const found: Entry[] = [];
       for (const opening of openings) {
@@ -129,28 +116,6 @@ export function fileLogs(options: FileLogsOptions): FileLogs {
       return found;
     }
     throw new ShoalError("Unavailable", `Cannot read ${name}: it was opened anew each time that it was read`);
-  }
-
-  /** Resolves at the next append in this process, or when it is time to look again. */
-  function appended(name: string, waitMs: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const end = (): void => {
-        readers.delete(end);
-        if (readers.size === 0 && waiting.get(name) === readers) waiting.delete(name);
-        cancelTimer();
-        signal?.removeEventListener("abort", end);
-        if (signal?.aborted) reject(cancelled(signal));
-        else resolve();
-      };
-      const readers = waiting.get(name) ?? new Set();
-      waiting.set(name, readers.add(end));
-      const cancelTimer = environment.after(waitMs, end);
-      signal?.addEventListener("abort", end);
-    });
-  }
-
-  function wake(name: string): void {
-    for (const end of waiting.get(name) ?? []) end();
   }
 
   async function trim(folder: string, through: Position): Promise<void> {
@@ -188,31 +153,22 @@ export function fileLogs(options: FileLogsOptions): FileLogs {
   return {
     async append(name, epoch, frames) {
       throwIfClosed();
-      checkName("stream", name);
-      if (!isEpoch(epoch)) throw new ShoalError("BadInput", `Cannot append to ${name}: epoch ${epoch} is not one`);
-      for (const frame of frames) {
-        if (!(frame instanceof Uint8Array)) throw new ShoalError("BadInput", `Cannot append to ${name}: not bytes`);
-        if (frame.byteLength <= frameBytesMax) continue;
-        const sizes = `${frame.byteLength} of at most ${frameBytesMax} bytes`;
-        throw new ShoalError("TooLarge", `Cannot append to ${name}: a frame has ${sizes}`);
-      }
+      checkAppend(name, epoch, frames, frameBytesMax);
       const folder = layout.stream(name);
       try {
         const position = await inTurn(folder, () => writers.append(folder, name, epoch, frames));
-        if (frames.length > 0) wake(name);
+        if (frames.length > 0) waiting.wake(name);
         return position;
       } catch (error) {
         throw troubleOf(error, `append to ${name}`, true);
       }
     },
 
-    async read(name, after, { entriesMax = entriesMaxUnlessSaid, waitMs = 0, signal }: ReadOptions = {}) {
+    async read(name, after, options = {}) {
+      const { signal } = options;
       throwIfClosed();
       throwIfCancelled(signal);
-      checkName("stream", name);
-      if (!(entriesMax >= 1)) throw new ShoalError("BadInput", `Cannot read ${name}: entriesMax is ${entriesMax}`);
-      if (!(waitMs >= 0)) throw new ShoalError("BadInput", `Cannot read ${name}: waitMs is ${waitMs}`);
-      const from = after === undefined ? beginning : checkPosition(after);
+      const { from, entriesMax, waitMs } = checkRead(name, after, options);
       const deadline = environment.now() + waitMs;
       for (let delayMs = pollMs.min;; delayMs = Math.min(2 * delayMs, pollMs.max)) {
         let found: Entry[];
@@ -225,7 +181,7 @@ export function fileLogs(options: FileLogsOptions): FileLogs {
         throwIfCancelled(signal);
         const leftMs = deadline - environment.now();
         if (found.length > 0 || leftMs <= 0) return found;
-        await appended(name, Math.min(leftMs, delayMs), signal);
+        await waiting.appended(name, Math.min(leftMs, delayMs), signal);
         throwIfClosed();
         throwIfCancelled(signal);
       }
@@ -248,7 +204,7 @@ export function fileLogs(options: FileLogsOptions): FileLogs {
     },
 
     async close() {
-      for (const name of waiting.keys()) wake(name);
+      waiting.wakeAll();
       await Promise.all(turns.values());
       await writers.close();
     },

@@ -1,47 +1,180 @@
 // The file system of the machine, through node:fs. Positional reads and writes only: no descriptor has a cursor that
 // two calls could share.
-import { access, type FileHandle, link, mkdir, open, readdir, rename, unlink } from "node:fs/promises";
-import { type Disk, type DiskFile, ifThere } from "./disk.ts";
+import * as fs from "node:fs";
+import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import { type Direct, type Disk, type DiskFile, errnoOf, ifThere } from "./disk.ts";
 
 const modes = { create: "wx+", read: "r", change: "r+" } as const;
 const ownerOnly = 0o600;
+const folderOwnerOnly = 0o700;
 /** One call of the kernel takes no more than 2 GiB; smaller pieces let others have their turn. */
 const pieceBytesMax = 2 ** 26;
+/** What a page cache takes in less time than a thread needs to be woken. */
+const directBytesMax = 2 ** 19;
+/**
+ * A direct call that took longer sends some after it to the pool, and each such call in a row twice as many: nobody's
+ * turn is spent on a disk that is busy. One alone may have waited for the processor.
+ */
+const slowMs = 10;
+const pooledCalls = { min: 4, max: 4_096 } as const;
+const quickCalls = 64;
+/** And so many direct calls in a row are followed by one in the pool: others in this thread get their turn. */
+const directCallsMax = 64;
 
-function fileOf(handle: FileHandle): DiskFile {
-  const piece = (bytes: Uint8Array): number => Math.min(bytes.byteLength, pieceBytesMax);
+/** File systems of Linux whose calls end in this machine's memory: ext, XFS, Btrfs, F2FS, ZFS, tmpfs, ramfs, overlay. */
+const nearTypes: ReadonlySet<number> = new Set([
+  0xef53,
+  0x58465342,
+  0x9123683e,
+  0xf2f52010,
+  0x2fc12fc1,
+  0x01021994,
+  0x858458f6,
+  0x794c7630,
+]);
+
+type Done<T> = (error: Error | null, value: T) => void;
+
+/** Makes a call in the pool of threads that every runtime has for files. */
+function pooled<T>(call: (done: Done<T>) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    call((error, value) => error === null || error === undefined ? resolve(value) : reject(error));
+  });
+}
+
+function posix(isNear: boolean): Disk {
+  let pooledLeft = isNear ? 0 : Infinity;
+  let pooledNext: number = pooledCalls.min;
+  let quick = 0;
+  let inRow = 0;
+
+  function took(ms: number): void {
+    if (++inRow >= directCallsMax) {
+      inRow = 0;
+      pooledLeft = Math.max(1, pooledLeft);
+    }
+    if (ms > slowMs) {
+      pooledLeft = pooledNext;
+      pooledNext = Math.min(2 * pooledNext, pooledCalls.max);
+      quick = 0;
+    } else if (++quick === quickCalls) pooledNext = pooledCalls.min;
+  }
+
+  function timed<T>(direct: () => T): T {
+    const start = performance.now();
+    try {
+      return direct();
+    } finally {
+      took(performance.now() - start);
+    }
+  }
+
+  /** A call that the page cache answers is over before the pool has begun: it is made at once, while that holds. */
+  function made<T>(direct: () => T, inPool: (done: Done<T>) => void): Promise<T> {
+    if (pooledLeft > 0) {
+      pooledLeft -= 1;
+      return pooled(inPool);
+    }
+    try {
+      return Promise.resolve(timed(direct));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  function fileOf(fd: number): DiskFile {
+    const length = (bytes: Uint8Array): number => Math.min(bytes.byteLength, pieceBytesMax);
+    const direct: Direct = {
+      read: (into, position) => timed(() => fs.readSync(fd, into, 0, length(into), position)),
+      write: (bytes, position) => timed(() => fs.writeSync(fd, bytes, 0, length(bytes), position)),
+    };
+    return {
+      get direct() {
+        return pooledLeft > 0 ? undefined : direct;
+      },
+      read(into, position) {
+        const inPool = (done: Done<number>): void => fs.read(fd, into, 0, length(into), position, done);
+        if (into.byteLength > directBytesMax) return pooled(inPool);
+        return made(() => fs.readSync(fd, into, 0, into.byteLength, position), inPool);
+      },
+      write(bytes, position) {
+        const inPool = (done: Done<number>): void => fs.write(fd, bytes, 0, length(bytes), position, done);
+        if (bytes.byteLength > directBytesMax) return pooled(inPool);
+        return made(() => fs.writeSync(fd, bytes, 0, bytes.byteLength, position), inPool);
+      },
+      async size() {
+        return (await made(() => fs.fstatSync(fd), (done: Done<fs.Stats>) => fs.fstat(fd, done))).size;
+      },
+      truncate: (bytes) =>
+        made(
+          () => fs.ftruncateSync(fd, bytes),
+          (done: Done<void>) => fs.ftruncate(fd, bytes, done as fs.NoParamCallback),
+        ),
+      sync: () => pooled((done: Done<void>) => fs.fsync(fd, done as fs.NoParamCallback)),
+      close: () => made(() => fs.closeSync(fd), (done: Done<void>) => fs.close(fd, done as fs.NoParamCallback)),
+    };
+  }
+
+  type Bare = (done: fs.NoParamCallback) => void;
+  const bare = (direct: () => void, inPool: Bare): Promise<void> => made(direct, inPool);
+
+  /** Step by step: where a folder takes none, as /proc does, Node 20 itself would try for ever. */
+  async function makeFolder(path: string): Promise<void> {
+    const make = (): Promise<void> =>
+      bare(() => fs.mkdirSync(path, folderOwnerOnly), (done) => fs.mkdir(path, folderOwnerOnly, done));
+    try {
+      await make().catch(async (error: unknown) => {
+        const above = dirname(path);
+        if (errnoOf(error) !== "ENOENT" || above === path) throw error;
+        await makeFolder(above);
+        await make();
+      });
+    } catch (error) {
+      if (errnoOf(error) !== "EEXIST" || !fs.statSync(path).isDirectory()) throw error;
+    }
+  }
+
   return {
-    async read(into, position) {
-      return (await handle.read(into, 0, piece(into), position)).bytesRead;
+    isNear,
+    makeFolder,
+    open(path, how) {
+      const mode = modes[how];
+      return made<DiskFile>(
+        () => fileOf(fs.openSync(path, mode, ownerOnly)),
+        (done) => fs.open(path, mode, ownerOnly, (error, fd) => done(error, error === null ? fileOf(fd) : undefined!)),
+      );
     },
-    async write(bytes, position) {
-      return (await handle.write(bytes, 0, piece(bytes), position)).bytesWritten;
+    link: (from, to) => bare(() => fs.linkSync(from, to), (done) => fs.link(from, to, done)),
+    rename: (from, to) => bare(() => fs.renameSync(from, to), (done) => fs.rename(from, to, done)),
+    remove: (path) => bare(() => fs.unlinkSync(path), (done) => fs.unlink(path, done)),
+    list: (path) => made(() => fs.readdirSync(path), (done: Done<string[]>) => fs.readdir(path, done)),
+    exists: async (path) => {
+      const there = bare(() => fs.accessSync(path), (done) => fs.access(path, done));
+      return await ifThere(there.then(() => true)) ?? false;
     },
-    async size() {
-      return (await handle.stat()).size;
+    async syncFolder(path) {
+      const fd = await pooled((done: Done<number>) => fs.open(path, "r", done));
+      try {
+        await pooled((done: Done<void>) => fs.fsync(fd, done as fs.NoParamCallback));
+      } finally {
+        await pooled((done: Done<void>) => fs.close(fd, done as fs.NoParamCallback));
+      }
     },
-    truncate: (bytes) => handle.truncate(bytes),
-    sync: () => handle.sync(),
-    close: () => handle.close(),
   };
 }
 
-export const posixDisk: Disk = {
-  async makeFolder(path) {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-  },
-  open: async (path, how) => fileOf(await open(path, modes[how], ownerOnly)),
-  link,
-  rename,
-  remove: unlink,
-  list: (path) => readdir(path),
-  exists: async (path) => await ifThere(access(path).then(() => true)) ?? false,
-  async syncFolder(path) {
-    const handle = await open(path, "r");
+/** Any file system, each call in the pool: one that hangs holds up nobody else. */
+export const posixDisk: Disk = posix(false);
+
+/** The file system that a path lies on, or will lie on once it is made: a near one is called directly. */
+export async function posixDiskAt(path: string): Promise<Disk> {
+  for (let at = path;; at = at.slice(0, at.lastIndexOf("/")) || "/") {
     try {
-      await handle.sync();
-    } finally {
-      await handle.close();
+      return nearTypes.has((await statfs(at)).type >>> 0) ? posix(true) : posixDisk;
+    } catch (error) {
+      // What cannot even be asked for its kind is not near.
+      if (errnoOf(error) !== "ENOENT" || at === "/" || at === "") return posixDisk;
     }
-  },
-};
+  }
+}

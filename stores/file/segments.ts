@@ -1,15 +1,17 @@
 // Small tensors, one after the other in files that this process alone appends to: a file each would hurt the metadata
 // server. What waits while a write is under way goes out together in the next.
-import { crc32 } from "../checksum.ts";
 import { ShoalError } from "../error.ts";
 import type { Lifetime } from "../store.ts";
+import type { Descriptors } from "./descriptors.ts";
 import { type Disk, type DiskFile, ifThere, writeAll } from "./disk.ts";
 import { idOf, type Layout, type Place } from "./layout.ts";
-import { headFor, type Meta, padded, setSum } from "./record.ts";
+import { type Meta, padded, seal, writeHead } from "./record.ts";
 import type { Wholes } from "./whole.ts";
 
 /** Tensors of fewer bytes are packed. */
 export const packedBytesMax: number = 2 ** 20;
+/** Where there is no metadata server that a file each would hurt, only what is small beside a file's own cost. */
+export const packedNearBytesMax: number = 2 ** 17;
 const segmentBytesMax = 64 * 2 ** 20;
 const batchBytesMax = 4 * 2 ** 20;
 const headRoom = 1_024;
@@ -21,7 +23,8 @@ export interface Packed {
 }
 
 interface Waiting extends Packed {
-  settle(place: Place | undefined, error?: unknown): void;
+  resolve(place: Place): void;
+  reject(error: unknown): void;
 }
 
 export interface Segments {
@@ -44,13 +47,15 @@ export interface SegmentsOptions {
   readonly layout: Layout;
   readonly writer: string;
   readonly durable: boolean;
+  readonly descriptors: Descriptors;
 }
 
-export function segments({ disk, wholes, layout, writer, durable }: SegmentsOptions): Segments {
+export function segments({ disk, wholes, layout, writer, durable, descriptors }: SegmentsOptions): Segments {
   const folder = layout.writer(writer).segments;
-  const queue: Waiting[] = [];
+  let queue: Waiting[] = [];
   const living = new Map<number, number>();
   const staging = new Uint8Array(batchBytesMax + packedBytesMax + headRoom);
+  const stagingView = new DataView(staging.buffer);
   let current: Segment | undefined;
   let next = 0;
   let running: Promise<void> | undefined;
@@ -77,54 +82,54 @@ export function segments({ disk, wholes, layout, writer, durable }: SegmentsOpti
 
   async function drop(number: number): Promise<void> {
     living.delete(number);
-    await ifThere(disk.remove(layout.tensor({ kind: "packed", writer, segment: number, offset: 0 })));
+    const path = layout.tensor({ kind: "packed", writer, segment: number, offset: 0 });
+    await ifThere(disk.remove(path));
+    await descriptors.forget(path);
   }
 
-  /** Lays out as many as fit in one write from a segment's end. */
-  function stage({ number, end }: Segment): { readonly places: Place[]; readonly length: number } {
-    const places: Place[] = [];
+  /** Lays out as many as fit in one write from a segment's end, and takes them out of the queue. */
+  function stage({ number, end }: Segment, batch: Waiting[], places: Place[]): number {
     let length = 0;
-    for (const { meta, lifetime, bytes } of queue) {
-      if (length >= batchBytesMax) break;
-      // Handed away while its turn came: refused in the next round.
-      if (bytes.byteLength !== meta.bytes) break;
+    let count = 0;
+    for (; count < queue.length && length < batchBytesMax; count++) {
+      const waiting = queue[count]!;
+      const { meta, lifetime, bytes } = waiting;
+      // Handed away while its turn came.
+      if (bytes.byteLength !== meta.bytes) {
+        waiting.reject(changed());
+        continue;
+      }
       const place: Place = { kind: "packed", writer, segment: number, offset: end + length };
-      const { head, seed } = headFor({ ...meta, id: idOf(place) }, lifetime);
-      staging.set(bytes, length + head.byteLength);
+      const body = length + writeHead(staging, stagingView, length, { ...meta, id: idOf(place) }, lifetime);
+      staging.set(bytes, body);
       // Over the copy: the array may be changed by its owner before this write has come back.
-      const copy = staging.subarray(length + head.byteLength, length + head.byteLength + bytes.byteLength);
-      setSum(head, crc32(copy, seed));
-      staging.set(head, length);
-      staging.fill(0, length + head.byteLength + bytes.byteLength, length + head.byteLength + padded(bytes.byteLength));
-      length += head.byteLength + padded(bytes.byteLength);
+      seal(staging, stagingView, length, body + meta.bytes);
+      length = body + padded(meta.bytes);
+      staging.fill(0, body + meta.bytes, length);
       places.push(place);
+      batch.push(waiting);
     }
-    return { places, length };
+    queue = queue.slice(count);
+    return length;
   }
 
   async function flush(): Promise<void> {
     while (queue.length > 0) {
       let batch: Waiting[] = [];
+      const places: Place[] = [];
       try {
-        for (let index = 0; index < queue.length; index++) {
-          const waiting = queue[index]!;
-          if (waiting.bytes.byteLength === waiting.meta.bytes) continue;
-          queue.splice(index--, 1);
-          waiting.settle(undefined, changed());
-        }
         const to = await segment();
-        const { places, length } = stage(to);
-        if (places.length === 0) continue;
-        batch = queue.splice(0, places.length);
+        const length = stage(to, batch, places);
+        if (batch.length === 0) continue;
         await writeAll(to.file, staging.subarray(0, length), to.end);
         if (durable) await to.file.sync();
         to.end += length;
-        living.set(to.number, (living.get(to.number) ?? 0) + places.length);
-        for (const [index, waiting] of batch.entries()) waiting.settle(places[index]);
+        living.set(to.number, (living.get(to.number) ?? 0) + batch.length);
+        for (let index = 0; index < batch.length; index++) batch[index]!.resolve(places[index]!);
       } catch (error) {
-        if (batch.length === 0) batch = queue.splice(0);
+        if (batch.length === 0) [batch, queue] = [queue, []];
         await abandon().catch(() => {});
-        for (const waiting of batch) waiting.settle(undefined, error);
+        for (const waiting of batch) waiting.reject(error);
       }
     }
     running = undefined;
@@ -146,13 +151,8 @@ export function segments({ disk, wholes, layout, writer, durable }: SegmentsOpti
   return {
     append(packed) {
       return new Promise((resolve, reject) => {
-        queue.push({
-          ...packed,
-          settle(place, error) {
-            if (place === undefined) reject(error instanceof Error ? error : new ShoalError("Unavailable", "no place"));
-            else resolve(place);
-          },
-        });
+        const { meta, lifetime, bytes } = packed;
+        queue.push({ meta, lifetime, bytes, resolve, reject });
         running ??= flush();
       });
     },

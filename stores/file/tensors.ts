@@ -7,13 +7,15 @@ import { ShoalError } from "../error.ts";
 import { lifetimeOf } from "../lifetime.ts";
 import type { Room } from "../memory/room.ts";
 import { checkedRef, isSameTensor, tensorRef } from "../reference.ts";
-import { releasedByte } from "../slabs.ts";
-import type { Draft, Dtype, Item, PutOptions, Tensor, TensorEntry, TensorRef, Tensors } from "../store.ts";
+import type { Dtype, Item, PutOptions, Tensor, TensorEntry, TensorRef, Tensors } from "../store.ts";
+import type { Adopted } from "./adopted.ts";
+import { fetchedAhead } from "./ahead.ts";
 import type { Bodies, Body } from "./bodies.ts";
 import type { Buffers } from "./buffers.ts";
+import { draftOf } from "./drafts.ts";
 import type { Entries, Entry } from "./entries.ts";
-import { packedBytesMax, type Segments } from "./segments.ts";
-import { idOf } from "./layout.ts";
+import type { Segments } from "./segments.ts";
+import { idOf, isAdoptedId } from "./layout.ts";
 import { troubleOf } from "./trouble.ts";
 
 export interface FileTensorsOptions {
@@ -25,6 +27,9 @@ export interface FileTensorsOptions {
   readonly buffers: Buffers;
   readonly room: Room;
   readonly strict: boolean;
+  /** Tensors of fewer bytes share files. */
+  readonly packedBytesMax: number;
+  readonly adopted: Adopted;
   readonly throwIfClosed: () => void;
   /** What closing must wait for. */
   readonly track: <T>(work: Promise<T>) => Promise<T>;
@@ -39,27 +44,30 @@ export interface FileTensors extends Tensors {
   readonly getBytes: number;
 }
 
-const aheadMax = 4;
-const aheadBytesMax = 2 ** 26;
-
 export function fileTensors(options: FileTensorsOptions): FileTensors {
-  const { run, where, bodies, segments, entries, buffers, room, strict, throwIfClosed, track, erase, listed } = options;
+  const { run, where, bodies, segments, entries, buffers, room, strict, track, erase, listed } = options;
+  const { packedBytesMax, adopted, throwIfClosed } = options;
   let putBytes = 0;
   let getBytes = 0;
+
+  /** Answers a promise where there is none yet. */
+  function roomFor(bytes: number, signal: AbortSignal | undefined): Promise<void> | undefined {
+    return room.enter(bytes, signal)?.then(() => {
+      try {
+        throwIfClosed();
+      } catch (error) {
+        room.leave(bytes);
+        throw error;
+      }
+    });
+  }
 
   /** Room for all or for none: two who each hold half of what they need would wait for each other. */
   async function admitted(sizes: readonly number[], options: PutOptions | undefined): Promise<Entry[]> {
     throwIfClosed();
     const lifetime = lifetimeOf(options);
-    const total = sizes.reduce((sum, bytes) => sum + bytes, 0);
-    const waiting = room.enter(total, options?.signal);
+    const waiting = roomFor(sizes.reduce((sum, bytes) => sum + bytes, 0), options?.signal);
     if (waiting !== undefined) await waiting;
-    try {
-      throwIfClosed();
-    } catch (error) {
-      room.leave(total);
-      throw error;
-    }
     return sizes.map((bytes) => entries.add(bytes, lifetime));
   }
 
@@ -81,44 +89,6 @@ export function fileTensors(options: FileTensorsOptions): FileTensors {
       return ref;
     } catch (error) {
       throw troubleOf(error, "put tensor", true);
-    }
-  }
-
-  function draftOf<D extends Dtype>(entry: Entry, dtype: D, shape: readonly number[]): Draft<D> {
-    const buffer = bufferOf(entry.bytes);
-    // A draft holds whatever stood there before; in strict mode that is never by chance what a program expects.
-    if (strict) new Uint8Array(buffer).fill(releasedByte);
-    let sealing: Promise<TensorRef<D>> | undefined;
-    const bytes = new Uint8Array(buffer, 0, entry.bytes);
-    async function seal(): Promise<TensorRef<D>> {
-      throwIfClosed();
-      if (entry.state !== "draft") throw new TypeError("Cannot seal draft: it was discarded");
-      return await sealed(entry, dtype, shape, bytes);
-    }
-    return {
-      dtype,
-      shape: Object.freeze([...shape]),
-      data: arrayOver(dtype, buffer, 0, entry.bytes),
-      seal() {
-        // One that found the disk full may be sealed again when there is space. Its buffer is never used again: who
-        // filled it may still hold it.
-        sealing ??= seal().catch((error: unknown) => {
-          sealing = undefined;
-          throw error;
-        });
-        return sealing;
-      },
-      discard() {
-        if (sealing === undefined) entries.discard(entry);
-      },
-    };
-  }
-
-  function bufferOf(bytes: number): ArrayBuffer {
-    try {
-      return buffers.take(bytes);
-    } catch (cause) {
-      throw new ShoalError("CapacityExceeded", `Cannot allocate ${bytes} bytes: the system has no memory`, { cause });
     }
   }
 
@@ -157,7 +127,7 @@ export function fileTensors(options: FileTensorsOptions): FileTensors {
     }
     let body: Body;
     try {
-      body = await track(bodies.read(ref));
+      body = await track(isAdoptedId(ref.id) ? followed(ref) : bodies.read(ref));
     } catch (error) {
       throw troubleOf(error, `get tensor ${ref.id}`);
     }
@@ -177,6 +147,15 @@ export function fileTensors(options: FileTensorsOptions): FileTensors {
     return viewOf(ref, body);
   }
 
+  async function followed(ref: TensorRef): Promise<Body> {
+    const { buffer, offset, lifetime, bytes } = await bodies.read(ref);
+    try {
+      return { lifetime, ...await adopted.follow(ref, new Uint8Array(buffer, offset, bytes)) };
+    } finally {
+      buffers.give(buffer);
+    }
+  }
+
   /** The entry that a reference means, for those who only hold on: nothing where it is known to be another. */
   function held(value: TensorRef): Entry | undefined {
     const ref = checkedRef(value, run);
@@ -187,10 +166,9 @@ export function fileTensors(options: FileTensorsOptions): FileTensors {
   async function putMany<D extends Dtype>(items: readonly Item<D>[], options?: PutOptions): Promise<TensorRef<D>[]> {
     const layouts = items.map((item) => layoutOf(item));
     const made = await admitted(layouts.map((layout) => layout.bytes), options);
-    const results = await Promise.allSettled(made.map((entry, index) => {
+    const results = await Promise.allSettled(made.map(async (entry, index) => {
       const { dtype, shape } = layouts[index]!;
-      const { data } = items[index]!;
-      return sealed(entry, dtype, shape, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      return await sealed(entry, dtype, shape, bytesIn(items[index]!.data, entry.bytes));
     }));
     const failed = results.find((result) => result.status === "rejected");
     if (failed !== undefined) {
@@ -214,43 +192,52 @@ export function fileTensors(options: FileTensorsOptions): FileTensors {
       const bytes = tensorBytes(dtype, shape);
       const [entry] = await admitted([bytes], options);
       try {
-        return draftOf(entry!, dtype, shape);
+        return draftOf(entry!, dtype, shape, { buffers, entries, strict, throwIfClosed, sealed });
       } catch (error) {
         entries.discard(entry!);
         throw error;
       }
     },
     async put(item, options) {
-      const [ref] = await putMany([item], options);
-      return ref!;
+      const { dtype, shape, bytes } = layoutOf(item);
+      throwIfClosed();
+      const lifetime = lifetimeOf(options);
+      const waiting = roomFor(bytes, options?.signal);
+      if (waiting !== undefined) await waiting;
+      const entry = entries.add(bytes, lifetime);
+      try {
+        return await sealed(entry, dtype, shape, bytesIn(item.data, bytes));
+      } catch (error) {
+        entries.discard(entry);
+        throw error;
+      }
     },
     putMany,
+    async adopt(path, dtype, shape, options) {
+      const bytes = tensorBytes(dtype, shape);
+      throwIfClosed();
+      throwIfCancelled(options?.signal);
+      const lifetime = lifetimeOf(options);
+      try {
+        const record = await track(adopted.describe(path, options?.offset ?? 0, bytes));
+        const place = await track(
+          bodies.write({ run, dtype, shape, bytes: record.byteLength }, lifetime, record, true),
+        );
+        throwIfClosed();
+        // It takes no room here, and what it is counted with is what it takes.
+        const entry = entries.add(0, lifetime);
+        const ref = tensorRef({ run, id: idOf(place), dtype, shape, bytes, where });
+        entries.seal(entry, ref);
+        return ref;
+      } catch (error) {
+        throw troubleOf(error, "adopt file", true);
+      }
+    },
     async get(ref, options) {
       throwIfCancelled(options?.signal);
       return await standing(ref);
     },
-    async *getMany<D extends Dtype>(refs: Iterable<TensorRef<D>>) {
-      const rest = [...refs];
-      const ahead: { readonly bytes: number; readonly tensor: Promise<Tensor<D>> }[] = [];
-      let bytes = 0;
-      try {
-        while (rest.length > 0 || ahead.length > 0) {
-          while (rest.length > 0 && (ahead.length === 0 || (ahead.length < aheadMax && bytes < aheadBytesMax))) {
-            const ref = rest.shift()!;
-            const tensor = standing(ref);
-            // Its error is told in its turn, and to nobody where the reader has gone.
-            tensor.catch(() => {});
-            bytes += ref.bytes;
-            ahead.push({ bytes: ref.bytes, tensor });
-          }
-          const first = ahead.shift()!;
-          bytes -= first.bytes;
-          yield await first.tensor;
-        }
-      } finally {
-        for (const { tensor } of ahead) void tensor.then((each) => each.done(), () => {});
-      }
-    },
+    getMany: (refs) => fetchedAhead(refs, standing),
     async release(value) {
       throwIfClosed();
       const ref = checkedRef(value, run);
@@ -264,7 +251,9 @@ export function fileTensors(options: FileTensorsOptions): FileTensors {
           entries.release(entry);
         }
       } catch (error) {
-        throw troubleOf(error, `release tensor ${ref.id}`, true);
+        // Gone for this process in any case, whatever the disk's reason was.
+        const { code, message, cause } = troubleOf(error, `release tensor ${ref.id}`);
+        throw new ShoalError(code, message, { outcome: "unknown", cause });
       }
     },
     pin(ref, holder) {
@@ -285,4 +274,10 @@ export function fileTensors(options: FileTensorsOptions): FileTensors {
       for await (const entry of listed()) if (!seen.has(entry.id)) yield entry;
     },
   };
+}
+
+/** The bytes of an array, which may have been handed away while it waited for room. */
+function bytesIn(data: ArrayBufferView, bytes: number): Uint8Array {
+  if (data.byteLength === bytes) return new Uint8Array(data.buffer, data.byteOffset, bytes);
+  throw new ShoalError("BadInput", "Cannot put tensor: its array changed its length meanwhile");
 }

@@ -6,6 +6,9 @@ import { errnoOf } from "./disk.ts";
 const full = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 const forbidden = new Set(["EACCES", "EPERM", "EROFS"]);
 
+/** Whether a disk or a quota had no room for a call. */
+export const isFull = (error: unknown): boolean => full.has(errnoOf(error));
+
 /** A call's error as ours. What a write's unknown error left behind, nobody can say. */
 export function troubleOf(error: unknown, what: string, mayHaveHappened: boolean = false): ShoalError {
   if (isShoalError(error)) return error;

@@ -66,7 +66,13 @@ export function wholes(disk: Disk, durable: boolean, token: string): Wholes {
         isFirst = false;
       }
       // Also by who came second: what it learns here, it may act on.
-      if (durable) await disk.syncFolder(folder);
+      try {
+        if (durable) await disk.syncFolder(folder);
+      } catch (cause) {
+        // The name is there, and others may have seen it: whatever the disk's reason was, this is no failure.
+        const why = "whether it will still be there after a power cut cannot be told";
+        throw new ShoalError("Unavailable", `Cannot place ${name}: ${why}`, { outcome: "unknown", cause });
+      }
       return isFirst;
     } finally {
       // What is left of it on a disk that fails is garbage with a name that nobody reads.

@@ -77,7 +77,15 @@ export function writers({ disk, wholes, streams, writer, durable }: WritersOptio
       await writing.file.truncate(0);
     }
     writing.end = 0;
-    if (durable) await disk.syncFolder(folder);
+    try {
+      if (durable) await disk.syncFolder(folder);
+    } catch (error) {
+      // Nothing may be acknowledged in a file whose name is not on the disk yet: the next try syncs it again.
+      const { file } = writing;
+      writing.file = undefined;
+      await file.close().catch(() => {});
+      throw error;
+    }
     return writing.file;
   }
 
@@ -116,7 +124,16 @@ export function writers({ disk, wholes, streams, writer, durable }: WritersOptio
         const last = writing.sequence + frames.length;
         const bytes = framed(streams.saltOf(folder, writing.n), epoch, writing.sequence + 1, frames);
         if (frames.length > 0) await write(folder, writing, bytes);
-        if (await streams.isLast(folder, writing.n)) {
+        let isLast: boolean;
+        try {
+          isLast = await streams.isLast(folder, writing.n);
+        } catch (cause) {
+          // What was written may have been read already: nothing else may ever stand in its place.
+          await drop(folder);
+          const why = "whether the stream is still its own cannot be told";
+          throw new ShoalError("Unavailable", `Cannot append to ${name}: ${why}`, { outcome: "unknown", cause });
+        }
+        if (isLast) {
           writing.sequence = last;
           writing.end += bytes.byteLength;
           return { epoch, sequence: last };

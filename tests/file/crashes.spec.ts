@@ -27,11 +27,16 @@ function chanceFrom(start: number): () => number {
 }
 
 const tokens = world();
-const opened = (disk: SimulatedDisk, fsync: "always" | "never"): Promise<Store> =>
-  fileStore({ root: "/disk", run: "r", environment: { ...world(), token: tokens.token }, fsync, disk });
+const opened = (disk: SimulatedDisk, fsync: "always" | "never", isNear = false): Promise<Store> => {
+  const environment = { ...world(), token: tokens.token };
+  return fileStore({ root: "/disk", run: "r", environment, fsync, disk: { ...disk, isNear } });
+};
+
+/** The least that has a file of its own, where that costs a metadata server's time and where not. */
+const largeBytes = (isNear: boolean): number => isNear ? 2 ** 17 : 2 ** 20;
 
 /** A bit of everything. An operation that fails is passed over, as a program would that waits for space. */
-async function work(store: Store, told: Told, epoch: number): Promise<Set<string>> {
+async function work(store: Store, told: Told, epoch: number, isNear: boolean): Promise<Set<string>> {
   const codes = new Set<string>();
   const attempt = async (call: () => Promise<void>): Promise<void> => {
     try {
@@ -42,7 +47,7 @@ async function work(store: Store, told: Told, epoch: number): Promise<Set<string
     }
   };
   for (let round = 1; round <= 2; round++) {
-    for (const bytes of [50, 2 ** 20 + 3]) {
+    for (const bytes of [50, largeBytes(isNear) + 3]) {
       await attempt(async () => {
         const fill = round * 10 + epoch;
         told.stands.push({ ref: await store.tensors.put({ data: new Uint8Array(bytes).fill(fill) }), fill });
@@ -66,6 +71,11 @@ async function work(store: Store, told: Told, epoch: number): Promise<Set<string
       told.gone.push(ref);
     });
   }
+  await attempt(async () => {
+    // Where files are used again, into the one of a tensor that is gone.
+    const fill = 100 + epoch;
+    told.stands.push({ ref: await store.tensors.put({ data: new Uint8Array(largeBytes(isNear)).fill(fill) }), fill });
+  });
   return codes;
 }
 
@@ -100,55 +110,68 @@ async function check(store: Store, told: Told): Promise<void> {
 const nothing = (): Told => ({ stands: [], gone: [], maybeGone: [], positions: [], claim: 0 });
 
 /** Works until the disk ends, and answers what was told by then. */
-async function until(disk: SimulatedDisk, fsync: "always" | "never"): Promise<Told> {
+async function until(disk: SimulatedDisk, fsync: "always" | "never", isNear: boolean): Promise<Told> {
   const told = nothing();
   try {
-    await work(await opened(disk, fsync), told, 1);
+    await work(await opened(disk, fsync, isNear), told, 1, isNear);
   } catch (error) {
     if (!isShoalError(error)) throw error;
   }
   return told;
 }
 
-for (const [what, fsync] of [["power cut", "always"], ["kill", "never"]] as const) {
+for (
+  const [what, fsync, isNear] of [
+    ["power cut", "always", false],
+    ["kill", "never", false],
+    ["kill on a near disk", "never", true],
+  ] as const
+) {
   test(`file store: after a ${what} at any step stands what was acknowledged, and work goes on`, async () => {
     const whole = simulatedDisk({ chance: chanceFrom(seed) });
-    await until(whole, fsync);
+    await until(whole, fsync, isNear);
     assert.ok(whole.steps > 50);
     for (let endsAt = 0; endsAt <= whole.steps; endsAt++) {
       const disk = simulatedDisk({ chance: chanceFrom(seed + endsAt), endsAt });
-      const told = await until(disk, fsync);
-      const rest = what === "kill" ? disk.afterKill() : disk.afterPowerCut();
-      const store = await opened(rest, fsync);
+      const told = await until(disk, fsync, isNear);
+      const rest = fsync === "never" ? disk.afterKill() : disk.afterPowerCut();
+      const store = await opened(rest, fsync, isNear);
       await check(store, told);
-      assert.deepEqual([...await work(store, told, 2)], [], `after step ${endsAt}`);
+      assert.deepEqual([...await work(store, told, 2, isNear)], [], `after step ${endsAt}`);
       await check(store, told);
       await store.close();
     }
   });
 }
 
-for (const errno of ["ENOSPC", "EDQUOT", "EIO"]) {
-  test(`file store: ${errno} at any call is an error of its kind, and all goes on afterwards`, async () => {
+for (
+  const [errno, isNear, fsync, where] of [
+    ["ENOSPC", false, "always", ""],
+    ["EDQUOT", false, "always", ""],
+    ["EIO", false, "always", ""],
+    ["ENOSPC", true, "never", " on a near disk"],
+    ["EIO", true, "never", " on a near disk"],
+  ] as const
+) {
+  test(`file store: ${errno} at any call is an error of its kind, and all goes on afterwards${where}`, async () => {
     const seen = new Set<string>();
     for (let failsAt = 2;; failsAt++) {
       const disk = simulatedDisk({ chance: chanceFrom(seed + failsAt), failsAt, errno });
       let store: Store;
       try {
-        store = await opened(disk, "always");
+        store = await opened(disk, fsync, isNear);
       } catch (error) {
         if (!isShoalError(error)) throw error;
         continue;
       }
       const told = nothing();
-      for (const code of await work(store, told, 1)) seen.add(code);
+      for (const code of await work(store, told, 1, isNear)) seen.add(code);
       if (disk.steps < failsAt) break;
-      for (const store of [await opened(disk.afterKill(), "always"), await opened(disk.afterPowerCut(), "always")]) {
-        await check(store, told);
-        assert.deepEqual([...await work(store, told, 2)], [], `after step ${failsAt}`);
-        await check(store, told);
-        break;
-      }
+      const next = fsync === "never" || failsAt % 2 === 0 ? disk.afterKill() : disk.afterPowerCut();
+      const again = await opened(next, fsync, isNear);
+      await check(again, told);
+      assert.deepEqual([...await work(again, told, 2, isNear)], [], `after step ${failsAt}`);
+      await check(again, told);
     }
     // A log's last step may have shown what it wrote: then nobody can say, whatever the disk's reason was.
     seen.delete("Unavailable");

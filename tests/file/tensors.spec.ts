@@ -229,3 +229,17 @@ test("file store: opens by its URL, and refuses what it does not understand", ()
     await errorOf("Unavailable", () => openStore(`file://${root}/plain`, openOptions(real)));
     assert.ok(readdirSync(root).length > 0);
   }));
+
+test("file store: whoever calls it again and again leaves timers and sockets their turn", () =>
+  inFolder(async (root) => {
+    const store = await opened(root);
+    let isTheirTurn = false;
+    setImmediate(() => isTheirTurn = true);
+    let calls = 0;
+    while (!isTheirTurn && calls < 10_000) {
+      await store.claims.claimed("leader");
+      calls += 1;
+    }
+    assert.ok(isTheirTurn, `not within ${calls} calls`);
+    await store.close();
+  }));
