@@ -1,15 +1,15 @@
-// `memory:`: tensors in pooled shared memory, logs in arrays, claims in a map. For one thread: each open is a store of
-// its own, of the same run or not, and its end is the end of all it held.
+// `memory:`: tensors in pooled shared memory, logs in arrays, claims in a map. Each open is a store of its own, of the
+// same run or not, and its end is the end of all it held; other threads take part in it over a port that it gives them.
 import { constants } from "node:buffer";
 import { totalmem } from "node:os";
 import { ShoalError } from "./error.ts";
 import { memoryClaims } from "./memory/claims.ts";
-import { entries as memoryEntries } from "./memory/entries.ts";
+import { guestStore } from "./memory/guest.ts";
+import { home as memoryHome } from "./memory/home.ts";
 import { memoryLogs } from "./memory/logs.ts";
-import { room as memoryRoom } from "./memory/room.ts";
-import { memoryTensors } from "./memory/tensors.ts";
-import { slabs as memorySlabs } from "./slabs.ts";
-import type { OpenOptions, Store, StoreEnvironment } from "./store.ts";
+import { member } from "./memory/member.ts";
+import { closed, joined, newGround } from "./memory/words.ts";
+import type { Abilities, OpenOptions, Store, StoreEnvironment } from "./store.ts";
 import { msOption, readOptions, sizeOption, type StoreUrl, unknown, wordOption } from "./url.ts";
 
 export interface MemoryOptions {
@@ -34,7 +34,6 @@ export interface MemoryOptions {
 }
 
 const frameBytesMax = 16 * 2 ** 20;
-const where = "memory:";
 
 /** The options that a URL may give, and how each is read. */
 const urlOptions = {
@@ -47,11 +46,12 @@ const urlOptions = {
 };
 
 /** Opens the store of a `memory:` URL. */
-export function openMemory(url: StoreUrl, { run, environment, strict }: OpenOptions): Store {
+export function openMemory(url: StoreUrl, { run, environment, strict, home }: OpenOptions): Store | Promise<Store> {
   if (url.address !== "") {
     throw new ShoalError("BadInput", unknown("address of memory:", url.address, ["memory:?capacity=4GB"]));
   }
   const { capacity, logs, ...rest } = readOptions(url, urlOptions);
+  if (home !== undefined) return guestStore(home, environment, abilitiesOf);
   return memoryStore({
     run,
     environment,
@@ -63,35 +63,51 @@ export function openMemory(url: StoreUrl, { run, environment, strict }: OpenOpti
   });
 }
 
-/** A store in this thread's memory. */
+const abilitiesOf = (capacityBytes: number): Abilities => ({
+  survives: "nothing",
+  lossWindowMs: 0,
+  shared: "threads",
+  zeroCopy: true,
+  tensorBytesMax: Math.min(capacityBytes, constants.MAX_LENGTH),
+  frameBytesMax,
+});
+
+/** A store in this process's memory. */
 export function memoryStore(options: MemoryOptions): Store {
   const { run, environment, strict = false, verify = "entry" } = options;
-  const { capacityBytes = Math.floor(totalmem() / 2), full = "wait", waitMs = 30_000, graceMs = 1_000 } = options;
-  const { logBytesMax = 2 ** 30, url = where } = options;
+  const { capacityBytes = Math.floor(totalmem() / 2), full = "wait", waitMs = 30_000 } = options;
+  const { logBytesMax = 2 ** 30, url = "memory:" } = options;
+  const graceMs = Math.max(1, options.graceMs ?? 1_000);
   let isClosed = false;
   let end: (error: Error | undefined) => void;
   const ended = new Promise<Error | undefined>((resolve) => end = resolve);
-
-  function throwIfClosed(): void {
-    if (isClosed) throw new ShoalError("ShuttingDown", `Cannot use store ${url}: it was closed`);
-  }
-
-  const slabs = memorySlabs(capacityBytes);
-  const room = memoryRoom({ capacityBytes, full, waitMs, environment });
-  const sums = strict || verify === "always";
-  const entries = memoryEntries({ run, environment, slabs, room, strict, sums, graceMs: Math.max(1, graceMs) });
-  const verifyAlways = verify === "always";
-  const tensors = memoryTensors({ run, where, entries, room, strict, verifyAlways, throwIfClosed });
+  const ground = newGround();
+  const [prefix, secret] = [environment.token(), environment.token()];
+  const settings = { run, url, prefix, secret, strict, verify, capacityBytes, full, waitMs, graceMs };
+  // What it has of slabs, it has from those who told it: there is nobody else to ask.
+  const self = member({
+    ground,
+    settings,
+    thread: 0,
+    environment,
+    fetch: () => Promise.resolve(),
+    dropped: () => home.dropped(),
+  });
+  Atomics.store(self.words.control, joined, 1);
+  const { throwIfClosed } = self;
   const logs = memoryLogs({ environment, frameBytesMax, logBytesMax, throwIfClosed });
   const claims = memoryClaims(throwIfClosed);
+  const home = memoryHome({ ground, settings, member: self, logs, claims });
 
   async function close(): Promise<void> {
     if (isClosed) return;
     isClosed = true;
-    room.close();
+    Atomics.store(self.words.control, closed, 1);
+    home.close();
+    self.room.close();
     logs.close();
-    const [found] = entries.close();
-    slabs.clear();
+    const [found] = self.entries.close();
+    self.pool.clear();
     end(found);
     // Nothing else would tell of a write that was found by a timer, or only now.
     if (found !== undefined) throw found;
@@ -100,28 +116,13 @@ export function memoryStore(options: MemoryOptions): Store {
   return {
     url,
     run,
-    abilities: {
-      survives: "nothing",
-      lossWindowMs: 0,
-      shared: "thread",
-      zeroCopy: true,
-      tensorBytesMax: Math.min(capacityBytes, constants.MAX_LENGTH),
-      frameBytesMax,
-    },
-    tensors,
+    abilities: abilitiesOf(capacityBytes),
+    tensors: self.tensors,
     logs,
     claims,
-    statistics() {
-      const bytes = room.usedBytes;
-      return {
-        tensors: entries.size,
-        bytes,
-        pooledBytes: Math.max(0, slabs.heldBytes - bytes),
-        putBytes: tensors.putBytes,
-        getBytes: tensors.getBytes,
-      };
-    },
+    statistics: self.statistics,
     ended,
+    share: home.share,
     close,
     [Symbol.asyncDispose]: close,
   };

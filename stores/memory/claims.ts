@@ -1,9 +1,9 @@
 // Claims in a map. One thread does one thing at a time, so that comparing and setting are one step.
 import { ShoalError } from "../error.ts";
-import { checkName, isEpoch } from "../names.ts";
+import { checkName } from "../names.ts";
+import { checkClaim } from "../requests.ts";
 import type { Claimed, Claims } from "../store.ts";
 
-const valueCharactersMax = 65_536;
 const namesMax = 1_000_000;
 
 export function memoryClaims(throwIfClosed: () => void): Claims {
@@ -11,13 +11,7 @@ export function memoryClaims(throwIfClosed: () => void): Claims {
   return {
     async claim(name, epoch, value) {
       throwIfClosed();
-      checkName("claim", name);
-      if (!isEpoch(epoch)) throw new ShoalError("BadInput", `Cannot claim ${name}: epoch ${epoch} is not one`);
-      if (typeof value !== "string") throw new ShoalError("BadInput", `Cannot claim ${name}: its value is no text`);
-      if (value.length > valueCharactersMax) {
-        const sizes = `${value.length} of at most ${valueCharactersMax} characters`;
-        throw new ShoalError("TooLarge", `Cannot claim ${name}: its value has ${sizes}`);
-      }
+      checkClaim(name, epoch, value);
       const standing = claimed.get(name);
       if (standing === undefined || epoch > standing.epoch) {
         if (standing === undefined && claimed.size >= namesMax) {

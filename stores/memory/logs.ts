@@ -1,8 +1,10 @@
 // Append-only logs in arrays. Each entry's bytes are copied in and copied out: a log belongs to nobody's buffer.
-import { cancelled, throwIfCancelled } from "../cancellation.ts";
+import { throwIfCancelled } from "../cancellation.ts";
 import { ShoalError } from "../error.ts";
-import { checkName, isEpoch } from "../names.ts";
-import type { Entry, Logs, Position, ReadOptions, StoreEnvironment } from "../store.ts";
+import { checkName } from "../names.ts";
+import { checkAppend, checkPosition, checkRead, isAfter, lost } from "../requests.ts";
+import type { Entry, Logs, Position, StoreEnvironment } from "../store.ts";
+import { waiting as storeWaiting } from "../waiting.ts";
 
 export interface MemoryLogsOptions {
   readonly environment: StoreEnvironment;
@@ -27,28 +29,11 @@ interface Stream {
   trimmed: Position | undefined;
 }
 
-const entriesMaxUnlessSaid = 1_024;
-/** A timer of a runtime that is asked for more than 2^31 ms fires at once. */
-const waitOnceMsMax = 2 ** 30;
 const entryOverheadBytes = 128;
-const beginning: Position = { epoch: -1, sequence: 0 };
-
-const isAfter = (a: Position, b: Position): boolean =>
-  a.epoch > b.epoch || (a.epoch === b.epoch && a.sequence > b.sequence);
-
-const show = ({ epoch, sequence }: Position): string => epoch < 0 ? "the start" : `${epoch}-${sequence}`;
-
-function checkPosition(position: Position): Position {
-  const { epoch, sequence } = position;
-  if (isEpoch(epoch) && isEpoch(sequence)) return { epoch, sequence };
-  throw new ShoalError("BadInput", `Cannot use position ${epoch}-${sequence}: whole numbers from 0 are wanted`);
-}
-
 export function memoryLogs(options: MemoryLogsOptions): MemoryLogs {
   const { environment, frameBytesMax, logBytesMax, throwIfClosed } = options;
   const streams = new Map<string, Stream>();
-  /** Who waits for a stream by its name: it may not be there yet, and waiting must not make it appear. */
-  const waiting = new Map<string, Set<() => void>>();
+  const waiting = storeWaiting(environment);
   let heldBytes = 0;
 
   function streamOf(name: string): Stream {
@@ -76,12 +61,7 @@ export function memoryLogs(options: MemoryLogsOptions): MemoryLogs {
     const stream = streams.get(name);
     if (stream === undefined) return [];
     if (stream.trimmed !== undefined && isAfter(stream.trimmed, after)) {
-      throw new ShoalError(
-        "Lost",
-        `Cannot read ${name} after ${show(after)}: trimmed through ${show(stream.trimmed)}`,
-        // The range, for a program that wants to go on behind it.
-        { cause: { after, through: stream.trimmed } },
-      );
+      throw lost(name, after, stream.trimmed);
     }
     const first = indexAfter(stream, after);
     return stream.entries.slice(first, first + entriesMax).map((entry) => {
@@ -90,42 +70,11 @@ export function memoryLogs(options: MemoryLogsOptions): MemoryLogs {
     });
   }
 
-  /** Resolves at the next append to a stream, or when the time is over. */
-  function appended(name: string, waitMs: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const end = (): void => {
-        readers.delete(end);
-        if (readers.size === 0 && waiting.get(name) === readers) waiting.delete(name);
-        cancelTimer();
-        signal?.removeEventListener("abort", end);
-        if (signal?.aborted) reject(cancelled(signal));
-        else resolve();
-      };
-      const readers = waiting.get(name) ?? new Set();
-      waiting.set(name, readers.add(end));
-      const cancelTimer = environment.after(waitMs, end);
-      signal?.addEventListener("abort", end);
-    });
-  }
-
-  function wake(name: string): void {
-    for (const end of waiting.get(name) ?? []) end();
-  }
-
   return {
     async append(name, epoch, frames) {
       throwIfClosed();
-      checkName("stream", name);
-      if (!isEpoch(epoch)) throw new ShoalError("BadInput", `Cannot append to ${name}: epoch ${epoch} is not one`);
-      let bytes = 0;
-      for (const frame of frames) {
-        if (!(frame instanceof Uint8Array)) throw new ShoalError("BadInput", `Cannot append to ${name}: not bytes`);
-        if (frame.byteLength > frameBytesMax) {
-          const sizes = `${frame.byteLength} of at most ${frameBytesMax} bytes`;
-          throw new ShoalError("TooLarge", `Cannot append to ${name}: a frame has ${sizes}`);
-        }
-        bytes += frame.byteLength + entryOverheadBytes;
-      }
+      checkAppend(name, epoch, frames, frameBytesMax);
+      const bytes = frames.reduce((sum, frame) => sum + frame.byteLength + entryOverheadBytes, 0);
       const standing = streams.get(name)?.epoch ?? -1;
       if (epoch < standing) {
         throw new ShoalError("Fenced", `Cannot append to ${name} in epoch ${epoch}: epoch ${standing} is open`);
@@ -141,23 +90,21 @@ export function memoryLogs(options: MemoryLogsOptions): MemoryLogs {
         stream.entries.push({ epoch, sequence: stream.sequence, frame: new Uint8Array(frame) });
       }
       heldBytes += bytes;
-      if (frames.length > 0) wake(name);
+      if (frames.length > 0) waiting.wake(name);
       return { epoch, sequence: stream.sequence };
     },
 
-    async read(name, after, { entriesMax = entriesMaxUnlessSaid, waitMs = 0, signal }: ReadOptions = {}) {
+    async read(name, after, options = {}) {
+      const { signal } = options;
       throwIfClosed();
       throwIfCancelled(signal);
-      checkName("stream", name);
-      if (!(entriesMax >= 1)) throw new ShoalError("BadInput", `Cannot read ${name}: entriesMax is ${entriesMax}`);
-      if (!(waitMs >= 0)) throw new ShoalError("BadInput", `Cannot read ${name}: waitMs is ${waitMs}`);
-      const from = after === undefined ? beginning : checkPosition(after);
+      const { from, entriesMax, waitMs } = checkRead(name, after, options);
       const deadline = environment.now() + waitMs;
       for (;;) {
         const found = entriesAfter(name, from, entriesMax);
         const leftMs = deadline - environment.now();
         if (found.length > 0 || leftMs <= 0) return found;
-        await appended(name, Math.min(leftMs, waitOnceMsMax), signal);
+        await waiting.appended(name, leftMs, signal);
         throwIfClosed();
         throwIfCancelled(signal);
       }
@@ -188,7 +135,7 @@ export function memoryLogs(options: MemoryLogsOptions): MemoryLogs {
     },
 
     close() {
-      for (const name of waiting.keys()) wake(name);
+      waiting.wakeAll();
       streams.clear();
     },
   };

@@ -1,20 +1,25 @@
-// Tensors in pooled shared memory: a draft is written where the tensor will stand, and a get is a view of that place.
-// Every view counts until its `done`; which views end with their handler, and which were kept, the runtime knows.
+// Tensors in pooled shared memory: a draft is written where the tensor will stand, and a get is a view of that place,
+// in whatever thread. Every view counts until its `done`; which views end with their handler, and which were kept, the
+// runtime knows.
 import { throwIfCancelled } from "../cancellation.ts";
 import { arrayOver, layoutOf, tensorBytes } from "../dtype.ts";
 import { ShoalError } from "../error.ts";
 import { lifetimeOf } from "../lifetime.ts";
-import { checkedRef, isSameTensor, tensorRef } from "../reference.ts";
+import { checkedRef, tensorRef } from "../reference.ts";
 import { releasedByte } from "../slabs.ts";
 import type { Arrays, Draft, Dtype, Item, PutOptions, Tensor, TensorRef, Tensors } from "../store.ts";
-import { bytesOf, type Entries, type Entry } from "./entries.ts";
-import type { Room } from "./room.ts";
+import type { Entries, Entry } from "./entries.ts";
+import type { Line } from "./line.ts";
 
 export interface MemoryTensorsOptions {
   readonly run: string;
   readonly where: string;
+  /** What all references to a tensor come to, and nobody can make another come to. */
+  readonly mark: (ref: TensorRef) => number;
+  /** Brings a slab here that has not come by itself. */
+  readonly fetch: (slab: number) => Promise<void>;
   readonly entries: Entries;
-  readonly room: Room;
+  readonly room: Line;
   readonly strict: boolean;
   /** Sum a tensor's bytes on every get. */
   readonly verifyAlways: boolean;
@@ -28,7 +33,7 @@ export interface MemoryTensors extends Tensors {
 }
 
 export function memoryTensors(options: MemoryTensorsOptions): MemoryTensors {
-  const { run, where, entries, room, strict, verifyAlways, throwIfClosed } = options;
+  const { run, where, mark, fetch, entries, room, strict, verifyAlways, throwIfClosed } = options;
   let putBytes = 0;
   let getBytes = 0;
 
@@ -46,7 +51,7 @@ export function memoryTensors(options: MemoryTensorsOptions): MemoryTensors {
       for (const bytes of sizes) made.push(entries.add(bytes, lifetime));
       return made;
     } catch (error) {
-      room.leave(total - made.reduce((sum, entry) => sum + entry.bytes, 0));
+      room.refund(total - made.reduce((sum, entry) => sum + entry.bytes, 0));
       for (const entry of made) entries.discard(entry);
       if (!(error instanceof RangeError)) throw error;
       throw new ShoalError("CapacityExceeded", `Cannot allocate ${total} bytes: the system has no memory`, {
@@ -57,7 +62,8 @@ export function memoryTensors(options: MemoryTensorsOptions): MemoryTensors {
 
   function arrayOf<D extends Dtype>(dtype: D, entry: Entry): Arrays[D] {
     try {
-      return arrayOver(dtype, entry.slot.slab.buffer, entry.slot.offset, entry.bytes);
+      const { buffer, byteOffset } = entries.bytes(entry);
+      return arrayOver(dtype, buffer, byteOffset, entry.bytes);
     } catch (cause) {
       throw new ShoalError("TooLarge", `Cannot make an array of ${entry.bytes} bytes on this runtime`, { cause });
     }
@@ -65,7 +71,7 @@ export function memoryTensors(options: MemoryTensorsOptions): MemoryTensors {
 
   function sealed<D extends Dtype>(entry: Entry, dtype: D, shape: readonly number[]): TensorRef<D> {
     const ref = tensorRef({ run, id: entry.id, dtype, shape, bytes: entry.bytes, where });
-    entries.seal(entry, ref);
+    entries.seal(entry, mark(ref));
     putBytes += entry.bytes;
     return ref;
   }
@@ -79,23 +85,26 @@ export function memoryTensors(options: MemoryTensorsOptions): MemoryTensors {
       async seal() {
         if (ref !== undefined) return ref;
         throwIfClosed();
-        if (entry.state !== "draft") throw new TypeError("Cannot seal draft: it was discarded");
+        if (!entries.isDraft(entry)) throw new TypeError("Cannot seal draft: it was discarded");
         return ref = sealed(entry, dtype, shape);
       },
       discard: () => entries.discard(entry),
     };
   }
 
-  function viewOf<D extends Dtype>(entry: Entry, ref: TensorRef<D>): Tensor<D> {
-    const data = arrayOf(ref.dtype, entry);
-    entries.view(entry);
+  async function standing<D extends Dtype>(value: TensorRef<D>): Promise<Tensor<D>> {
+    throwIfClosed();
+    const ref = checkedRef(value, run);
+    const lacking = entries.lacks(ref.id);
+    if (lacking !== undefined) await fetch(lacking);
+    const entry = entries.view(ref, mark(ref), verifyAlways);
     getBytes += entry.bytes;
     let isDone = false;
     const tensor: Tensor<D> = {
       ref,
       dtype: ref.dtype,
       shape: ref.shape,
-      data,
+      data: arrayOf(ref.dtype, entry),
       keep: () => tensor,
       done() {
         if (isDone) return;
@@ -106,28 +115,10 @@ export function memoryTensors(options: MemoryTensorsOptions): MemoryTensors {
     return tensor;
   }
 
-  function standing<D extends Dtype>(value: TensorRef<D>): Tensor<D> {
-    throwIfClosed();
-    const ref = checkedRef(value, run);
-    const entry = entries.standing(ref.id);
-    if (entry.ref === undefined || !isSameTensor(entry.ref, ref)) {
-      throw new ShoalError("Corrupt", `Cannot get tensor ${ref.id}: it is another than the reference says`);
-    }
-    if (verifyAlways) entries.verify(entry);
-    if (entry.corrupt) throw new ShoalError("Corrupt", `Cannot get tensor ${ref.id}: it was written to`);
-    return viewOf(entry, ref);
-  }
-
-  /** The entry that a reference means, for those who only hold on: nothing where it is gone, or is another. */
-  function held(value: TensorRef): Entry | undefined {
-    const ref = checkedRef(value, run);
-    const entry = entries.held(ref.id);
-    return entry?.ref !== undefined && isSameTensor(entry.ref, ref) ? entry : undefined;
-  }
-
   async function putMany<D extends Dtype>(items: readonly Item<D>[], options?: PutOptions): Promise<TensorRef<D>[]> {
     const layouts = items.map((item) => layoutOf(item));
     const made = await admitted(layouts.map((layout) => layout.bytes), options);
+    throwIfClosed();
     // What was put may have been handed away while its turn came.
     if (made.some((entry, index) => items[index]!.data.byteLength !== entry.bytes)) {
       for (const entry of made) entries.discard(entry);
@@ -136,7 +127,7 @@ export function memoryTensors(options: MemoryTensorsOptions): MemoryTensors {
     return made.map((entry, index) => {
       const { dtype, shape } = layouts[index]!;
       const { data } = items[index]!;
-      bytesOf(entry).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      entries.bytes(entry).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
       return sealed(entry, dtype, shape);
     });
   }
@@ -151,8 +142,9 @@ export function memoryTensors(options: MemoryTensorsOptions): MemoryTensors {
     async allocate(dtype, shape, options) {
       const bytes = tensorBytes(dtype, shape);
       const [entry] = await admitted([bytes], options);
+      throwIfClosed();
       // A draft holds whatever stood there before; in strict mode that is never by chance what a program expects.
-      if (strict) bytesOf(entry!).fill(releasedByte);
+      if (strict) entries.bytes(entry!).fill(releasedByte);
       return draftOf(entry!, dtype, shape);
     },
     async put(item, options) {
@@ -165,20 +157,20 @@ export function memoryTensors(options: MemoryTensorsOptions): MemoryTensors {
       return standing(ref);
     },
     async *getMany(refs) {
-      for (const ref of refs) yield standing(ref);
+      for (const ref of refs) yield await standing(ref);
     },
     async release(ref) {
       throwIfClosed();
-      const entry = held(ref);
-      if (entry !== undefined) entries.release(entry);
+      const checked = checkedRef(ref, run);
+      entries.release(checked, mark(checked));
     },
     pin(ref, holder) {
-      const entry = held(ref);
-      if (entry !== undefined) entries.pin(entry, holder);
+      const checked = checkedRef(ref, run);
+      entries.pin(checked, mark(checked), holder);
     },
     unpin(ref, holder, read) {
-      const entry = held(ref);
-      if (entry !== undefined) entries.unpin(entry, holder, read);
+      const checked = checkedRef(ref, run);
+      entries.unpin(checked, mark(checked), holder, read);
     },
     async *list() {
       throwIfClosed();
