@@ -1,25 +1,34 @@
 // The one class of error that shoal throws on purpose, and the codes it carries. Programmer errors are TypeErrors.
 
+const codes = [
+  "Missing",
+  "Expired",
+  "Lost",
+  "Corrupt",
+  "Unavailable",
+  "Timeout",
+  "CapacityExceeded",
+  "TooLarge",
+  "Fenced",
+  "Suspended",
+  "Unauthorized",
+  "BadInput",
+  "ShuttingDown",
+  "HandlerError",
+  "Cancelled",
+  "Incompatible",
+  "Conflict",
+  "Ended",
+] as const;
+
 /** Why an operation did not do what was asked. Stable: programs may branch on it. */
-export type ErrorCode =
-  | "Missing"
-  | "Expired"
-  | "Lost"
-  | "Corrupt"
-  | "Unavailable"
-  | "Timeout"
-  | "CapacityExceeded"
-  | "TooLarge"
-  | "Fenced"
-  | "Suspended"
-  | "Unauthorized"
-  | "BadInput"
-  | "ShuttingDown"
-  | "HandlerError"
-  | "Cancelled"
-  | "Incompatible"
-  | "Conflict"
-  | "Ended";
+export type ErrorCode = (typeof codes)[number];
+
+const known: ReadonlySet<unknown> = new Set(codes);
+
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return known.has(value);
+}
 
 /** Whether what was asked happened: it did, it never will, or nobody can say. */
 export type Outcome = "done" | "failed" | "unknown";

@@ -139,6 +139,7 @@ export function inlineStore(inner: Store, { run, environment, strict, thresholdB
       return sealed(dtype, shape, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     },
     putMany,
+    ...(inner.tensors.adopt === undefined ? {} : { adopt: inner.tensors.adopt }),
     async get(ref, options) {
       if (!isInline(ref)) return inner.tensors.get(ref, options);
       throwIfEnded(options?.signal);
@@ -181,6 +182,7 @@ export function inlineStore(inner: Store, { run, environment, strict, thresholdB
       };
     },
     ended: inner.ended,
+    ...(inner.share === undefined ? {} : { share: () => inner.share!() }),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -6,16 +6,26 @@ import { isRunName } from "./reference.ts";
 import type { OpenOptions, Store } from "./store.ts";
 import { parseStoreUrl, type StoreUrl, unknown } from "./url.ts";
 
+export { type Changed, type Directory, directory, type DirectoryOptions, type Named } from "./directory.ts";
 export { dtypes } from "./dtype.ts";
 export { type ErrorCode, isShoalError, type Outcome, ShoalError } from "./error.ts";
-export { isTensorRef } from "./reference.ts";
+export { allowStoreModules, type StoreModule } from "./module.ts";
+export { isRunName, isTensorRef } from "./reference.ts";
+export { isSurvives, outlasts } from "./survival.ts";
+export { redactUrl } from "./url.ts";
 export type * from "./store.ts";
+export type * from "./sweep.ts";
+export { endRun, resumeRun } from "./sweep/ended.ts";
+export { openPlace } from "./sweep/places.ts";
+export { msOption, readOptions, sizeOption, type StoreUrl, wordOption } from "./url.ts";
 
 type Opener = (url: StoreUrl, options: OpenOptions) => Store | Promise<Store>;
 
 const openers: ReadonlyMap<string, () => Promise<Opener>> = new Map([
   ["memory", async (): Promise<Opener> => (await import("./memory.ts")).openMemory],
+  ["module", async (): Promise<Opener> => (await import("./module.ts")).openModule],
   ["file", async (): Promise<Opener> => (await import("./file.ts")).openFile],
+  ["shm", async (): Promise<Opener> => (await import("./shm.ts")).openShm],
 ]);
 
 /**

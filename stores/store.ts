@@ -1,6 +1,8 @@
 // What a store is: tensors that stay put, append-only logs, and claims that only one can hold.
 // Types only. Everybody may know this file; nobody but `open.ts` knows which store stands behind it.
 
+import type { MessagePort } from "node:worker_threads";
+
 /** The element types of tensors. */
 export type Dtype =
   | "bool"
@@ -70,6 +72,11 @@ export interface PutOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface AdoptOptions extends PutOptions {
+  /** Where its bytes begin in the file. */
+  readonly offset?: number;
+}
+
 /** A tensor being made: fill `data`, then `seal`. A draft that is never sealed never existed. */
 export interface Draft<D extends Dtype = Dtype> {
   readonly dtype: D;
@@ -113,6 +120,16 @@ export interface Tensors {
   allocate<D extends Dtype>(dtype: D, shape: readonly number[], options?: PutOptions): Promise<Draft<D>>;
   put<D extends Dtype>(item: Item<D>, options?: PutOptions): Promise<TensorRef<D>>;
   putMany<D extends Dtype>(items: readonly Item<D>[], options?: PutOptions): Promise<TensorRef<D>[]>;
+  /**
+   * A tensor that stands in a file of somebody else's: it is not copied, never released with the tensor, and must not
+   * change. Where the store can.
+   */
+  adopt?<D extends Dtype>(
+    path: string,
+    dtype: D,
+    shape: readonly number[],
+    options?: AdoptOptions,
+  ): Promise<TensorRef<D>>;
   get<D extends Dtype>(ref: TensorRef<D>, options?: { readonly signal?: AbortSignal }): Promise<Tensor<D>>;
   /** Fetches ahead of the reader, in order. */
   getMany<D extends Dtype>(refs: Iterable<TensorRef<D>>): AsyncIterable<Tensor<D>>;
@@ -194,6 +211,11 @@ export interface Store extends AsyncDisposable {
   readonly logs: Logs;
   readonly claims: Claims;
   statistics(): StoreStatistics;
+  /**
+   * A port with which another thread of this process opens the same store: for one whose URL alone does not lead there.
+   * Both threads have the same clock.
+   */
+  share?(): MessagePort;
   /** Settles when the store has ended, with the error that ended it, if any. */
   readonly ended: Promise<Error | undefined>;
   close(): Promise<void>;
@@ -225,4 +247,6 @@ export interface OpenOptions {
   readonly strict: boolean;
   /** A tensor below this many bytes travels inside its reference. */
   readonly thresholdBytes: number;
+  /** What `share` gave to this thread. */
+  readonly home?: MessagePort;
 }

@@ -127,6 +127,7 @@ export const accountable: Law = law({
   name: "abilities are held to account",
   about: "a store copies nothing where it says so, reaches whom it says, and refuses what is larger than it says",
   cases: () => fc.constant(null),
+  runsMax: 10,
   async holds(_, stage) {
     const store = await stage.open();
     const { abilities, tensors } = store;
@@ -160,6 +161,7 @@ export const badInput: Law = law({
   name: "bad input is refused",
   about: "what cannot be is BadInput before anything happens: names, epochs, positions, lifetimes, arrays, signals",
   cases: () => fc.constant(null),
+  runsMax: 10,
   async holds(_, stage) {
     const { tensors, logs, claims } = await stage.open();
     for (const name of ["", "x".repeat(1_025), "\ud800"]) {

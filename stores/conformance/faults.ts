@@ -2,9 +2,9 @@
 // store says when something broke behind it.
 import { ShoalError } from "../error.ts";
 import type { Draft, Dtype, Store, Tensors } from "../store.ts";
-import { fc, listOf } from "./arbitraries.ts";
+import { fc, listOf, type Made } from "./arbitraries.ts";
 import { type Law, law } from "./law.ts";
-import type { FaultKind } from "./subject.ts";
+import type { FaultKind, SubjectFaults } from "./subject.ts";
 import { hold, isMade, itemOf, same, type Settled, settled } from "./verdicts.ts";
 
 /** A store whose nth call from now can be made to fail, once. */
@@ -17,9 +17,11 @@ export interface FailingStore extends Store {
 }
 
 const broken = (kind: FaultKind): ShoalError =>
-  new ShoalError("Unavailable", `Cannot reach store: it was cut off ${kind} the call`, {
-    outcome: kind === "before" ? "failed" : "unknown",
-  });
+  kind === "full"
+    ? new ShoalError("CapacityExceeded", "Cannot use store: there is no room behind it")
+    : new ShoalError("Unavailable", `Cannot reach store: it was cut off ${kind} the call`, {
+      outcome: kind === "before" ? "failed" : "unknown",
+    });
 
 /** Wraps a store so that calls can be made to fail: before they did anything, or after, so that the answer is lost. */
 export function failingStore(inner: Store): FailingStore {
@@ -93,12 +95,15 @@ export function failingStore(inner: Store): FailingStore {
   };
 }
 
-const acts = fc.record({
-  act: fc.constantFrom("put", "get", "get", "release", "append", "append", "read", "claim", "claimed"),
-  nth: fc.integer({ min: 1, max: 3 }),
-  kind: fc.constantFrom<FaultKind>("before", "after"),
-  which: fc.nat(20),
-});
+const actsOf = ({ kinds = ["before", "after"], requestsMax = 3, sizesBytes = [5] }: Partial<SubjectFaults> = {}) =>
+  fc.record({
+    act: fc.constantFrom("put", "get", "get", "release", "append", "append", "read", "claim", "claimed"),
+    nth: fc.integer({ min: 1, max: requestsMax }),
+    kind: fc.constantFrom<FaultKind>(...kinds),
+    which: fc.nat(20),
+    // The first is the most frequent: the others are larger.
+    bytes: fc.oneof({ weight: 5, arbitrary: fc.constant(sizesBytes[0]!) }, fc.constantFrom(...sizesBytes)),
+  });
 
 /** What a cut may be told as. What it never is: that something is not there, or is not as it was. */
 const cut: readonly string[] = ["Unavailable", "Timeout"];
@@ -106,14 +111,16 @@ const cut: readonly string[] = ["Unavailable", "Timeout"];
 export const toldOutcome: Law = law({
   name: "L4 outcome",
   about: "a call behind which something broke says so, and says failed only where nothing happened",
-  needs: (_, { faults }) => faults === undefined ? "the subject cannot break what is behind its store" : undefined,
-  cases: () => listOf(acts, 30, 1),
-  wants: ["a write failed", "a write is unknown", "a read failed"],
+  needs: (_, { faults, unbreakable }) =>
+    faults === undefined ? unbreakable ?? "the subject cannot break what is behind its store" : undefined,
+  cases: ({ faults }) => listOf(actsOf(faults), 30, 1),
+  // A store may never be sure that nothing happened; and for want of room no read fails.
+  wants: ({ faults }) =>
+    faults?.kinds?.includes("before") === false ? ["a write broke"] : ["a write broke", "a read broke"],
   async holds(steps, stage) {
     const faults = stage.subject.faults!;
     const { tensors, logs, claims } = await stage.open();
-    const standing: { readonly ref: Awaited<ReturnType<typeof tensors.put>>; readonly fill: number }[] = [];
-    const made = (fill: number): { dtype: "uint8"; shape: [5]; fill: number } => ({ dtype: "uint8", shape: [5], fill });
+    const standing: { readonly ref: Awaited<ReturnType<typeof tensors.put>>; readonly made: Made }[] = [];
     let written: string[] = [];
     let claimed: { epoch: number; value: string } | undefined;
 
@@ -125,14 +132,15 @@ export const toldOutcome: Law = law({
     const frames = async (): Promise<string[]> =>
       (await logs.read("s", undefined)).map(({ sequence, frame }) => `${sequence}:${frame.join()}`);
 
-    for (const [index, { act, nth, kind, which }] of steps.entries()) {
+    for (const [index, { act, nth, kind, which, bytes }] of steps.entries()) {
       const target = standing[which % Math.max(1, standing.length)];
       const byte = index & 255;
+      const made: Made = { dtype: "uint8", shape: [bytes], fill: byte };
       const before = await ids();
       const next = `${written.length + 1}:${byte}`;
       const calls: Record<typeof act, (() => Promise<unknown>) | undefined> = {
-        put: () => tensors.put(itemOf(made(byte))).then((ref) => standing.push({ ref, fill: byte })),
-        get: target && (async () => isMade(await tensors.get(target.ref), made(target.fill), "get")),
+        put: () => tensors.put(itemOf(made)).then((ref) => standing.push({ ref, made })),
+        get: target && (async () => isMade(await tensors.get(target.ref), target.made, "get")),
         release: target && (() => tensors.release(target.ref)),
         append: () => logs.append("s", 1, [Uint8Array.of(byte)]),
         read: async () => same(await frames(), written, "what stands in s"),
@@ -147,10 +155,10 @@ export const toldOutcome: Law = law({
       const isWrite = act === "put" || act === "release" || act === "append" || act === "claim";
       if ("error" in end) {
         hold(hasStruck, `${act}: ${end.error.code}, and nothing broke`);
-        hold(cut.includes(end.error.code), `${act}: what broke behind the store is told as ${end.error.code}`);
-        stage.happened(
-          !isWrite ? "a read failed" : `a write ${end.error.outcome === "failed" ? "failed" : "is unknown"}`,
-        );
+        const told = kind === "full" ? [...cut, "CapacityExceeded"] : cut;
+        hold(told.includes(end.error.code), `${act}: what broke behind the store is told as ${end.error.code}`);
+        stage.happened(isWrite ? "a write broke" : "a read broke");
+        if (isWrite) stage.happened(`a write ${end.error.outcome === "failed" ? "failed" : "is unknown"}`);
       }
       // Nothing is broken any more: what really happened is looked up.
       const isDone = "value" in end;
@@ -178,7 +186,7 @@ export const toldOutcome: Law = law({
         same(found, found?.epoch === index ? own : claimed, "what is claimed after a claim");
         claimed = found;
       }
-      for (const { ref, fill } of standing) isMade(await tensors.get(ref), made(fill), "get after a fault");
+      for (const { ref, made } of standing) isMade(await tensors.get(ref), made, "get after a fault");
     }
   },
 });

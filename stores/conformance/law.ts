@@ -59,9 +59,11 @@ export interface Law {
 /** What a law tries, and how it judges. */
 export interface Trial<Case> {
   readonly cases: (subject: Subject) => fc.Arbitrary<Case>;
+  /** More cases than this show nothing new. */
+  readonly runsMax?: number;
   readonly holds: (tried: Case, stage: Stage) => Promise<void>;
   /** What must have happened within a hundred cases. */
-  readonly wants?: readonly string[];
+  readonly wants?: readonly string[] | ((subject: Subject) => readonly string[]);
 }
 
 export interface LawText<Case> extends Trial<Case> {
@@ -136,7 +138,7 @@ async function abilitiesOf(subject: Subject): Promise<Abilities> {
 
 async function tried<Case>(
   name: string,
-  { cases, holds, wants = [] }: Trial<Case>,
+  { cases, holds, wants = [], runsMax = Infinity }: Trial<Case>,
   subject: Subject,
   options: LawOptions,
 ): Promise<Verdict> {
@@ -155,7 +157,7 @@ async function tried<Case>(
   const once = path === undefined ? {} : { path };
   const result = await fc.check(property, {
     seed,
-    numRuns: runs,
+    numRuns: Math.min(runs, runsMax),
     endOnFailure: !shrink || path !== undefined,
     ...once,
   });
@@ -177,7 +179,10 @@ async function tried<Case>(
       },
     };
   }
-  const missing = runs < wantsRunsMin || path !== undefined ? [] : wants.filter((what) => happened[what] === undefined);
+  const wanted = typeof wants === "function" ? wants(subject) : wants;
+  const missing = runs < wantsRunsMin || path !== undefined
+    ? []
+    : wanted.filter((what) => happened[what] === undefined);
   if (missing.length === 0) return verdict;
   const message = `never put to the test: ${missing.join(", ")}`;
   return { ...verdict, failure: { message, case: "", seed, path: "", replay: replay(""), cause: undefined } };

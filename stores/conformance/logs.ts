@@ -207,6 +207,7 @@ export const readsWait: Law = law({
   name: "a read waits",
   about: "a read that finds nothing waits as long as it was told, for the next frame, and until its signal",
   cases: () => fc.constant(null),
+  runsMax: 10,
   async holds(_, stage) {
     const store = await stage.open();
     await waits(store, isShared(store.abilities) ? await stage.open() : store, stage);

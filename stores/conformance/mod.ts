@@ -6,10 +6,16 @@ import { toldOutcome } from "./faults.ts";
 import type { Law } from "./law.ts";
 import { goneStaysGone, leased, pinned } from "./lifetimes.ts";
 import { appendsAtOnce, fenced, inARow, readsWait } from "./logs.ts";
+import { namesLaw } from "./names.ts";
 import { apart, inert, unforgeable } from "./references.ts";
+import { sameEverywhere } from "./sameness.ts";
 import { idsAreNew, readYourPut, statisticsCount, wholeOrError } from "./tensors.ts";
 
 export { type FailingStore, failingStore } from "./faults.ts";
+export { type KillOptions, type KillReport, kills } from "./kills/kills.ts";
+export type { Opener } from "./kills/opener.ts";
+export { type FaultProxy, faultProxy, type ProxyFault, type ProxyOptions } from "./proxy.ts";
+export { lateStore } from "./sameness.ts";
 export type { Failure, Law, LawOptions, Needs, Verdict } from "./law.ts";
 export type { Capacity, FaultKind, Subject, SubjectFaults, SubjectOptions } from "./subject.ts";
 
@@ -27,11 +33,13 @@ export function storeLaws(): readonly Law[] {
     unforgeable,
     pinned,
     leased,
+    sameEverywhere,
     apart,
     goneStaysGone,
     idsAreNew,
     namesAreApart,
     oneHolder,
+    namesLaw(),
     inert,
     readsWait,
     statisticsCount,

@@ -1,4 +1,5 @@
 // The laws of tensors that stand: a reader gets what was put, all of it and nothing else, or a typed error.
+import { ShoalError } from "../error.ts";
 import { tensorRef } from "../reference.ts";
 import type { Store, TensorRef } from "../store.ts";
 import { alikeTensors, edgesBytes, fc, listOf, type Made, smallTensors, tensors } from "./arbitraries.ts";
@@ -70,6 +71,7 @@ export const wholeOrError: Law = law({
     const store = await stage.open();
     const reader = isShared(store.abilities) ? await stage.open() : store;
     const standing: { readonly ref: TensorRef; readonly one: Made; released: boolean }[] = [];
+    const seals = { begun: 0, done: 0 };
 
     async function one({ act, one, which }: typeof steps[number]): Promise<void> {
       const target = standing[which % Math.max(1, standing.length)];
@@ -82,7 +84,9 @@ export const wholeOrError: Law = law({
         bytesOf(draft.data).set(pattern.subarray(0, pattern.length >> 1));
         if (act === "peek") await peek(draft.data.byteLength, one);
         bytesOf(draft.data).set(pattern);
+        seals.begun += 1;
         standing.push({ ref: await draft.seal(), one, released: false });
+        seals.done += 1;
       } else if (act === "list") {
         for await (const entry of reader.tensors.list()) hold(entry.run === store.run, "a list shows another run");
       } else if (target === undefined) {
@@ -119,11 +123,17 @@ export const wholeOrError: Law = law({
     }
 
     async function peek(bytes: number, { dtype, shape }: Made): Promise<void> {
+      const { done } = seals;
       for await (const { id, run, state } of store.tensors.list()) {
         if (state !== "draft") continue;
         const where = standing[0]?.ref.where ?? store.url;
         const guessed = tensorRef({ run, id, dtype, shape, bytes, where });
-        await refused(["Missing", "Corrupt"], "get of a draft", () => reader.tensors.get(guessed));
+        await refused(["Missing", "Corrupt"], "get of a draft", async () => {
+          const tensor = await reader.tensors.get(guessed);
+          // Another's, that was sealed while this call was on its way.
+          if (seals.begun > done) throw new ShoalError("Missing", "Cannot tell whether it was a draft");
+          return tensor;
+        });
       }
       stage.happened("a draft that was not there");
     }

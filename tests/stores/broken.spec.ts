@@ -1,12 +1,13 @@
 // The laws are tested: each broken store is caught by the law that it names, and the good one by none of them.
 // minutes: 4
 import { storeLaws } from "../../stores/conformance/mod.ts";
+import { deliveryLaws } from "../../runtime/conformance.ts";
 import { keptSubject } from "../broken/kept.ts";
 import { brokenStores } from "../broken/stores.ts";
 import { assert, long, test } from "../suite.ts";
 
 const runsMax = 200;
-const seeds = long ? [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] : [1, 2];
+const seeds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 
 for (const { name, law: lawName, breaking, outside } of brokenStores) {
   test(`Laws catch a store that ${name}`, async () => {
@@ -23,6 +24,28 @@ for (const { name, law: lawName, breaking, outside } of brokenStores) {
       if (process.env["SHOAL_SHOW"] === "1") console.log(`\n${name} | ${lawName} | ${runs} | ${failure.message}`);
     }
   }, { timeoutMs: 60_000 * (long ? 5 : 1) });
+}
+
+const unfitForDelivery = [
+  "reorders a log",
+  "loses the middle of a log",
+  "accepts two epochs",
+  "lets a claim be held twice",
+  "forgets on reopen",
+];
+
+for (const name of unfitForDelivery) {
+  test(`Delivery shows a store that ${name}`, async () => {
+    const { breaking, outside } = brokenStores.find((one) => one.name === name)!;
+    for (const law of deliveryLaws()) {
+      for (const seed of seeds.slice(0, long ? 10 : 2)) {
+        const subject = keptSubject(name, breaking, outside);
+        const { failure, runs } = await law.run(subject, { runs: runsMax, seed, shrink: false });
+        assert.ok(failure !== undefined && failure.path !== "", `survives ${runs} cases, seed ${seed}`);
+        assert.match(failure.message, /^L\d+ /);
+      }
+    }
+  }, { timeoutMs: 60_000 });
 }
 
 test("A failure shows the smallest case, and its seed and path bring it back", async () => {

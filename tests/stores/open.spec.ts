@@ -10,7 +10,7 @@ test("openStore: opens memory: with its options, and shows its URL", async () =>
   assert.equal(store.run, "run-1");
   assert.deepEqual([store.abilities.survives, store.abilities.shared, store.abilities.zeroCopy], [
     "nothing",
-    "thread",
+    "threads",
     true,
   ]);
   assert.ok(store.abilities.tensorBytesMax <= 4e9);

@@ -1,6 +1,31 @@
-// The pool of shared memory: no two slots share a byte, warm memory first, and a bound on what is kept.
-import { classRoom, slabs, type Slot } from "../../stores/slabs.ts";
+// The pool of shared memory: no two slots share a byte, warm memory first, and a bound on what is kept; for one thread
+// and for two that take from one pool.
+import { type Pool, pool, type Slot } from "../../stores/memory/pool.ts";
+import { newGround, type Words, wordsOf } from "../../stores/memory/words.ts";
+import { classRoom } from "../../stores/slabs.ts";
 import { assert, fc, property, test } from "../suite.ts";
+
+type Told = readonly [number, SharedArrayBuffer | undefined];
+
+/** Pools on one ground, each of which hears of the others' slabs when it looks. */
+function pools(count: number, keepBytesMax: number): { all: Pool[]; words: Words } {
+  const ground = newGround();
+  const queues: Told[][] = Array.from({ length: count }, () => []);
+  const all = queues.map((queue, index) =>
+    pool(wordsOf(ground), keepBytesMax, {
+      announce: (slab, buffer) => queues.forEach((other, at) => at === index || other.push([slab, buffer])),
+      drain: (take) => {
+        for (const [slab, buffer] of queue.splice(0)) take(slab, buffer);
+      },
+    })
+  );
+  return { all, words: wordsOf(ground) };
+}
+
+const only = (keepBytesMax: number): { one: Pool; words: Words } => {
+  const { all: [one], words } = pools(1, keepBytesMax);
+  return { one: one!, words };
+};
 
 test("classRoom: fits, is aligned, wastes less than a quarter, and is a class itself", () =>
   property([fc.oneof(fc.integer({ min: 1, max: 5_000 }), fc.integer({ min: 1, max: 2 ** 40 }))], (bytes) => {
@@ -9,40 +34,65 @@ test("classRoom: fits, is aligned, wastes less than a quarter, and is a class it
     assert.ok(room - bytes < Math.max(64, bytes / 4), `${bytes} → ${room}`);
   }));
 
-test("slabs: two slots that are taken never share a byte", () =>
-  property([fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 300_000 })), { maxLength: 60 })], (steps) => {
-    const pool = slabs(2 ** 22);
-    const taken: Slot[] = [];
-    for (const [give, bytes] of steps) {
-      if (give && taken.length > 0) pool.give(taken.splice(bytes % taken.length, 1)[0]!);
-      else taken.push(pool.take(bytes));
-      for (const [index, a] of taken.entries()) {
-        assert.ok(a.offset + a.room <= a.slab.buffer.byteLength);
-        for (const b of taken.slice(index + 1)) {
-          const apart = a.slab !== b.slab || a.offset + a.room <= b.offset || b.offset + b.room <= a.offset;
-          assert.ok(apart, "two slots overlap");
+test("pool: two slots that are taken never share a byte, whichever thread took them", () =>
+  property(
+    [
+      fc.array(fc.tuple(fc.boolean(), fc.nat(1), fc.integer({ min: 1, max: 300_000 })), { maxLength: 60 }),
+      fc.constantFrom(2 ** 18, 2 ** 22),
+    ],
+    (steps, keepBytesMax) => {
+      const { all } = pools(2, keepBytesMax);
+      const taken: { slot: Slot; bytes: Uint8Array }[] = [];
+      for (const [give, who, bytes] of steps) {
+        if (give && taken.length > 0) all[who]!.give(taken.splice(bytes % taken.length, 1)[0]!.slot);
+        else {
+          const slot = all[who]!.take(bytes);
+          // The other thread sees the same memory there.
+          taken.push({ slot, bytes: all[who]!.bytes(slot, bytes)! });
+          assert.equal(all[1 - who]!.bytes(slot, bytes)!.buffer, taken.at(-1)!.bytes.buffer);
+        }
+        for (const [index, { bytes: a }] of taken.entries()) {
+          for (const { bytes: b } of taken.slice(index + 1)) {
+            const apart = a.buffer !== b.buffer || a.byteOffset + a.byteLength <= b.byteOffset ||
+              b.byteOffset + b.byteLength <= a.byteOffset;
+            assert.ok(apart, "two slots overlap");
+          }
         }
       }
-    }
-    const buffers = new Set([...taken, ...pool.free()].map((slot) => slot.slab.buffer));
-    assert.equal(pool.heldBytes, [...buffers].reduce((sum, buffer) => sum + buffer.byteLength, 0));
+    },
+  ));
+
+test("pool: what is held is what all slabs take", () =>
+  property([fc.array(fc.integer({ min: 1, max: 300_000 }), { maxLength: 40 })], (sizes) => {
+    const { one, words } = only(2 ** 30);
+    for (const bytes of sizes) one.take(bytes);
+    assert.equal(words.held, [...one.slabs()].reduce((sum, [, { byteLength }]) => sum + byteLength, 0));
   }));
 
-test("slabs: a slot that was given back is taken again before anything fresh", () => {
-  const pool = slabs(2 ** 30);
-  const first = pool.take(8_000_000);
-  pool.give(first);
-  assert.equal(pool.take(8_000_000), first);
-  pool.give(first);
-  assert.equal(pool.take(5_000_000), first, "a smaller one prefers a warm slot of up to twice its size");
-  assert.notEqual(pool.take(1_000_000), first);
+test("pool: a slot that was given back is taken again before anything fresh", () => {
+  const { one } = only(2 ** 30);
+  const first = one.take(8_000_000);
+  one.give(first);
+  assert.equal(one.take(8_000_000), first);
+  one.give(first);
+  assert.equal(one.take(5_000_000), first, "a smaller one prefers a warm slot of up to twice its size");
+  assert.notEqual(one.take(1_000_000), first);
 });
 
-test("slabs: gives free slabs back rather than hold more than it may keep", () => {
-  const pool = slabs(10_000_000);
-  pool.give(pool.take(4_000_000));
-  const kept = pool.take(700);
-  const large = pool.take(9_000_000);
-  assert.equal(pool.heldBytes, kept.slab.buffer.byteLength + large.slab.buffer.byteLength);
-  assert.equal(kept.slab.slotsFree, kept.slab.slotsMax - 1);
+test("pool: gives free slabs back rather than hold more than it may keep", () => {
+  const { one, words } = only(10_000_000);
+  one.give(one.take(4_000_000));
+  const kept = one.take(700);
+  const large = one.take(9_000_000);
+  assert.equal(words.held, one.bytes(kept, 1)!.buffer.byteLength + one.bytes(large, 1)!.buffer.byteLength);
+  assert.deepEqual([...one.slabs()].length, 2);
+});
+
+test("pool: a slab that one thread lets go of is forgotten by the others when they look", () => {
+  const { all: [one, two] } = pools(2, 10_000_000);
+  const slot = one!.take(6_000_000);
+  assert.equal(two!.bytes(slot, 1)!.byteLength, 1);
+  one!.give(slot);
+  one!.take(9_000_000);
+  assert.equal([...two!.slabs()].length, 1);
 });
