@@ -5,8 +5,9 @@ import { type Deadlines, Expiring } from "./deadlines.ts";
 import { Lanes } from "./lanes.ts";
 import { checkStop } from "./options.ts";
 import type { AskOptions } from "./ref.ts";
+import type { Ledger, LedgerTask } from "./run/ledger.ts";
 import { follow } from "./signals.ts";
-import type { Ended, Result, SpawnOptions, StopOptions } from "./system.ts";
+import type { Ended, Result, SpawnOptions, StopOptions, TaskOptions } from "./system.ts";
 
 /** A member as the pool uses it. */
 export interface Member {
@@ -30,6 +31,8 @@ export interface PoolParts<M extends Member> {
   whenIdle(member: M, call: (member: M) => void): void;
   watch(member: M, watcher: (ended: Ended) => void): void;
   stop(member: M, options: StopOptions): Promise<unknown>;
+  /** Keeps what tasks answered beyond this life of the program, where there is a run directory. */
+  readonly ledger?: Ledger | undefined;
 }
 
 /** How a pool is made, whatever its class. */
@@ -37,14 +40,16 @@ export interface Pooling extends Omit<SpawnOptions, "name"> {
   readonly size: number;
   readonly attemptsMax?: number;
   readonly input?: unknown;
+  readonly nodes?: readonly string[];
+  readonly on?: "threads";
 }
 
 /** The untyped pool behind `Pool`. */
 export interface Work {
   readonly size: number;
-  ask(method: string, message?: unknown, options?: AskOptions): Promise<never>;
-  map(method: string, inputs: Iterable<unknown>, options?: AskOptions): Promise<never[]>;
-  results(method: string, inputs: Iterable<unknown>, options?: AskOptions): AsyncIterable<Result<never>>;
+  ask(method: string, message?: unknown, options?: TaskOptions): Promise<never>;
+  map(method: string, inputs: Iterable<unknown>, options?: TaskOptions): Promise<never[]>;
+  results(method: string, inputs: Iterable<unknown>, options?: TaskOptions): AsyncIterable<Result<never>>;
   stop(options?: StopOptions): Promise<void>;
 }
 
@@ -57,6 +62,8 @@ class Task extends Expiring {
   settled = false;
   /** Whether its time and its caller's signal are watched by the member's call rather than here. */
   given = false;
+  /** What the run keeps of it. */
+  readonly kept: LedgerTask | undefined;
   readonly #settle: (error: Error | undefined, value: unknown) => void;
   #unfollow: (() => void) | undefined;
 
@@ -64,9 +71,11 @@ class Task extends Expiring {
     method: string,
     message: unknown,
     signal: AbortSignal | undefined,
+    kept: LedgerTask | undefined,
     settle: (error: Error | undefined, value: unknown) => void,
   ) {
     super();
+    this.kept = kept;
     this.method = method;
     this.message = message;
     this.signal = signal;
@@ -156,6 +165,7 @@ export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
   function give(task: Task, member: M): void {
     const timeoutMs = Math.max(0, task.deadline - parts.now());
     task.given = true;
+    task.kept?.began({ id: member.id, class: className }, task.attempts + 1);
     const options = task.signal === undefined ? { timeoutMs } : { timeoutMs, signal: task.signal };
     member.ask(task.method, task.message, options).then(
       (value) => {
@@ -163,7 +173,7 @@ export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
         free(member);
       },
       (error: Error) => {
-        if (!isShoalError(error, "Ended")) {
+        if (!isShoalError(error, "Ended") && !isShoalError(error, "Lost")) {
           task.fail(error);
           // Given up by its caller, but the handler may still be at it.
           return isShoalError(error) && error.outcome === "unknown" ? parts.whenIdle(member, free) : free(member);
@@ -187,18 +197,25 @@ export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
     else give(task, member);
   }
 
-  /** Takes a message in; answers its task, whose end is told to `settle`. */
+  /** Takes a message in; answers its task, whose end is told to `settle`, or none where it was done before. */
   function submit(
     method: string,
     message: unknown,
-    options: AskOptions | undefined,
+    options: TaskOptions | undefined,
     settle: (error: Error | undefined, value: unknown) => void,
-  ): Task {
+  ): Task | undefined {
+    const kept = parts.ledger?.enter(options?.name, className, method, message);
+    if (kept?.recorded !== undefined) {
+      const { value } = kept.recorded;
+      queueMicrotask(() => settle(undefined, value));
+      return undefined;
+    }
     const accepted = parts.accept(message);
-    const task: Task = new Task(method, accepted.message, options?.signal, (error, value) => {
+    const task: Task = new Task(method, accepted.message, options?.signal, kept, (error, value) => {
       deadlines.remove(task);
       accepted.done();
-      settle(error, value);
+      if (kept === undefined) settle(error, value);
+      else kept.ended(error, value, settle);
     });
     const timeoutMs = options?.timeoutMs ?? parts.replyTimeoutMs;
     if (!(timeoutMs >= 0)) task.fail(new ShoalError("BadInput", `${task.what}: timeoutMs is ${String(timeoutMs)}`));
@@ -209,7 +226,7 @@ export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
     return task;
   }
 
-  function ask(method: string, message?: unknown, options?: AskOptions): Promise<never> {
+  function ask(method: string, message?: unknown, options?: TaskOptions): Promise<never> {
     return new Promise((resolve, reject) =>
       void submit(
         method,
@@ -220,8 +237,9 @@ export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
     );
   }
 
-  function lanes(method: string, inputs: Iterable<unknown>, options: AskOptions | undefined): Lanes {
+  function lanes(method: string, inputs: Iterable<unknown>, options: TaskOptions | undefined): Lanes {
     const open = new Set<Task>();
+    parts.ledger?.plan(options?.name ?? `${className}.${method}`, Array.isArray(inputs) ? inputs.length : undefined);
     return new Lanes(inputs, parts.members.length, {
       start(message, settle) {
         // It may settle before there is a task to take out.
@@ -230,7 +248,7 @@ export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
           if (task !== undefined) open.delete(task);
           settle(error, value);
         });
-        if (!task.settled) open.add(task);
+        if (task?.settled === false) open.add(task);
       },
       cancel() {
         // What a member has begun goes on; what waits is not begun any more.

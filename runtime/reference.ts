@@ -1,5 +1,7 @@
 // Who refers to whom: the part of a reference that can be sent, printed and bound anew. Sending is in `sending.ts`.
 
+import type { AskOptions, StreamOptions, TellOptions } from "./ref.ts";
+
 /** The one who holds a reference and sends: an actor in one of its lives, or the program. */
 export interface Source {
   readonly id: string;
@@ -47,3 +49,10 @@ Object.defineProperty(Reference.prototype, Symbol.for("nodejs.util.inspect.custo
     return `ActorRef(${this.toString()})`;
   },
 });
+
+/** A reference that sends: `ActorRef` for every class of actors, whose methods are names by the time they get here. */
+export interface Sender extends Reference {
+  tell(method: string, message?: unknown, options?: TellOptions): PromiseLike<void>;
+  ask(method: string, message?: unknown, options?: AskOptions): Promise<never>;
+  stream(method: string, message?: unknown, options?: StreamOptions): AsyncIterable<never>;
+}

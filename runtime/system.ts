@@ -19,6 +19,10 @@ export type Spawning<C extends ActorClass, Options> = ConstructorParameters<C> e
 export interface SpawnOptions {
   /** Others find it under this name; only one actor of a run can have it. */
   readonly name?: string;
+  /** The node that it lives on; the spawner's own unless said. */
+  readonly node?: string;
+  /** `threads`: it lives in one of the process's other threads. */
+  readonly on?: "threads";
   readonly supervision?: Partial<Supervision>;
   readonly limits?: Partial<Pick<Limits, "mailboxMessagesMax" | "mailboxBytesMax">>;
 }
@@ -27,8 +31,10 @@ export interface SpawnOptions {
 type PoolInput<C extends ActorClass> = [] extends ConstructorParameters<C> ? { readonly input?: Spawning<C, never>[0] }
   : { readonly input: Spawning<C, never>[0] };
 
-export type PoolOptions<C extends ActorClass> = PoolInput<C> & Omit<SpawnOptions, "name"> & {
+export type PoolOptions<C extends ActorClass> = PoolInput<C> & Omit<SpawnOptions, "name" | "node"> & {
   readonly size: number;
+  /** The nodes that its members live on, in turn; the maker's own unless said. */
+  readonly nodes?: readonly string[];
   /** How often a task may begin when the members that had it ended. */
   readonly attemptsMax?: number;
 };
@@ -80,21 +86,29 @@ export interface SystemStatistics {
   readonly deadLetters: number;
 }
 
+export interface TaskOptions extends AskOptions {
+  /**
+   * What tasks of this name have answered is recorded in the run directory, by their inputs: a resumed run takes it from
+   * there, and runs the rest.
+   */
+  readonly name?: string;
+}
+
 /** Actors of one class that take tasks as they become idle. */
 export interface Pool<A> {
   readonly size: number;
-  ask<K extends Asks<A>>(method: K, ...message: Message<A, K, AskOptions>): Promise<Reply<A, K>>;
+  ask<K extends Asks<A>>(method: K, ...message: Message<A, K, TaskOptions>): Promise<Reply<A, K>>;
   /** One task an input; the answers in the order of the inputs. The first failure fails it and starts no more tasks. */
   map<K extends Asks<A>>(
     method: K,
-    inputs: Iterable<Message<A, K, AskOptions>[0]>,
-    options?: AskOptions,
+    inputs: Iterable<Message<A, K, TaskOptions>[0]>,
+    options?: TaskOptions,
   ): Promise<Reply<A, K>[]>;
   /** As `map`, but each answer as it comes, with the index of its input, and each failure as a value. */
   results<K extends Asks<A>>(
     method: K,
-    inputs: Iterable<Message<A, K, AskOptions>[0]>,
-    options?: AskOptions,
+    inputs: Iterable<Message<A, K, TaskOptions>[0]>,
+    options?: TaskOptions,
   ): AsyncIterable<Result<Reply<A, K>>>;
   stop(options?: StopOptions): Promise<void>;
 }
@@ -133,6 +147,14 @@ export interface LaunchOptions {
   readonly strict?: boolean;
   readonly limits?: Partial<Limits>;
   readonly supervision?: Partial<Supervision>;
+  /** Files of configuration, from left to right; what else is said here wins over them. */
+  readonly config?: string | readonly string[];
+  /** How many threads take actors beside the main one; as many as the machine has cores unless said. */
+  readonly threads?: number;
+  /** What each of these may have on its heap before it is ended, where the runtime can end it alone (Node can). */
+  readonly threadHeapBytesMax?: number;
+  /** Packages, paths in them, or classes, whose actors other threads and nodes may be asked for by name. */
+  readonly allow?: readonly string[];
   /** Is told each fact as it happens. */
   readonly record?: (record: RunRecord) => void;
 }

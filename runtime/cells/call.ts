@@ -4,6 +4,7 @@
 import { ShoalError } from "../../stores/error.ts";
 import type { TensorRef } from "../../stores/store.ts";
 import { Expiring } from "../deadlines.ts";
+import type { Passage } from "../messages/message.ts";
 import type { Reference } from "../reference.ts";
 import { follow } from "../signals.ts";
 import type { Flow } from "../stream.ts";
@@ -14,6 +15,8 @@ export class Parcel extends Expiring {
   readonly tensors: readonly TensorRef[];
   /** As the holder of its pins; empty where there is nothing to pin, and once they are given back. */
   holder: string;
+  /** Whether its end is one of the reads that a tensor was declared to have. */
+  countsRead = true;
 
   constructor(from: Reference, tensors: readonly TensorRef[], holder: string) {
     super();
@@ -46,6 +49,8 @@ export class Call extends Parcel {
   settled = false;
   /** Where the partial results go, for one that streams. */
   flow: Flow | undefined = undefined;
+  /** What was found on its answer's passage, where that goes to another node. */
+  passage: Passage | undefined = undefined;
   /** Called once, when it has settled. */
   onSettled: ((call: Call) => void) | undefined = undefined;
   readonly #resolve: (value: never) => void;
@@ -99,6 +104,11 @@ export class Call extends Parcel {
     const begun = this.running ? "it had begun" : "it had not begun";
     const error = new ShoalError(code, `${this.what}: ${why}; ${begun}`, { outcome, cause });
     this.reject(error);
+    this.abort(error);
+  }
+
+  /** Tells the handler that nobody waits any more, and leaves the rest to whoever carries its answer. */
+  abort(error: ShoalError): void {
     this.#abandoned = error;
     this.#controller?.abort(error);
   }

@@ -1,5 +1,4 @@
-// One actor at work: what waits for it, whose turn it is, and how each message ends. How messages come here is in
-// `sending.ts`; how an actor starts, fails and ends in `life.ts`.
+// One actor at work: what waits for it, whose turn it is, and how each message ends.
 
 import { ShoalError } from "../../stores/error.ts";
 import type { TensorRef } from "../../stores/store.ts";
@@ -13,12 +12,13 @@ import type { Handler } from "./kind.ts";
 import type { LogSink } from "../log.ts";
 import type { Mailbox } from "../mailbox.ts";
 import { isPrimitive, type Passage } from "../messages/message.ts";
-import type { Reference, Source, Target } from "../reference.ts";
+import type { Reference, Sender, Source, Target } from "../reference.ts";
 import type { Fact } from "../run/records.ts";
 import type { Runnable, Scheduler } from "../scheduler.ts";
 import { type Generating, isGenerator, streamed } from "../stream.ts";
 import type { Limits } from "../system.ts";
 import type { Mailroom } from "./mailroom.ts";
+import type { Post } from "./post.ts";
 import type { Terms } from "./terms.ts";
 import { turn } from "./turn.ts";
 
@@ -35,7 +35,7 @@ export interface Home {
   readonly limits: Limits;
   readonly counts: { handled: number };
   readonly mailboxes: Mailroom;
-  refer(target: Target, source: Source, life: number): Reference;
+  refer(target: Target, source: Source, life: number): Sender;
   /** A passage to the one who will hold what is sent. */
   passage(receiver: Source, life: number): Passage;
   /** A message on its way: checked, weighed and copied. */
@@ -43,7 +43,6 @@ export interface Home {
   ground(cell: Cell, life: number): Ground;
   /** A handler has thrown. */
   failed(cell: Cell, error: unknown, during: string): void;
-  /** A restart is due. */
   start(cell: Cell): void;
   /** A generator is to be read, until it ends. */
   stream(cell: Cell, handler: Handler, generator: Generating, call: Call | undefined): Promise<typeof streamed>;
@@ -61,6 +60,7 @@ export interface Home {
   readonly log: LogSink;
   readonly trace: ((actor: string, method: string) => void) | undefined;
   record(fact: () => Fact): void;
+  readonly post: Post<Cell> | undefined;
 }
 
 export class Cell implements Target, Source, Runnable, Lives {
@@ -94,7 +94,7 @@ export class Cell implements Target, Source, Runnable, Lives {
   }
 
   get id(): string {
-    return `${this.home.node}/${this.serial}`;
+    return this.extras?.address ?? `${this.home.node}/${this.serial}`;
   }
 
   get className(): string {

@@ -1,6 +1,6 @@
 // Circles of asks: of handlers that each wait for the next, none would ever go on.
 
-import type { Cell } from "./cell.ts";
+import { Cell } from "./cell.ts";
 
 /** The chain from asker to asker that one more ask would close, or nothing. */
 export function circle(asker: Cell, asked: Cell): Cell[] | undefined {
@@ -28,6 +28,8 @@ function chainTo(last: Cell, asker: Cell, from: ReadonlyMap<Cell, Cell>): Cell[]
 /** Only a handler that is under way waits for answers; one also waits for those that it is starting. */
 function* waitedFor({ busy, extras }: Cell): Generator<Cell> {
   if (extras === undefined) return;
-  if (busy) { for (const call of extras.asking ?? []) yield call.from.target as Cell; }
+  if (busy) {
+    for (const { from } of extras.asking ?? []) if (from.target instanceof Cell) yield from.target;
+  }
   yield* extras.waitsFor ?? [];
 }

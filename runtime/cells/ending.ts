@@ -63,8 +63,9 @@ export function ending(registry: Registry, leave: (cell: Cell) => void): Ending 
     cell.phase = Phase.stopping;
     extra.draining?.cancel();
     extra.draining = undefined;
-    discardMail(cell, reason);
+    // The one that runs came first, and is answered first.
     abandonRunning(cell);
+    discardMail(cell, reason);
     const { stopping } = (cell.actor ?? {}) as { stopping?: () => unknown };
     // A crashed actor's state is not to be trusted with a farewell.
     if (stopping !== undefined && reason !== "crashed" && reason !== "escalated") {

@@ -13,13 +13,16 @@ import { type Letters, letters } from "./letters.ts";
 import { type Lifecycle, lifecycle } from "./life.ts";
 import { type LogSink, printLog } from "../log.ts";
 import { copyMessage, type Passage } from "../messages/message.ts";
-import type { Reference } from "../reference.ts";
+import type { Sender, Source, Target } from "../reference.ts";
 import type { Fact, RunRecord } from "../run/records.ts";
 import { scheduler, schedulerLimits } from "../scheduler.ts";
 import { SendingReference } from "./sending.ts";
 import { pump, streamed } from "../stream.ts";
 import type { Ended, Limits } from "../system.ts";
 import { mailroom } from "./mailroom.ts";
+import { pins } from "./pins.ts";
+import type { Post } from "./post.ts";
+import { Distant, PostedReference } from "./posted.ts";
 import { nobody, type Terms } from "./terms.ts";
 import { turn } from "./turn.ts";
 
@@ -35,6 +38,8 @@ export interface EngineOptions {
   readonly ground: Home["ground"];
   readonly trace: ((actor: string, method: string) => void) | undefined;
   readonly choose: ((ready: number) => number) | undefined;
+  /** What carries mail between nodes; nothing for one that is alone. */
+  readonly post: ((engine: Engine) => Post<Cell>) | undefined;
 }
 
 export interface Engine {
@@ -46,13 +51,23 @@ export interface Engine {
   /** The actors that have not ended, by their number. */
   readonly cells: Map<number, Cell>;
   readonly names: Map<string, Cell>;
+  /** Those that have an address of their own. */
+  readonly addresses: Map<string, Cell>;
   /** Sends on behalf of the program itself. */
   readonly program: Cell;
   make(terms: Terms<Home>, parent: Cell | undefined, input: unknown): Cell;
+  /** Whom an address means: an actor of this node, or one that mail is carried to. */
+  locate(id: string, className: string): Target;
+}
+
+/** Whether what goes to it, or comes from it, is carried. */
+function isCarried(end: Target | Source): boolean {
+  return end instanceof Cell ? end.terms.durable : end instanceof Distant;
 }
 
 const endsKeptMax = 1_000;
 const delayMsMax = 2 ** 31 - 1;
+
 export function engine(options: EngineOptions): Engine {
   const { node, store, limits, strict } = options;
   // Timers of the platform take what is longer than this for no delay at all.
@@ -63,12 +78,12 @@ export function engine(options: EngineOptions): Engine {
   const counts = { handled: 0, crashes: 0, restarts: 0, spawned: 0 };
   const cells = new Map<number, Cell>();
   const names = new Map<string, Cell>();
+  const addresses = new Map<string, Cell>();
   const ends = new Map<string, Ended>();
   const dead = letters(limits.deadLettersMax);
   const waits = deadlines(environment);
   let recordingFailed = false;
   let serials = 0;
-  let holders = 0;
 
   function record(fact: () => Fact): void {
     if (options.record === undefined || recordingFailed) return;
@@ -91,6 +106,9 @@ export function engine(options: EngineOptions): Engine {
       const name = cell.extras?.name;
       if (name !== undefined && names.get(name) === cell) names.delete(name);
       cells.delete(cell.serial);
+      const address = cell.extras?.address;
+      if (address !== undefined) addresses.delete(address);
+      if (cell.extras?.isPosted === true) home.post?.ended(cell);
       // Whoever asks late how it ended is told, as long as not too many have ended since.
       if (cell.extras?.end !== undefined) ends.set(cell.id, cell.extras.end);
       if (ends.size > endsKeptMax) ends.delete(ends.keys().next().value!);
@@ -98,27 +116,36 @@ export function engine(options: EngineOptions): Engine {
     },
   });
 
-  function refer(target: Reference["target"], source: Reference["source"], lived: number): SendingReference {
-    return new SendingReference(target, source, lived);
+  function refer(target: Target, source: Source, lived: number): Sender {
+    const { post } = home;
+    if (post === undefined || !(isCarried(target) || isCarried(source))) {
+      return new SendingReference(target, source, lived);
+    }
+    return new PostedReference(target, source, lived, post);
   }
 
-  function passageTo(receiver: Reference["source"], lived: number): Passage {
+  function passageTo(receiver: Source, lived: number): Passage {
     return {
       bytes: 0,
       tensors: undefined,
       special: false,
       bytesMax: limits.messageBytesMax,
       bind({ target }) {
-        return target instanceof Cell && target.home === home ? refer(target, receiver, lived) : undefined;
+        const isKnown = target instanceof Cell ? target.home === home : home.post !== undefined;
+        return isKnown ? refer(target, receiver, lived) : undefined;
       },
     };
   }
 
-  /** An actor by its address: one that is gone still has one, which refuses everything. */
-  function lookup(id: string, className: string): Cell {
-    const at = id.lastIndexOf("/");
-    const cell = id.slice(0, at) === node ? cells.get(Number(id.slice(at + 1))) : undefined;
+  /** One that is gone still has an address, which refuses everything. */
+  function locate(id: string, className: string): Target {
+    const addressed = addresses.get(id);
+    if (addressed !== undefined) return addressed;
+    const at = id.indexOf("/");
+    const isOwn = id.slice(0, at) === node;
+    const cell = isOwn ? cells.get(Number(id.slice(at + 1))) : undefined;
     if (cell !== undefined) return cell;
+    if (home.post !== undefined && (!isOwn || id[at + 1] === "@")) return new Distant(id, className);
     const gone = new Cell(Number(id.slice(at + 1)), nobody(home, className), undefined, undefined);
     gone.phase = Phase.ended;
     gone.extra.end = ends.get(id) ?? { id, reason: "stopped" };
@@ -128,39 +155,12 @@ export function engine(options: EngineOptions): Engine {
   /** In strict mode every message takes the way that it would take between nodes. */
   function passStrictly(message: unknown, passage: Passage): unknown {
     const frame = encodeMessage(copyMessage(message, passage), passage.special);
-    return decodeMessage(frame, (id, className) => passage.bind(refer(lookup(id, className), program, program.life)));
+    return decodeMessage(frame, (id, className) => passage.bind(refer(locate(id, className), program, program.life)));
   }
+
+  const { hold, over } = pins(store, node, log);
 
   const pass: Home["pass"] = strict ? passStrictly : copyMessage;
-
-  function hold(tensors: Parcel["tensors"]): string {
-    const holder = `${node}:${++holders}`;
-    const pinned = [];
-    try {
-      for (const tensor of tensors) {
-        store.pin(tensor, holder);
-        pinned.push(tensor);
-      }
-    } catch (error) {
-      for (const tensor of pinned) store.unpin(tensor, holder, false);
-      throw error;
-    }
-    return holder;
-  }
-
-  function over(parcel: Parcel, read: boolean): void {
-    const { holder } = parcel;
-    if (holder === "") return;
-    parcel.holder = "";
-    for (const tensor of parcel.tensors) {
-      try {
-        store.unpin(tensor, holder, read);
-      } catch (error) {
-        // In strict mode the last pin finds what was written to the tensor since it was sealed.
-        log({ type: "MessageLogged", level: "error", text: errorRecord(error).message });
-      }
-    }
-  }
 
   const queue = scheduler(environment, schedulerLimits, options.choose);
 
@@ -191,7 +191,8 @@ export function engine(options: EngineOptions): Engine {
       const { source, life: lived } = call.from;
       const passage = passageTo(source, lived);
       const passed = pass(value, passage);
-      if (passage.tensors !== undefined && source instanceof Cell && source.life === lived && source.busy) {
+      if (!(source instanceof Cell)) call.passage = passage;
+      else if (passage.tensors !== undefined && source.life === lived && source.busy) {
         // The asker's handler goes on with them; they are its until it ends.
         (source.extra.received ??= []).push(new Parcel(call.from, passage.tensors, hold(passage.tensors)));
       }
@@ -200,7 +201,10 @@ export function engine(options: EngineOptions): Engine {
     hold,
     over,
     ground: options.ground,
-    failed: life.failed,
+    failed(cell, error, during) {
+      life.failed(cell, error, during);
+      if (cell.extras?.isPosted === true) home.post?.judged(cell);
+    },
     start: life.again,
     async stream(cell, handler, generator, call) {
       if (call?.flow === undefined) {
@@ -274,6 +278,7 @@ export function engine(options: EngineOptions): Engine {
     log,
     record,
     trace: options.trace,
+    post: undefined,
   };
 
   const program = new Cell(0, nobody(home, "Program"), undefined, undefined);
@@ -286,5 +291,7 @@ export function engine(options: EngineOptions): Engine {
     return cell;
   }
 
-  return { home, life, letters: dead, log, counts, cells, names, program, make };
+  const engine: Engine = { home, life, letters: dead, log, counts, cells, names, addresses, program, make, locate };
+  Object.assign(home, { post: options.post?.(engine) });
+  return engine;
 }

@@ -9,6 +9,10 @@ import type { Ended } from "../system.ts";
 /** What few actors have, kept apart so that an idle one stays small. */
 export interface Extras<Cell> {
   name?: string;
+  /** Where others find it, for one that has an address of its own. */
+  address?: string;
+  /** Its address is known to other nodes. */
+  isPosted?: boolean;
   /** A mailbox that has grown, for its next flood. */
   grown?: Mailbox | undefined;
   isFlooded?: boolean;

@@ -12,7 +12,7 @@ import type { Pooling, Work } from "../pool.ts";
 import type { Random } from "../random.ts";
 import type { AnyActorRef } from "../ref.ts";
 import type { ActorClass, Ended, StopOptions } from "../system.ts";
-import type { SendingReference } from "./sending.ts";
+import type { Sender } from "../reference.ts";
 import type { Spawn } from "./spawning.ts";
 import { heldTensors } from "./tensors.ts";
 
@@ -23,7 +23,7 @@ export interface Doings {
   random(cell: Cell): Random;
   readonly spawn: Spawn;
   pool(by: Cell, life: number, Class: ActorClass, options: Pooling): Promise<Work>;
-  find(by: Cell, Class: ActorClass, name: string): Promise<SendingReference | undefined>;
+  find(by: Cell, Class: ActorClass, name: string): Promise<Sender | undefined>;
   watch(actor: AnyActorRef, watcher: (ended: Ended) => void): () => void;
   stop(actor: AnyActorRef, options: StopOptions): Promise<Ended>;
 }
@@ -51,6 +51,7 @@ export function groundOf(cell: Cell, life: number, doings: Doings, timers: { cou
   /** The runtime's own mail: it has room always. What an earlier life asked for, a later one does not get. */
   function post(handler: Handler, message: unknown): void {
     if (cell.life !== life || !cell.open) return;
+    if (cell.terms.durable) return home.post?.mail(cell, handler.name, message);
     // Each message is the receiver's own, also one that is sent again and again.
     const passage = home.passage(cell, life);
     const passed = home.pass(message, passage);
@@ -136,6 +137,10 @@ export function groundOf(cell: Cell, life: number, doings: Doings, timers: { cou
     if (handler === undefined) throw cell.terms.kind.unknown(method);
     if (timers.count >= home.limits.timersMax) {
       throw new ShoalError("CapacityExceeded", `Cannot set a timer: ${timers.count} are set, the most that may be`);
+    }
+    if (cell.terms.durable) {
+      const kept = home.post?.timer(cell, delayMs, repeat, method, message);
+      if (kept !== undefined) return kept;
     }
     const passage = home.passage(cell, life);
     const passed = home.pass(message, passage);

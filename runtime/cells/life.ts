@@ -35,7 +35,9 @@ export function lifecycle(registry: Registry): Lifecycle {
       if (cell.phase !== Phase.starting) throw endedWhileStarting(cell);
       cell.actor = actor;
       const { started } = actor as { started?: () => unknown };
-      if (started !== undefined) starting = started.call(actor);
+      const restoring = cell.terms.durable ? cell.home.post?.restore(cell, actor) : undefined;
+      if (restoring !== undefined) starting = restoring.then(() => inTurn(cell, () => started?.call(actor)));
+      else if (started !== undefined) starting = started.call(actor);
     } finally {
       turn.actor = before;
     }
@@ -164,6 +166,16 @@ export function lifecycle(registry: Registry): Lifecycle {
   }
 
   return { begin, again, failed, stop, watch };
+}
+
+function inTurn<T>(cell: Cell, call: () => T): T {
+  const before = turn.actor;
+  turn.actor = cell;
+  try {
+    return call();
+  } finally {
+    turn.actor = before;
+  }
 }
 
 function endedWhileStarting(cell: Cell): ShoalError {

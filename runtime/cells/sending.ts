@@ -18,7 +18,7 @@ import { turn } from "./turn.ts";
 /** The answer to a tell that was let in at once. */
 const accepted: PromiseLike<void> = Promise.resolve();
 const noTensors: readonly TensorRef[] = [];
-const creditMaxDefault = 16;
+export const creditMaxDefault = 16;
 
 /** A reference that sends: `ActorRef` for every class of actors, whose methods are names by the time they get here. */
 export class SendingReference extends Reference {
@@ -72,18 +72,25 @@ export class SendingReference extends Reference {
   }
 
   stream(method: string, message?: unknown, options: StreamOptions = {}): AsyncIterable<never> {
-    return new Flow(options.creditMax ?? creditMaxDefault, (flow) => openStream(this, method, message, options, flow));
+    return new Flow(options.creditMax ?? creditMaxDefault, (flow) => {
+      const { signal } = options;
+      return openStream(this, method, options, flow, (ended, failed) =>
+        // The whole may take as long as it likes; what may not is the silence in between.
+        open(this, method, message, Number.POSITIVE_INFINITY, signal, ended, failed, flow));
+    });
   }
 }
 
-function openStream(
-  from: SendingReference,
+/** The reader's side of a stream; `open` makes the call behind it. */
+export function openStream(
+  from: Reference,
   method: string,
-  message: unknown,
   options: StreamOptions,
   flow: Flow,
+  open: (ended: () => void, failed: (error: Error) => void) => Call | undefined,
 ): FlowCall {
-  const { deadlines, limits } = from.target.home;
+  const source = from.source as Cell;
+  const { deadlines, limits } = source.home;
   const { idleTimeoutMs } = options;
   const fault = faultOfWait("idleTimeoutMs", idleTimeoutMs);
   if (fault !== undefined) {
@@ -98,10 +105,8 @@ function openStream(
   const silence = new Expiring();
   const failed = (error: Error): void => flow.end(error);
   const ended = (): void => flow.end();
-  // The whole may take as long as it likes; what may not is the silence in between.
-  const call = open(from, method, message, Number.POSITIVE_INFINITY, options.signal, ended, failed, flow);
+  const call = open(ended, failed);
   // A reader may keep a stream from one handler to the next, but not beyond its life.
-  const { source } = from;
   const leaving = source.actor === undefined ? undefined : source.extra.leaving ??= new Set();
   const leave = (): void => void flow.return();
   leaving?.add(leave);
@@ -176,10 +181,10 @@ function open(
   const asker = from.source;
   // Only a handler that runs can be part of a circle; the program itself never is.
   if (asker.busy || turn.actor === asker) {
-    const chain = circle(asker, cell);
+    const chain = circle(asker, cell)?.map((link) => `${link.className} ${link.id}`) ?? circleBeyond(asker, cell);
     if (chain !== undefined) {
       home.over(call, false);
-      const names = chain.map((link) => `${link.className} ${link.id}`).join(" → ");
+      const names = chain.join(" → ");
       call.reject(new ShoalError("BadInput", `${call.what}: each would wait for the next for ever, ${names}`));
       return call;
     }
@@ -196,6 +201,12 @@ function open(
   if (cell.hasRoom(weight)) cell.push(handler, passed, call, weight);
   else park(from, handler, passed, call, weight, undefined);
   return call;
+}
+
+/** A circle that goes through other nodes. */
+function circleBeyond(asker: Cell, asked: Cell): readonly string[] | undefined {
+  const waiting = asker.home.post?.waitingFor(asker);
+  return waiting?.includes(asked.id) === true ? [...waiting, asker.id, asked.id] : undefined;
 }
 
 function settled(call: Call): void {
@@ -271,11 +282,11 @@ function whyNot(from: SendingReference, method: string): ShoalError {
 }
 
 /** Forever is a wait; what is no number is none. */
-function faultOfWait(name: string, waitMs: number | undefined): string | undefined {
+export function faultOfWait(name: string, waitMs: number | undefined): string | undefined {
   if (waitMs === undefined || (typeof waitMs === "number" && waitMs >= 0)) return undefined;
   return `${name} is ${String(waitMs)}, expected a number from 0`;
 }
 
-function faultOfSignal(signal: AbortSignal | undefined): string | undefined {
+export function faultOfSignal(signal: AbortSignal | undefined): string | undefined {
   return signal === undefined || signal instanceof AbortSignal ? undefined : "signal is no AbortSignal";
 }

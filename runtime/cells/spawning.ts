@@ -1,6 +1,8 @@
 // How an actor comes to be: on which terms, under which name, and what becomes of one that cannot start.
 
 import { ShoalError } from "../../stores/error.ts";
+import { isSurvives, outlasts } from "../../stores/open.ts";
+import type { Survives } from "../../stores/store.ts";
 import { Actor } from "../actor.ts";
 import { type Cell, type Home, Phase } from "./cell.ts";
 import type { Engine } from "./engine.ts";
@@ -8,7 +10,8 @@ import { handlerError, identity } from "./failure.ts";
 import { type Kind, kindOf } from "./kind.ts";
 import { isPrimitive } from "../messages/message.ts";
 import { checkKeys, limitsFrom, supervisionFrom } from "../options.ts";
-import { SendingReference } from "./sending.ts";
+import type { Elsewhere } from "./post.ts";
+import type { Sender } from "../reference.ts";
 import type { Supervision } from "../supervision.ts";
 import type { ActorClass, Limits, SpawnOptions } from "../system.ts";
 import type { Terms } from "./terms.ts";
@@ -21,7 +24,7 @@ export type Spawn = (
   Class: ActorClass,
   input: unknown,
   options: SpawnOptions,
-) => Promise<SendingReference>;
+) => Promise<Sender>;
 
 export interface SpawningParts {
   readonly engine: Engine;
@@ -29,13 +32,19 @@ export interface SpawningParts {
   readonly supervision: Supervision;
   /** Whether nobody new is let in. */
   isClosing(): boolean;
+  /** The other nodes; nothing for one that is alone. */
+  readonly elsewhere: Elsewhere<Cell> | undefined;
+  /** The node that the next actor goes to that is to live on another thread. */
+  nextThread(what: string): Promise<string>;
 }
 
 /** What most are spawned with. */
 export const noOptions: SpawnOptions = {};
-const spawnKeys = ["name", "supervision", "limits"];
+/** In options of our own: the address that an actor had before, which it has again. */
+export const sameAddress: unique symbol = Symbol("same address");
+const spawnKeys = ["name", "node", "on", "supervision", "limits"];
 
-export function spawning({ engine, limits, supervision, isClosing }: SpawningParts): Spawn {
+export function spawning({ engine, limits, supervision, isClosing, elsewhere, nextThread }: SpawningParts): Spawn {
   const { home, life, names, program, make } = engine;
   const kinds = new Map<ActorClass, Kind>();
   const usualTerms = new Map<ActorClass, Terms<Home>>();
@@ -52,7 +61,15 @@ export function spawning({ engine, limits, supervision, isClosing }: SpawningPar
     const what = `Cannot spawn ${Class.name}`;
     const { mailboxMessagesMax, mailboxBytesMax } = limitsFrom(what, limits, options.limits);
     const policy = supervisionFrom(what, supervision, options.supervision);
-    const terms = { home, Class, kind, supervision: policy, mailboxMessagesMax, mailboxBytesMax };
+    const survives = survivesOf(Class);
+    const durable = survives !== undefined;
+    if (durable && !outlasts(elsewhere?.survives ?? "nothing", survives)) {
+      const text = `${what}: it is durable, and its store survives ${
+        elsewhere?.survives ?? "nothing"
+      }, not ${survives}`;
+      throw new ShoalError("BadInput", `${text}; choose another, as --store file:///scratch/run`);
+    }
+    const terms = { home, Class, kind, supervision: policy, durable, mailboxMessagesMax, mailboxBytesMax };
     if (isUsual) usualTerms.set(Class, terms);
     return terms;
   }
@@ -94,28 +111,63 @@ export function spawning({ engine, limits, supervision, isClosing }: SpawningPar
     }
   }
 
-  return async (by, lived, Class, input, options) => {
+  async function placed(Class: ActorClass, { on, ...rest }: SpawnOptions): Promise<SpawnOptions> {
+    const what = `Cannot spawn ${nameOf(Class)}`;
+    if (on !== "threads") throw new ShoalError("BadInput", `${what}: on is ${String(on)}, expected "threads"`);
+    if (rest.node !== undefined) throw new ShoalError("BadInput", `${what}: node and on say both where it lives`);
+    return { ...rest, node: await nextThread(what) };
+  }
+
+  return async (by, lived, Class, input, asked) => {
     checkSpawner(by, lived, Class);
-    if (options !== noOptions) checkKeys(`Cannot spawn ${nameOf(Class)}`, options, spawnKeys);
-    const terms = termsOf(Class, options);
+    if (asked !== noOptions) checkKeys(`Cannot spawn ${nameOf(Class)}`, asked, spawnKeys);
+    const options = asked.on === undefined ? asked : await placed(Class, asked);
     const { name } = options;
+    if (options.node !== undefined && options.node !== home.node) {
+      if (elsewhere !== undefined) return await elsewhere.spawn(by, lived, Class, input, options);
+      throw new ShoalError("BadInput", `Cannot spawn ${nameOf(Class)} on ${options.node}: this system has one node`);
+    }
+    const terms = termsOf(Class, options);
+    const before = terms.durable ? elsewhere?.found(durableName(Class, name)) : undefined;
+    if (before !== undefined) return home.refer(checkFound(before, Class), by, lived);
     if (name !== undefined) checkName(name);
     const passed = isPrimitive(input) ? input : home.pass(input, home.passage(program, program.life));
-    const cell = make(terms, by === program ? undefined : by, passed);
+    // A durable actor outlives those who asked for it.
+    const cell = make(terms, by === program || terms.durable ? undefined : by, passed);
     if (name !== undefined) {
       cell.extra.name = name;
       names.set(name, cell);
+      if (terms.durable) {
+        cell.extra.address = addressOf(home.node, name);
+        engine.addresses.set(cell.extra.address, cell);
+      }
+    }
+    const address = Reflect.get(options, sameAddress) as string | undefined;
+    if (address !== undefined) {
+      cell.extra.address = address;
+      engine.addresses.set(address, cell);
     }
     home.record(() => ({ type: "ActorSpawned", actor: identity(cell), ...(by === program ? {} : { parent: by.id }) }));
+    try {
+      if (terms.durable) elsewhere?.conceive(cell, options);
+      if (name !== undefined) await elsewhere?.name(cell, name);
+    } catch (error) {
+      await life.stop(cell, { now: true }, "stopped");
+      throw error;
+    }
     // While a handler waits for this start, the new actor cannot wait for that handler.
+    let hasBegun = false;
     const isHandling = by !== program && (by.busy || turn.actor === by);
     if (isHandling) (by.extra.waitsFor ??= new Set()).add(cell);
     try {
       const starting = life.begin(cell);
       if (starting !== undefined) await startOrEnd(cell, starting);
+      hasBegun = true;
+      if (terms.durable) await elsewhere?.born(cell);
     } catch (error) {
       const wasEnded = cell.phase >= Phase.stopping;
       await life.stop(cell, { now: true }, "crashed", error);
+      if (hasBegun) throw error;
       const what = `Cannot spawn ${Class.name}`;
       if (wasEnded) throw new ShoalError("Ended", `${what}: it was ended before it had started`);
       throw handlerError(`${what}: it threw while starting`, error);
@@ -128,10 +180,37 @@ export function spawning({ engine, limits, supervision, isClosing }: SpawningPar
       await life.stop(cell, { now: true }, "parent ended");
       throw error;
     }
-    return new SendingReference(cell, by, lived);
+    return home.refer(cell, by, lived);
   };
 }
 
 export function nameOf(value: unknown): string {
   return typeof value === "function" ? value.name || "an anonymous class" : String(value);
+}
+
+/** What a class says that its actors outlive: `durable = true` is the end of their process. */
+function survivesOf(Class: ActorClass): Survives | undefined {
+  if (!("durable" in Class) || Class.durable === undefined || Class.durable === false) return undefined;
+  if (Class.durable === true) return "process";
+  if (isSurvives(Class.durable)) return Class.durable;
+  const text = `Cannot spawn ${nameOf(Class)}: durable is ${String(Class.durable)}`;
+  throw new ShoalError("BadInput", `${text}; expected true, or what its store must survive: process, host, power`);
+}
+
+function durableName(Class: ActorClass, name: string | undefined): string {
+  if (name !== undefined) return name;
+  throw new ShoalError("BadInput", `Cannot spawn ${nameOf(Class)}: a durable actor needs a name to be found by again`);
+}
+
+function checkFound(cell: Cell, Class: ActorClass): Cell {
+  if (cell.terms.Class === Class) return cell;
+  const text = `Cannot spawn ${nameOf(Class)}: the durable actor of that name is a ${cell.className}`;
+  throw new ShoalError("Incompatible", text);
+}
+
+/** The address of a durable actor: the same in every process that its node ever is. */
+export function addressOf(node: string, name: string): string {
+  const logical = node.includes(".") ? node.slice(0, node.lastIndexOf(".")) : node;
+  const written = encodeURIComponent(name).replace(/[()~]/g, (char) => `%${char.charCodeAt(0).toString(16)}`);
+  return `${logical}/@${written}`;
 }

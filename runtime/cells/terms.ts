@@ -10,6 +10,8 @@ export interface Terms<Home> {
   readonly Class: ActorClass;
   readonly kind: Kind;
   readonly supervision: Supervision;
+  /** Its steps are commits, and all that it sends and gets is carried. */
+  readonly durable: boolean;
   readonly mailboxMessagesMax: number;
   readonly mailboxBytesMax: number;
 }
@@ -19,7 +21,15 @@ class Nobody {}
 /** The terms of the program itself, and of actors that are gone: they take no messages. */
 export function nobody<Home>(home: Home, name: string): Terms<Home> {
   const kind = kindOf({ name, prototype: Nobody.prototype }, Nobody.prototype);
-  return { home, Class: Nobody, kind, supervision: noSupervision, mailboxMessagesMax: 0, mailboxBytesMax: 0 };
+  return {
+    home,
+    Class: Nobody,
+    kind,
+    supervision: noSupervision,
+    durable: false,
+    mailboxMessagesMax: 0,
+    mailboxBytesMax: 0,
+  };
 }
 
 const noSupervision: Supervision = {

@@ -12,10 +12,24 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 /** What JSON has no word for stands in an object under this one name; the user's own use of it is wrapped. */
 const mark = "$";
 
+/** JSON for a value that `copyMessage` let pass; empty for `undefined`. What is not in the text goes into `arrays`. */
+export function messageText(value: unknown, special: boolean, arrays: ArrayBufferView[]): string {
+  return JSON.stringify(special ? escape(value, arrays) : value) ?? "";
+}
+
+/** What was read from a message's text, made what it was: in place, with its arrays from `bytes`. Throws on garbage. */
+export function messageOf(
+  json: unknown,
+  bytes: Uint8Array,
+  resolve: (id: string, className: string) => unknown,
+): unknown {
+  return unescape(json, { frame: bytes, at: 0, resolve }, 0);
+}
+
 /** Bytes for a value that `copyMessage` let pass. `special` is what the passage said. */
 export function encodeMessage(value: unknown, special: boolean): Uint8Array {
   const arrays: ArrayBufferView[] = [];
-  const json = encoder.encode(JSON.stringify(special ? escape(value, arrays) : value) ?? "");
+  const json = encoder.encode(messageText(value, special, arrays));
   let size = aligned(4 + json.length);
   for (const array of arrays) size += aligned(array.byteLength);
   const frame = new Uint8Array(size);

@@ -1,0 +1,162 @@
+// What is under way between nodes: calls and tells that left from here, and messages that came.
+
+import type { ShoalError } from "../../stores/error.ts";
+import type { TensorRef } from "../../stores/store.ts";
+import { Call } from "../cells/call.ts";
+import { Expiring } from "../deadlines.ts";
+import type { Entry, Input } from "../delivery/protocol.ts";
+import type { Reference } from "../reference.ts";
+
+/** Why an asker waits no more. */
+export interface Leaving {
+  readonly code: "Timeout" | "Cancelled" | "Ended" | "ShuttingDown" | "BadInput";
+  readonly why: string;
+  readonly cause: unknown;
+}
+
+/** A call that left for another node: whether it may have happened, only the delivery core can say. */
+export class PostedCall extends Call {
+  readonly token: number;
+  leaving: Leaving | undefined = undefined;
+  readonly #leave: (call: PostedCall) => void;
+
+  constructor(
+    from: Reference,
+    method: string,
+    timeoutMs: number,
+    token: number,
+    resolve: (value: never) => void,
+    reject: (error: Error) => void,
+    leave: (call: PostedCall) => void,
+  ) {
+    super(from, method, timeoutMs, noTensors, "", resolve, reject);
+    this.token = token;
+    this.#leave = leave;
+  }
+
+  override abandon(code: Leaving["code"], why: string, cause?: unknown): void {
+    if (this.settled || this.leaving !== undefined) return;
+    this.leaving = { code, why, cause };
+    this.#leave(this);
+  }
+}
+
+const noTensors: readonly TensorRef[] = [];
+const noChain: readonly string[] = [];
+const nothing = (): void => {};
+
+/** A tell that left for another node, until it has room there. Most are never looked at: it is small. */
+export class PostedTell extends Expiring implements PromiseLike<void> {
+  readonly from: Reference;
+  readonly method: string;
+  readonly token: number;
+  readonly timeoutMs: number;
+  readonly post: { leave(tell: PostedTell): void };
+  settled = false;
+  error: ShoalError | undefined = undefined;
+  #promise: Promise<void> | undefined;
+  #settle: (() => void) | undefined;
+
+  constructor(from: Reference, method: string, token: number, timeoutMs: number, post: PostedTell["post"]) {
+    super();
+    this.from = from;
+    this.method = method;
+    this.token = token;
+    this.timeoutMs = timeoutMs;
+    this.post = post;
+  }
+
+  override expired(): void {
+    this.post.leave(this);
+  }
+
+  /** Whether anybody has looked at how it ends. */
+  get isAwaited(): boolean {
+    return this.#promise !== undefined;
+  }
+
+  /** It has left, or was refused. */
+  end(error?: ShoalError): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.error = error;
+    this.#settle?.();
+  }
+
+  // A promise is made only when somebody waits: one that is rejected and that nobody looks at would end the process.
+  // oxlint-disable-next-line no-thenable
+  then<A = void, B = never>(
+    resolved?: ((value: void) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.#promise ??= new Promise((resolve, reject) => {
+      this.#settle = () => this.error === undefined ? resolve() : reject(this.error);
+      if (this.settled) this.#settle();
+    });
+    return this.#promise.then(resolved, rejected);
+  }
+}
+
+/** Who is told how a message ended that came. */
+export interface Ends {
+  answered(delivered: Delivered, value: unknown): void;
+  rejected(delivered: Delivered, error: Error): void;
+}
+
+/** A message that came from another node, or to a durable actor. It settles when its handler has ended, never before. */
+export class Delivered extends Call {
+  readonly input: Input;
+  /** Those who wait for whoever waits for this. */
+  readonly chain: readonly string[];
+  /** Whether its sender waits for an answer. */
+  readonly isCall: boolean;
+  /** The caller's own number for it. */
+  readonly number: number;
+  readonly ends: Ends;
+  /** The life of its actor in which its handler began. */
+  life = 0;
+
+  constructor(
+    from: Reference,
+    method: string,
+    tensors: readonly TensorRef[],
+    holder: string,
+    input: Input,
+    entry: Entry | undefined,
+    number: number,
+    ends: Ends,
+  ) {
+    super(from, method, Number.POSITIVE_INFINITY, tensors, holder, nothing, nothing);
+    this.input = input;
+    this.chain = entry?.chain ?? noChain;
+    this.isCall = entry?.kind === "call";
+    this.number = number;
+    this.ends = ends;
+    this.deadline = Number.POSITIVE_INFINITY;
+    // Its sender's outbox counts the read, when this is acknowledged.
+    this.countsRead = false;
+  }
+
+  override resolve(value: unknown): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.ends.answered(this, value);
+  }
+
+  override reject(error: Error): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.ends.rejected(this, error);
+  }
+
+  override expired(): void {
+    this.abandon("Cancelled", "its caller waits no more");
+  }
+
+  /** Its caller waits no more. What has not begun ends in its turn, as one whose time is over. */
+  cancel(error: ShoalError): void {
+    if (this.settled) return;
+    if (!this.running) this.deadline = Number.NEGATIVE_INFINITY;
+    this.abort(error);
+  }
+}

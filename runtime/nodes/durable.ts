@@ -1,0 +1,276 @@
+// Durable actors: each step leaves the actor's state with its cursors in one commit, and a new life begins with the
+// last state that was committed.
+
+import type { Timer as Cancelling } from "../actor.ts";
+import { type Cell, Phase } from "../cells/cell.ts";
+import type { Engine } from "../cells/engine.ts";
+import type { StepRecord, Timer } from "../delivery/protocol.ts";
+import type { Supervision } from "../supervision.ts";
+import type { SpawnOptions } from "../system.ts";
+import type { Body } from "./body.ts";
+import type { Classes } from "./classes.ts";
+import type { Driver, Order } from "./driver.ts";
+import type { Effect } from "./incoming.ts";
+import { type Birth, type State, states } from "./states.ts";
+import { type Timers, timers } from "./timers.ts";
+
+export interface DurableParts {
+  readonly engine: Engine;
+  readonly driver: Pick<Driver, "happen" | "flush">;
+  readonly classes: Classes;
+  readonly supervision: Supervision;
+  known(cell: Cell): void;
+  /** A timer of a durable actor is due. */
+  fire(cell: Cell, timer: string): void;
+}
+
+export interface Durable {
+  began(cell: Cell, timer: string): void;
+  effect(cell: Cell): Effect;
+  /** Something that its running step told was refused, and it does not know. */
+  refused(cell: Cell, error: Error): void;
+  /** Makes what was there before this process. */
+  restored(order: Extract<Order, { type: "restore" }>): void;
+  /** Puts off what is to be done with an actor that is not there yet; false for one that is. */
+  putsOff(actor: string, order: () => void): boolean;
+  /** Settles when all that was restored has begun; throws where one cannot be made here. */
+  begun(): Promise<void>;
+  reload(cell: Cell | undefined): void;
+  /** Puts into an actor what it has committed. */
+  restore(cell: Cell, actor: object): Promise<void> | undefined;
+  /** It lost its memory: its next life waits until all that it did is committed. */
+  crashed(cell: Cell): void;
+  ended(cell: Cell): void;
+  /** Leaves a whole state, between two steps. */
+  snapshot(cell: Cell | undefined): void;
+  /** A step has ended: what was put off until then is done. */
+  stepped(cell: Cell): void;
+  /** A new actor is about to begin. */
+  conceive(cell: Cell, options: SpawnOptions): void;
+  /** Settles when its birth is committed. */
+  born(cell: Cell): Promise<void>;
+  committed(record: StepRecord): void;
+  found(name: string): Cell | undefined;
+  /** Sets a timer as part of the running step; nothing where none runs. */
+  timer(cell: Cell, delayMs: number, repeat: boolean, method: string, message: unknown): Cancelling | undefined;
+  schedule(cell: Cell | undefined, timer: Timer): void;
+  /** What a timer that fired stands for. */
+  timed(cell: Cell, timer: string): { readonly method: string; readonly message: unknown } | undefined;
+}
+
+/** A durable actor beside its cell. */
+interface Keeping {
+  readonly birth: Birth;
+  /** What its last step left, sealed or committed: when it is to be read back, all is committed. */
+  fields: Body | undefined;
+  readonly timers: Timers;
+  /** Waits for what it has done to be committed, to begin anew. */
+  reloaded: (() => void) | undefined;
+  isReloading: boolean;
+  isBorn: (() => void) | undefined;
+  owesSnapshot: boolean;
+  /** Whether a handler runs. */
+  inStep: boolean;
+  /** Why the running step has failed without its handler's knowledge. */
+  fault: Error | undefined;
+}
+
+export function durable({ engine, driver, classes, supervision, known, fire }: DurableParts): Durable {
+  const { home, life } = engine;
+  const form = states(engine, classes, supervision);
+  const keepings = new Map<Cell, Keeping>();
+  /** Those of before this process that the program has not asked for yet, by name. */
+  const before = new Map<string, Cell>();
+  const beginnings: Promise<unknown>[] = [];
+  /** Those whose classes are being loaded, and what is to be done with them then. */
+  const reviving = new Map<string, (() => void)[]>();
+
+  function keepingOf(cell: Cell): Keeping {
+    const keeping = keepings.get(cell);
+    if (keeping === undefined) throw new Error(`Cannot find what ${cell.className} ${cell.id} keeps`);
+    return keeping;
+  }
+
+  function keep(cell: Cell, birth: Birth, fields: Body | undefined): Keeping {
+    const keeping: Keeping = {
+      birth,
+      fields,
+      timers: timers({ engine, cell, fire: (timer) => fire(cell, timer) }),
+      reloaded: undefined,
+      isReloading: false,
+      isBorn: undefined,
+      owesSnapshot: false,
+      inStep: false,
+      fault: undefined,
+    };
+    keepings.set(cell, keeping);
+    return keeping;
+  }
+
+  function put(cell: Cell, actor: object): void {
+    const { fields } = keepingOf(cell);
+    if (fields !== undefined) form.put(cell, actor, fields);
+  }
+
+  function whole(cell: Cell): { readonly state: State; readonly fields: Body } {
+    const { birth } = keepingOf(cell);
+    const { fields } = form.read(cell);
+    return { state: { birth, fields }, fields };
+  }
+
+  function snapshot(cell: Cell): void {
+    const keeping = keepings.get(cell);
+    if (keeping === undefined || cell.phase >= Phase.stopping) return;
+    // In the middle of a step there is no state that could be kept; the end of the step asks again.
+    keeping.owesSnapshot = true;
+    if (cell.phase !== Phase.running && cell.phase !== Phase.draining) {
+      return void home.environment.after(beginsMs, () => keeping.owesSnapshot && snapshot(cell));
+    }
+    if (cell.busy || keeping.inStep) return;
+    keeping.owesSnapshot = false;
+    try {
+      const { state: said, fields } = whole(cell);
+      keeping.fields = fields;
+      driver.happen({ type: "snapshotted", actor: cell.id, state: said });
+    } catch (error) {
+      home.failed(cell, error, "snapshot");
+    }
+  }
+
+  return {
+    began(cell, timer) {
+      const keeping = keepingOf(cell);
+      keeping.inStep = true;
+      keeping.fault = undefined;
+      keeping.timers.began(timer);
+    },
+    effect(cell) {
+      const keeping = keepingOf(cell);
+      // What it has told is taken on by now, or refused.
+      if (keeping.inStep) driver.flush();
+      const { birth, fault } = keeping;
+      keeping.fault = undefined;
+      if (fault !== undefined) throw fault;
+      const { fields, pins } = form.read(cell);
+      keeping.fields = fields;
+      keeping.inStep = false;
+      return { change: { state: { birth, fields } satisfies State }, pins, ...keeping.timers.taken() };
+    },
+    refused(cell, error) {
+      const keeping = keepings.get(cell);
+      if (keeping?.inStep === true) keeping.fault ??= error;
+    },
+    restored({ actor: address, changes, timers: clocks }) {
+      const last = changes.at(-1);
+      // Its birth was never committed: nobody was told that it lives.
+      if (last === undefined || !("state" in last)) return;
+      reviving.set(address, []);
+      beginnings.push(revive(address, last.state as State, clocks));
+    },
+    putsOff(actor, order) {
+      const orders = reviving.get(actor);
+      orders?.push(order);
+      return orders !== undefined;
+    },
+    async begun() {
+      await Promise.all(beginnings);
+    },
+    reload(cell) {
+      if (cell === undefined) return;
+      const keeping = keepingOf(cell);
+      keeping.isReloading = false;
+      keeping.reloaded?.();
+      keeping.reloaded = undefined;
+    },
+    restore(cell, actor) {
+      const keeping = keepings.get(cell);
+      if (keeping === undefined) return undefined;
+      if (!keeping.isReloading) {
+        put(cell, actor);
+        return undefined;
+      }
+      return new Promise((resolve, reject) => {
+        const { life: lived } = cell;
+        keeping.reloaded = () => {
+          try {
+            if (cell.life === lived) put(cell, actor);
+            resolve();
+          } catch (error) {
+            reject(error);
+          }
+        };
+      });
+    },
+    crashed(cell) {
+      const keeping = keepingOf(cell);
+      keeping.isReloading = true;
+      keeping.inStep = false;
+    },
+    ended(cell) {
+      keepings.get(cell)?.timers.close();
+      keepings.delete(cell);
+    },
+    snapshot(cell) {
+      if (cell !== undefined) snapshot(cell);
+    },
+    stepped(cell) {
+      if (keepings.get(cell)?.owesSnapshot === true) snapshot(cell);
+    },
+    conceive(cell, options) {
+      keep(cell, form.birthOf(cell, options), undefined);
+    },
+    async born(cell) {
+      const keeping = keepingOf(cell);
+      const { state: said, fields } = whole(cell);
+      known(cell);
+      keeping.fields = fields;
+      const isBorn = new Promise<void>((resolve) => keeping.isBorn = resolve);
+      driver.happen({ type: "snapshotted", actor: cell.id, state: said });
+      await isBorn;
+    },
+    committed({ actor, whole: isWhole }) {
+      const cell = engine.addresses.get(actor);
+      const keeping = cell === undefined ? undefined : keepings.get(cell);
+      if (!isWhole || keeping?.isBorn === undefined) return;
+      keeping.isBorn();
+      keeping.isBorn = undefined;
+    },
+    found(name) {
+      const cell = before.get(name);
+      before.delete(name);
+      return cell === undefined || cell.phase >= Phase.stopping ? undefined : cell;
+    },
+    timer(cell, delayMs, repeat, method, message) {
+      const keeping = keepings.get(cell);
+      return keeping?.inStep === true ? keeping.timers.set(delayMs, repeat, method, message) : undefined;
+    },
+    schedule(cell, timer) {
+      if (cell !== undefined) keepingOf(cell).timers.schedule(timer);
+    },
+    timed: (cell, timer) => keepings.get(cell)?.timers.meaning(timer),
+  };
+
+  async function revive(address: string, state: State, clocks: readonly Timer[]): Promise<void> {
+    const cell = await form.make(state.birth);
+    const { name } = state.birth;
+    cell.extra.name = name;
+    cell.extra.address = address;
+    known(cell);
+    engine.names.set(name, cell);
+    engine.addresses.set(address, cell);
+    before.set(name, cell);
+    const keeping = keep(cell, state.birth, state.fields);
+    for (const timer of clocks) keeping.timers.schedule(timer);
+    const orders = reviving.get(address) ?? [];
+    reviving.delete(address);
+    for (const order of orders) order();
+    try {
+      await life.begin(cell);
+    } catch (error) {
+      home.failed(cell, error, "started");
+    }
+  }
+}
+
+/** How long a snapshot waits for an actor that begins a new life. */
+const beginsMs = 5;

@@ -1,0 +1,251 @@
+// What comes to a node: messages into the mailboxes of their actors, and how each ended back into the delivery core.
+
+import { ShoalError } from "../../stores/error.ts";
+import type { TensorRef } from "../../stores/store.ts";
+import { type Cell, Phase } from "../cells/cell.ts";
+import type { Engine } from "../cells/engine.ts";
+import type { Handler } from "../cells/kind.ts";
+import type { Change, Timer } from "../delivery/protocol.ts";
+import type { Deliver } from "../delivery/events.ts";
+import { copyMessage } from "../messages/message.ts";
+import { Reference } from "../reference.ts";
+import { streamed } from "../stream.ts";
+import { type Body, bodyOfError, openBody, plainBody } from "./body.ts";
+import { Delivered, type Ends } from "./calls.ts";
+import type { Driver } from "./driver.ts";
+
+/** What a durable actor's step leaves behind, beside its answer. */
+export interface Effect {
+  readonly change: Change;
+  readonly pins: readonly string[];
+  readonly timersSet: readonly Timer[];
+  readonly timersDone: readonly string[];
+}
+
+export interface IncomingParts {
+  readonly engine: Engine;
+  readonly driver: Pick<Driver, "happen" | "flush">;
+  readonly durable: {
+    /** A handler begins. */
+    began(cell: Cell, timer: string): void;
+    /** What it has done; throws where the actor's state cannot be kept. */
+    effect(cell: Cell): Effect;
+    /** Its end was told. */
+    stepped(cell: Cell): void;
+    crashed(cell: Cell): void;
+  };
+  /** A caller reads partial results: gives the way for them. */
+  flow(delivered: Delivered, credit: number): void;
+}
+
+export interface Incoming {
+  deliver(cell: Cell | undefined, command: Deliver, handler?: Handler, message?: unknown): void;
+  /** A call that came and whose handler has not ended. */
+  underWay(source: string, number: number): Delivered | undefined;
+  /** The caller of this message waits no more. */
+  cancelled(source: string, number: number): void;
+  /** A failure of this actor was judged. */
+  judged(cell: Cell): void;
+  ended(cell: Cell): void;
+}
+
+export function incoming({ engine, driver, durable, flow }: IncomingParts): Incoming {
+  const { home } = engine;
+  /** Calls that can be cancelled, by caller and number. */
+  const calls = new Map<string, Delivered>();
+  /** What came when its actor took nothing more: it ends after what came before. */
+  const late = new Map<Cell, Delivered[]>();
+  /** A durable actor's handler that threw: what becomes of that is judged first. */
+  const thrown = new Map<Cell, { readonly delivered: Delivered; readonly error: Error; readonly life: number }>();
+
+  let latest: Reference | undefined;
+
+  function deliver(cell: Cell | undefined, { input, entry }: Deliver, timed?: Handler, timedMessage?: unknown): void {
+    // One that has ended since: the core is told so on its way here.
+    if (cell === undefined) return;
+    const body = entry?.body as Body | undefined;
+    const from = sentBy(input.source, cell);
+    const method = timed?.name ?? body?.method ?? "";
+    let message = timedMessage;
+    let tensors = noTensors;
+    let fault: unknown;
+    if (body !== undefined) {
+      try {
+        message = openBody(body, (id, className) => home.refer(engine.locate(id, className), cell, cell.life));
+        if (body.tensors) [message, tensors] = withTensors(cell, message);
+      } catch (error) {
+        fault = error;
+      }
+    }
+    let holder = "";
+    try {
+      if (tensors !== noTensors) holder = home.hold(tensors);
+    } catch (error) {
+      fault ??= error;
+    }
+    const number = body?.call ?? 0;
+    const delivered = new Delivered(from, method, tensors, holder, input, entry, number, ends);
+    if (number !== 0) calls.set(`${input.source}#${number}`, delivered);
+    const handler = timed ?? cell.terms.kind.handler(method);
+    if (!cell.open) {
+      const list = late.get(cell);
+      if (list === undefined) late.set(cell, [delivered]);
+      else list.push(delivered);
+      return;
+    }
+    if (handler === undefined) fault ??= cell.terms.kind.unknown(method);
+    if (body !== undefined && body.credit > 0) flow(delivered, body.credit);
+    const way = fault === undefined ? wrapped(cell, handler!, delivered) : refusing(cell, method, delivered, fault);
+    cell.push(way, message, delivered, tensors === noTensors ? 0 : delivered.weight);
+  }
+
+  /** Most messages come from where the one before came from. */
+  function sentBy(id: string, cell: Cell): Reference {
+    if (latest === undefined || latest.target !== cell || latest.source.id !== id) {
+      latest = new Reference(cell, { id, life: 0 }, 0);
+    }
+    return latest;
+  }
+
+  function withTensors(cell: Cell, message: unknown): [unknown, readonly TensorRef[]] {
+    const passage = home.passage(cell, cell.life);
+    const passed = copyMessage(message, passage);
+    return [passed, passage.tensors ?? noTensors];
+  }
+
+  /** The handler, with what the core must hear before it begins. */
+  function wrapped(cell: Cell, handler: Handler, delivered: Delivered): Handler {
+    if (!cell.terms.durable) return handler;
+    return {
+      name: handler.name,
+      run(this: object, message) {
+        const { input, chain } = delivered;
+        delivered.life = cell.life;
+        driver.happen({ type: "began", actor: cell.id, input, chain });
+        durable.began(cell, input.timer);
+        return handler.run.call(this, message);
+      },
+    };
+  }
+
+  /** In its turn, and without the actor's doing: it comes after what came before it. */
+  function refusing(cell: Cell, name: string, delivered: Delivered, fault: unknown): Handler {
+    return {
+      name,
+      run() {
+        delivered.life = cell.life;
+        delivered.reject(fault as Error);
+      },
+    };
+  }
+
+  const ends: Ends = {
+    answered(delivered, value) {
+      forget(delivered);
+      delivered.flow?.end();
+      const { passage, isCall } = delivered;
+      const body = isCall ? plainBody(value === streamed ? undefined : value, passage ?? plain(value)) : undefined;
+      finish(delivered, false, body);
+    },
+    rejected(delivered, error) {
+      forget(delivered);
+      delivered.flow?.end(error);
+      const cell = delivered.from.target as Cell;
+      const isThrown = error instanceof ShoalError && error.code === "HandlerError";
+      if (cell.terms.durable) {
+        if (isThrown) return void thrown.set(cell, { delivered, error, life: cell.life });
+        // One whose handler was given up comes again, to the next life.
+        const isLost = delivered.running && delivered.life !== cell.life;
+        if (isLost || (cell.phase !== Phase.running && cell.phase !== Phase.draining)) return;
+      } else if (!isThrown && !delivered.isCall) {
+        home.deadLetter(cell, delivered.from, delivered.method, error as ShoalError);
+      }
+      finish(delivered, true, delivered.isCall ? bodyOfError(error) : undefined);
+    },
+  };
+
+  function forget({ input, number }: Delivered): void {
+    if (number !== 0) calls.delete(`${input.source}#${number}`);
+  }
+
+  function finish({ from, input }: Delivered, threw: boolean, body: Body | undefined): void {
+    const cell = from.target as Cell;
+    const base = { type: "finished", actor: cell.id, input, threw, body, discard: false } as const;
+    if (!cell.terms.durable) return driver.happen(base);
+    let effect: Effect;
+    try {
+      effect = durable.effect(cell);
+    } catch (error) {
+      driver.happen({ ...base, threw: true, body: body === undefined ? undefined : bodyOfError(error), discard: true });
+      return home.failed(cell, error, "snapshot");
+    }
+    driver.happen({ ...base, ...effect });
+    durable.stepped(cell);
+  }
+
+  return {
+    deliver,
+    underWay: (source, number) => calls.get(`${source}#${number}`),
+    cancelled(source, number) {
+      const delivered = calls.get(`${source}#${number}`);
+      if (delivered === undefined) return;
+      delivered.cancel(new ShoalError("Cancelled", `${delivered.what}: its caller waits no more`));
+    },
+    judged(cell) {
+      if (!cell.terms.durable) return;
+      const failure = thrown.get(cell);
+      thrown.delete(cell);
+      const isSame = failure !== undefined && failure.life === cell.life && cell.phase === Phase.running;
+      if (failure !== undefined) {
+        const { delivered, error } = failure;
+        const body = delivered.isCall ? bodyOfError(error) : undefined;
+        // A policy that resumes keeps what the handler had done when it threw; all others give it up.
+        if (isSame) return finish(delivered, true, body);
+        const { input } = delivered;
+        driver.happen({ type: "finished", actor: cell.id, input, threw: true, body, discard: true });
+      }
+      if (cell.phase === Phase.waiting || cell.phase === Phase.due) {
+        // What has come is in the mailbox before that is emptied, and what comes from here on is for the next life.
+        driver.flush();
+        empty(cell);
+        durable.crashed(cell);
+        driver.happen({ type: "crashed", actor: cell.id });
+        driver.flush();
+      }
+    },
+    ended(cell) {
+      const ended = new ShoalError("Ended", `Cannot send to ${cell.className} ${cell.id}: it has ended`);
+      for (const delivered of late.get(cell) ?? []) {
+        home.over(delivered, false);
+        delivered.reject(ended);
+      }
+      late.delete(cell);
+      thrown.delete(cell);
+      // Their answers leave before the word that nobody is there any more.
+      driver.flush();
+      driver.happen({ type: "ended", actor: cell.id });
+    },
+  };
+
+  /** What waits for a durable actor that begins a new life comes again from its senders. */
+  function empty(cell: Cell): void {
+    for (let mailbox = cell.mailbox; mailbox !== undefined && mailbox.length > 0; mailbox = cell.mailbox) {
+      const { ticket } = mailbox;
+      mailbox.drop();
+      if (ticket instanceof Delivered) {
+        ticket.settled = true;
+        forget(ticket);
+        home.over(ticket, false);
+      }
+      if (mailbox.length === 0) cell.mailbox = undefined;
+    }
+  }
+}
+
+const noTensors: readonly TensorRef[] = [];
+
+/** Of a value that needed no passage: of numbers, some have no word in JSON. */
+function plain(value: unknown): { readonly special: boolean; readonly tensors: undefined } {
+  const special = typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0));
+  return { special, tensors: undefined };
+}

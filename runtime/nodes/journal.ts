@@ -1,0 +1,161 @@
+// Where a node keeps what it must not forget: its epoch as a claim, and what it committed as a log, both in the store
+// that all nodes of the run call home.
+
+import { isShoalError } from "../../stores/error.ts";
+import type { Claims, Entry, Logs, Position } from "../../stores/store.ts";
+import type { Epoch, NodeName, StepRecord } from "../delivery/protocol.ts";
+import type { Environment } from "../environment.ts";
+import { type Body, bodyFrom } from "./body.ts";
+import { persistently } from "./patience.ts";
+import type { State } from "./states.ts";
+
+/** What the core asks of it, a promise each. None is answered before it is done, or nobody can say. */
+export interface Journal {
+  /** The highest epoch that is claimed for the node, 0 where none is. */
+  standing(): Promise<Epoch>;
+  claim(epoch: Epoch): Promise<boolean>;
+  open(epoch: Epoch): Promise<"opened" | "fenced">;
+  /** All that was committed, in order, in parts. */
+  read(part: (records: readonly StepRecord[]) => void): Promise<void>;
+  commit(epoch: Epoch, number: number, records: readonly StepRecord[]): Promise<"held" | "fenced" | "unknown">;
+  trim(epoch: Epoch, through: number): Promise<void>;
+}
+
+export interface JournalParts {
+  readonly node: NodeName;
+  /** Nobody else's: whoever claims an epoch must be able to tell that it was itself. */
+  readonly token: string;
+  readonly logs: Logs;
+  readonly claims: Claims;
+  readonly environment: Pick<Environment, "after">;
+}
+
+const entriesMax = 64;
+
+export function journal({ node, token, logs, claims, environment }: JournalParts): Journal {
+  const name = `node/${node}`;
+  const stream = `journal/${node}`;
+  /** Where this process's commits stand, for trimming. */
+  const positions = new Map<number, Position>();
+
+  function ask<T>(what: string, call: () => Promise<T>): Promise<T> {
+    return persistently(environment, `${what} of node ${node}`, call);
+  }
+
+  return {
+    async standing() {
+      return (await ask("look up the epoch", () => claims.claimed(name)))?.epoch ?? 0;
+    },
+    async claim(epoch) {
+      return (await ask("claim an epoch", () => claims.claim(name, epoch, token))).held;
+    },
+    async open(epoch) {
+      try {
+        await ask("open the journal", () => logs.append(stream, epoch, []));
+        return "opened";
+      } catch (error) {
+        if (isShoalError(error, "Fenced")) return "fenced";
+        throw error;
+      }
+    },
+    async read(part) {
+      let after: Position | undefined;
+      let latest = { epoch: 0, number: 0 };
+      while (true) {
+        const from = after;
+        let entries: readonly Entry[];
+        try {
+          entries = await ask("read the journal", () => logs.read(stream, from, { entriesMax, waitMs: 0 }));
+        } catch (error) {
+          // What is trimmed is not needed: a whole record of each actor stands behind it.
+          const through = from === undefined ? trimmedThrough(error) : undefined;
+          if (through === undefined) throw error;
+          after = through;
+          continue;
+        }
+        for (const { epoch, frame } of entries) {
+          const { number, records } = readCommit(frame);
+          // One whose answer was lost was appended again, under its number.
+          if (epoch === latest.epoch && number <= latest.number) continue;
+          latest = { epoch, number };
+          part(records);
+        }
+        const last = entries.at(-1);
+        if (last === undefined) return;
+        after = { epoch: last.epoch, sequence: last.sequence };
+      }
+    },
+    async commit(epoch, number, records) {
+      try {
+        positions.set(
+          number,
+          await logs.append(stream, epoch, [
+            encoder.encode(JSON.stringify({ number, records: withoutOldStates(records) })),
+          ]),
+        );
+        return "held";
+      } catch (error) {
+        return isShoalError(error, "Fenced") ? "fenced" : "unknown";
+      }
+    },
+    async trim(_, through) {
+      const position = positions.get(through);
+      if (position === undefined) return;
+      await logs.trim(stream, position);
+      for (const number of positions.keys()) if (number <= through) positions.delete(number);
+    },
+  };
+}
+
+interface Commit {
+  readonly number: number;
+  readonly records: readonly StepRecord[];
+}
+
+/** A store gives back what was appended, whole: this is our own. */
+function readCommit(frame: Uint8Array): Commit {
+  const { number, records } = JSON.parse(decoder.decode(frame)) as Commit;
+  return { number, records: records.map(withBodies) };
+}
+
+/** Of the steps of one commit, which happen together, an actor's last state is the only one that anybody will read. */
+function withoutOldStates(records: readonly StepRecord[]): readonly StepRecord[] {
+  if (records.length === 1) return records;
+  const seen = new Set<string>();
+  const kept = [...records];
+  for (let i = kept.length - 1; i >= 0; i--) {
+    const record = kept[i]!;
+    if (record.change === undefined) continue;
+    if (seen.has(record.actor) && !record.whole) kept[i] = { ...record, change: undefined };
+    seen.add(record.actor);
+  }
+  return kept;
+}
+
+/** What JSON made of the arrays in bodies is made bytes again. */
+function withBodies(record: StepRecord): StepRecord {
+  const { change, cursors, sent } = record;
+  const state = change !== undefined && "state" in change ? change.state as State : undefined;
+  return {
+    ...record,
+    change: state === undefined ? undefined : {
+      state: { birth: { ...state.birth, input: bodyFrom(state.birth.input) }, fields: bodyFrom(state.fields) },
+    },
+    cursors: cursors.map((cursor) => ({ ...cursor, kept: cursor.kept.map(withBody) })),
+    sent: sent.map((stream) => ({ ...stream, entries: stream.entries.map(withBody) })),
+  };
+}
+
+function withBody<T extends { readonly body: unknown }>(item: T): T {
+  return item.body === undefined ? item : { ...item, body: bodyFrom(item.body as Body) };
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** How far a log has been trimmed, as its error says. */
+function trimmedThrough(error: unknown): Position | undefined {
+  if (!isShoalError(error, "Lost")) return undefined;
+  const { through } = Object(error.cause) as { readonly through?: Position };
+  return Number.isSafeInteger(through?.epoch) && Number.isSafeInteger(through?.sequence) ? through : undefined;
+}

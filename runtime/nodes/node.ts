@@ -1,0 +1,119 @@
+// A node: the actors of one process, and their place among those of others.
+
+import { ShoalError } from "../../stores/error.ts";
+import type { Store } from "../../stores/store.ts";
+import { local } from "../cells/local.ts";
+import type { DeliveryLimits } from "../delivery/events.ts";
+import type { Environment } from "../environment.ts";
+import type { Linking } from "../links/link.ts";
+import type { Ledger } from "../run/ledger.ts";
+import type { RunRecord } from "../run/records.ts";
+import type { Supervision } from "../supervision.ts";
+import type { AnyActorRef } from "../ref.ts";
+import type { ActorClass, Limits, SpawnOptions, System } from "../system.ts";
+import type { Classes } from "./classes.ts";
+import { journal } from "./journal.ts";
+import type { Recipe, Recipes } from "./recipe.ts";
+import { type Neighbourhood, neighbourhood } from "./neighbourhood.ts";
+
+export interface NodeOptions {
+  readonly run: string;
+  /** The logical node: whoever opens the same one later is its successor, and fences it. */
+  readonly name: string;
+  readonly seed: number;
+  readonly strict: boolean;
+  readonly environment: Environment;
+  /** Home: its claims and logs carry the node's epochs and journal. The node closes it. */
+  readonly store: Store;
+  readonly link: Linking;
+  readonly classes: Classes;
+  readonly limits: Limits;
+  readonly delivery?: Partial<DeliveryLimits>;
+  /** How often what is not acknowledged is said again. */
+  readonly tickMs?: number;
+  readonly supervision: Supervision;
+  readonly record: ((record: RunRecord) => void) | undefined;
+  /** Keeps what the tasks of pools answered. */
+  readonly ledger?: Ledger | undefined;
+  /** The nodes that are other threads of this process, and whether pools live there that do not say it. */
+  readonly threads?: (() => Promise<readonly string[]>) | undefined;
+  readonly poolsOn?: "threads" | undefined;
+  /** A call to an actor of another node was given up that may have begun there. */
+  readonly givenUp?: ((node: string) => void) | undefined;
+  /** Is told of the actors that other nodes have asked for. */
+  readonly recipes?: Recipes | undefined;
+  /** Whether a node whose process is gone has, or will have, another. */
+  readonly succeeds?: ((node: string) => boolean) | undefined;
+  /** Told of each message as its handler begins. */
+  readonly trace?: ((actor: string, method: string) => void) | undefined;
+  /** Picks the next of so many that are ready; the first unless said. */
+  readonly choose?: ((ready: number) => number) | undefined;
+}
+
+/** A node that has claimed its name, and has its durable actors back. */
+export interface RunningNode {
+  readonly name: string;
+  readonly epoch: number;
+  /** Its system: `spawn` with `node` places an actor on another node, `find` finds one by name there too. */
+  readonly system: System;
+  /** The addresses of those that could crash now. */
+  actors(): readonly string[];
+  /** Makes an actor fail, wherever it is: between two messages, or in the middle of a handler. */
+  crash(id: string, error: Error): void;
+  /** The process of another node is gone: what was under way to it settles. */
+  lost(node: string): void;
+  /** Makes an actor again that a process before this one had. */
+  again(recipe: Recipe): Promise<void>;
+  /** Settles when the node has ended: with `Fenced` where a successor has taken its place. */
+  readonly ended: Promise<Error | undefined>;
+}
+
+/** How often what is not acknowledged is said again. */
+const tickMsDefault = 100;
+
+/** Claims a node's name, takes over what a predecessor committed, and lets its actors run. */
+export async function openNode(options: NodeOptions): Promise<RunningNode> {
+  const { name, environment, store, tickMs = tickMsDefault } = options;
+  const keeper = journal({
+    node: name,
+    token: environment.token(),
+    logs: store.logs,
+    claims: store.claims,
+    environment,
+  });
+  const standing = await keeper.standing();
+  const epoch = standing + 1;
+  /** What its volatile actors' addresses begin with: those of an earlier process are not to be mistaken for them. */
+  const process = epoch === 1 ? name : `${name}.${epoch}`;
+  let settleEnded!: (error: Error | undefined) => void;
+  const ended = new Promise<Error | undefined>((resolve) => settleEnded = resolve);
+  let parts!: Neighbourhood;
+  const { system, actors, crash } = local({
+    ...options,
+    node: process,
+    elsewhere(engine) {
+      parts = neighbourhood(engine, { ...options, process, journal: keeper, tickMs, spawn, stopped });
+      return parts.elsewhere;
+    },
+  });
+
+  function spawn(Class: ActorClass, input: unknown, spawning: SpawnOptions): Promise<AnyActorRef> {
+    return system.spawn(Class, ...([input ?? undefined, spawning] as never));
+  }
+
+  function stopped(error: Error): void {
+    parts.stop(error instanceof ShoalError ? error : new ShoalError("Unavailable", error.message, { cause: error }));
+    settleEnded(error);
+    system.close({ now: true }).catch(() => {});
+  }
+
+  try {
+    await parts.driver.start(standing);
+    await parts.begun();
+  } catch (error) {
+    await system.close({ now: true }).catch(() => {});
+    throw error;
+  }
+  system.ended.then(() => settleEnded(undefined), (error: unknown) => settleEnded(error as Error));
+  return { name, epoch, system, actors, crash, lost: parts.lost, again: parts.again, ended };
+}

@@ -1,0 +1,293 @@
+// What leaves a node: tells and asks on their way into the delivery core, and what becomes of them.
+
+import { createHash } from "node:crypto";
+import { ShoalError } from "../../stores/error.ts";
+import { type Call, Parcel } from "../cells/call.ts";
+import { Cell } from "../cells/cell.ts";
+import type { Engine } from "../cells/engine.ts";
+import { faultOfSignal, faultOfWait } from "../cells/sending.ts";
+import { nodeOf } from "../cells/posted.ts";
+import { turn } from "../cells/turn.ts";
+import type { Sending } from "../delivery/events.ts";
+import type { Refusal } from "../delivery/protocol.ts";
+import { Parked } from "../mailbox.ts";
+import { copyMessage } from "../messages/message.ts";
+import type { AskOptions, TellOptions } from "../ref.ts";
+import type { Reference } from "../reference.ts";
+import { type Body, bodyOf, errorOf, openBody, pinOf } from "./body.ts";
+import { PostedCall, PostedTell } from "./calls.ts";
+import { waitingFor } from "./circles.ts";
+import type { Driver, Order } from "./driver.ts";
+import { reasons } from "./reasons.ts";
+
+export interface OutgoingParts {
+  readonly engine: Engine;
+  readonly driver: Pick<Driver, "happen" | "flush">;
+  /** The core is to know this actor from here on. */
+  known(cell: Cell): void;
+  /** A handler waits for this from here on. */
+  watch(call: PostedCall): void;
+  /** Tells a node that nobody waits for a call any more that it may have got. */
+  cancel(target: string, source: string, number: number, code: ShoalError["code"]): void;
+  /** A message that this actor told, and did not look after, was refused. */
+  refused(cell: Cell, error: ShoalError): void;
+}
+
+export interface Outgoing {
+  tell(from: Reference, method: string, message: unknown, options: TellOptions | undefined): PromiseLike<void>;
+  ask(from: Reference, method: string, message: unknown, options: AskOptions | undefined): Promise<never>;
+  /** Tells what nobody looks after: it is kept until it arrives, however long that takes. */
+  send(from: Reference, method: string, message: unknown): void;
+  /** Makes a call and posts it; `credit` as in `Body`. Nothing where it was refused, which `reject` has been told. */
+  open(
+    from: Reference,
+    method: string,
+    message: unknown,
+    options: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined; readonly credit: number },
+    resolve: (value: never) => void,
+    reject: (error: Error) => void,
+  ): PostedCall | undefined;
+  /** A call that left and has no answer. */
+  posted(token: number): PostedCall | undefined;
+  settle(order: Extract<Order, { type: "settle" }>): void;
+  waitingFor(cell: Cell): readonly string[];
+  /** What has no room yet begins to wait. */
+  settled(): void;
+  /** Ends all that is under way. */
+  stop(error: ShoalError): void;
+}
+
+export function outgoing({ engine, driver, known, watch, cancel, refused }: OutgoingParts): Outgoing {
+  const { home } = engine;
+  const { limits } = home;
+  const waiting = new Map<number, PostedCall | PostedTell>();
+  let fresh: PostedTell[] = [];
+  let tokens = 0;
+  let stopped: ShoalError | undefined;
+
+  /** A message as it leaves; throws what is wrong with it. */
+  function write(
+    type: "tell" | "ask",
+    from: Reference,
+    method: string,
+    message: unknown,
+    token: number,
+    credit: number,
+  ): Posting {
+    const source = from.source as Cell;
+    const passage = home.passage(source, source.life);
+    const passed = copyMessage(message, passage);
+    if (stopped !== undefined) throw stopped;
+    if (source.life !== from.life) {
+      const text =
+        `Cannot send ${method} to ${from.toString()}: its sender ${source.id} has ended its life ${from.life}`;
+      throw new ShoalError("Fenced", text);
+    }
+    const body = bodyOf(method, passed, passage, type === "ask" ? token : 0, credit);
+    let bytes = passage.bytes;
+    if (passage.tensors !== undefined) { for (const tensor of passage.tensors) bytes += tensor.bytes; }
+    const to = from.id;
+    return {
+      type,
+      digest: "",
+      from: source.id,
+      node: nodeOf(to),
+      to,
+      body,
+      // None is too heavy for ever: one that weighs more than a mailbox holds waits until that is empty.
+      bytes: Math.min(bytes, limits.mailboxBytesMax),
+      pins: passage.tensors === undefined ? noPins : passage.tensors.map(pinOf),
+      token,
+    };
+  }
+
+  const post = { leave };
+
+  function leave(item: PostedCall | PostedTell): void {
+    const { source, target } = item.from;
+    driver.happen({ type: "expired", actor: source.id, destination: target.id, token: item.token });
+    // Of one whose asker is gone nobody hears how it ended, and the core may have forgotten it.
+    if (item instanceof PostedCall && item.leaving?.code === "Ended") {
+      return settle({ type: "settle", token: item.token, ...unheard });
+    }
+    driver.flush();
+  }
+
+  function tell(
+    from: Reference,
+    method: string,
+    message: unknown,
+    options: TellOptions | undefined,
+  ): PromiseLike<void> {
+    const fault = options === undefined ? undefined : faultOfWait("timeoutMs", options.timeoutMs);
+    const token = ++tokens;
+    let sending: Posting;
+    try {
+      if (fault !== undefined) {
+        throw new ShoalError("BadInput", `Cannot send ${method} to ${from.toString()}: ${fault}`);
+      }
+      sending = write("tell", from, method, message, token, 0);
+    } catch (error) {
+      return lost(from, method, error);
+    }
+    known(from.source as Cell);
+    const posted = new PostedTell(from, method, token, options?.timeoutMs ?? limits.sendTimeoutMs, post);
+    waiting.set(token, posted);
+    fresh.push(posted);
+    driver.happen(sending);
+    return posted;
+  }
+
+  function open(
+    from: Reference,
+    method: string,
+    message: unknown,
+    options: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined; readonly credit: number },
+    resolve: (value: never) => void,
+    reject: (error: Error) => void,
+  ): PostedCall | undefined {
+    const { timeoutMs, signal, credit } = options;
+    const source = from.source as Cell;
+    const token = ++tokens;
+    const call = new PostedCall(from, method, timeoutMs, token, resolve, reject, leave);
+    const fault = faultOfWait("timeoutMs", timeoutMs) ?? faultOfSignal(signal);
+    let sending: Posting;
+    try {
+      if (fault !== undefined) throw new ShoalError("BadInput", `${call.what}: ${fault}`);
+      sending = write("ask", from, method, message, token, credit);
+    } catch (error) {
+      call.reject(error as Error);
+      return undefined;
+    }
+    known(source);
+    const isHandling = source.busy || turn.actor === source;
+    if (isHandling) (source.extra.asking ??= new Set()).add(call);
+    call.onSettled = settledCall;
+    waiting.set(token, call);
+    home.deadlines.add(call, timeoutMs);
+    if (isHandling) watch(call);
+    const { durable } = source.terms;
+    if (!durable && isHandling) {
+      const chain = waitingFor(source);
+      driver.happen({ type: "began", actor: source.id, input: noInput, chain });
+    }
+    const { text = "" } = sending.body as Body;
+    const digest = durable ? createHash("sha1").update(method).update(text).digest("base64") : "";
+    driver.happen(digest === "" ? sending : { ...sending, digest });
+    if (signal !== undefined) call.listen(signal);
+    return call;
+  }
+
+  function settledCall(call: Call): void {
+    home.deadlines.remove(call);
+    (call.from.source as Cell).extras?.asking?.delete(call);
+  }
+
+  function settle({ token, outcome, threw, code, body }: Extract<Order, { type: "settle" }>): void {
+    const item = waiting.get(token);
+    if (item === undefined) return;
+    waiting.delete(token);
+    if (item instanceof PostedTell) {
+      home.deadlines.remove(item);
+      if (code === undefined) return item.end();
+      const text = `Cannot send ${item.method} to ${item.from.toString()}: ${reasons[code]}`;
+      const error = new ShoalError(code, text, { outcome });
+      home.deadLetter(item.from.source as Cell, item.from, item.method, error);
+      item.end(error);
+      // A step is whole, or is not: one that has told in vain and does not know has failed.
+      if (!item.isAwaited) refused(item.from.source as Cell, error);
+      return;
+    }
+    if (code !== undefined) return refuse(item, code, outcome, body);
+    try {
+      if (threw) item.reject(errorOf(body as Body));
+      else item.resolve(receive(item, body as Body));
+    } catch (error) {
+      item.reject(error as Error);
+    }
+  }
+
+  function refuse(call: PostedCall, code: Refusal, outcome: ShoalError["outcome"], body: unknown): void {
+    const { leaving } = call;
+    if (leaving !== undefined) {
+      const begun = outcome === "failed" ? "it had not left" : "it may have begun";
+      const text = `${call.what}: ${leaving.why}; ${begun}`;
+      call.reject(new ShoalError(leaving.code, text, { outcome, cause: leaving.cause }));
+      if (outcome === "unknown") cancel(call.from.target.id, call.from.source.id, call.token, leaving.code);
+      return;
+    }
+    const isCircle = code === "BadInput" && Array.isArray(body);
+    const why = isCircle
+      ? `each would wait for the next for ever, ${[...body, call.from.id].join(" → ")}`
+      : reasons[code];
+    call.reject(new ShoalError(code, `${call.what}: ${why}`, { outcome }));
+  }
+
+  /** An answer, made its asker's own. */
+  function receive({ from }: PostedCall, body: Body): unknown {
+    const { source, life } = from;
+    const value = openBody(body, (id, className) => home.refer(engine.locate(id, className), source, life));
+    if (!body.tensors || !(source instanceof Cell) || source.life !== life || !source.busy) return value;
+    const passage = home.passage(source, life);
+    const passed = copyMessage(value, passage);
+    const { tensors } = passage;
+    if (tensors !== undefined) {
+      const parcel = new Parcel(from, tensors, home.hold(tensors));
+      parcel.countsRead = false;
+      (source.extra.received ??= []).push(parcel);
+    }
+    return passed;
+  }
+
+  function lost(from: Reference, method: string, error: unknown): PromiseLike<void> {
+    const reason = error instanceof ShoalError ? error : new ShoalError("BadInput", String(error), { cause: error });
+    home.deadLetter(from.source as Cell, from, method, reason);
+    return Parked.refused(reason);
+  }
+
+  return {
+    tell,
+    send(from, method, message) {
+      // Of a node that has ended nobody expects anything any more.
+      if (stopped !== undefined) return;
+      known(from.source as Cell);
+      driver.happen(write("tell", from, method, message, 0, 0));
+    },
+    ask: (from, method, message, options) =>
+      new Promise((resolve, reject) => {
+        const timeoutMs = options?.timeoutMs ?? limits.replyTimeoutMs;
+        open(from, method, message, { timeoutMs, signal: options?.signal, credit: 0 }, resolve, reject);
+      }),
+    open,
+    posted(token) {
+      const item = waiting.get(token);
+      return item instanceof PostedCall ? item : undefined;
+    },
+    settle,
+    waitingFor,
+    settled() {
+      if (fresh.length === 0) return;
+      const tells = fresh;
+      fresh = [];
+      for (const item of tells) if (!item.settled) home.deadlines.add(item, item.timeoutMs);
+    },
+    stop(error) {
+      stopped = error;
+      for (const item of waiting.values()) {
+        waiting.delete(item.token);
+        const unknown = new ShoalError(error.code, error.message, { outcome: "unknown" });
+        if (item instanceof PostedTell) item.end(unknown);
+        else item.reject(unknown);
+      }
+    },
+  };
+}
+
+/** A message as it leaves; a tell has no use for a digest. */
+type Posting = Sending & { readonly type: "tell" | "ask"; readonly digest: string };
+
+const unheard = { outcome: "unknown", threw: false, code: "Ended", body: undefined } as const;
+const noPins: readonly string[] = [];
+
+/** The handler that asks was not begun by the core. */
+const noInput = { source: "", epoch: 0, sequence: 0, identity: "", bytes: 0, timer: "" };

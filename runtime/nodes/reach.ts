@@ -1,0 +1,118 @@
+// What actors and programs do with other nodes: start actors there, find them by name, watch and stop them.
+
+import { isShoalError, ShoalError } from "../../stores/error.ts";
+import type { Claims } from "../../stores/store.ts";
+import { type Cell, Phase } from "../cells/cell.ts";
+import type { Engine } from "../cells/engine.ts";
+import type { Elsewhere } from "../cells/post.ts";
+import { nodeOf } from "../cells/posted.ts";
+import type { Environment } from "../environment.ts";
+import type { Ended } from "../system.ts";
+import type { Classes } from "./classes.ts";
+import { actorNames } from "./names.ts";
+import type { Steward } from "./steward.ts";
+
+export interface ReachParts {
+  readonly engine: Engine;
+  /** The own node's. */
+  readonly name: string;
+  readonly store: Claims;
+  readonly environment: Environment;
+  readonly classes: Classes;
+  readonly steward: Steward;
+  /** Whether a node whose process is gone has, or will have, another. */
+  readonly succeeds: (node: string) => boolean;
+}
+
+export interface Reach extends Pick<Elsewhere<Cell>, "spawn" | "name" | "find" | "watch" | "stop"> {
+  /** Frees the name of an actor that has ended. */
+  forget(cell: Cell): void;
+}
+
+const spawnAttemptsMax = 3;
+
+export function reach({ engine, name, store, environment, classes, steward, succeeds }: ReachParts): Reach {
+  const { home, program } = engine;
+  const names = actorNames(store, environment, async (id) => {
+    if (id.includes("/@")) return false;
+    const node = nodeOf(id);
+    const claimed = await store.claimed(`node/${node}`);
+    const of = id.slice(0, id.indexOf("/"));
+    if (claimed === undefined || of === (claimed.epoch === 1 ? node : `${node}.${claimed.epoch}`)) return false;
+    // Of an earlier process; the one that is the node now may have made it again.
+    return !succeeds(node) || !await steward.request(node, "has", { id });
+  });
+  /** What a process was asked that is gone is gone with it: its successor can be asked again. */
+  async function spawnOn(node: string, argument: unknown): Promise<{ readonly id: string }> {
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await steward.request(node, "spawn", argument) as { id: string };
+      } catch (error) {
+        if (!isShoalError(error, "Lost") || attempt === spawnAttemptsMax) throw error;
+      }
+    }
+  }
+
+  function nameOfClass(cell: Cell): string {
+    try {
+      return classes.nameOf(cell.terms.Class);
+    } catch {
+      // One that only its own node can make can still be found and sent to.
+      return "";
+    }
+  }
+
+  function forget(cell: Cell): void {
+    const actorName = cell.extras?.name;
+    if (actorName !== undefined) names.release(actorName, cell.id).catch(() => {});
+  }
+
+  return {
+    forget,
+    async spawn(by, lived, Class, input, { node = name, ...rest }) {
+      const argument = { class: classes.nameOf(Class), input: input ?? null, options: rest };
+      const { id } = await spawnOn(node, argument);
+      const reference = home.refer(engine.locate(id, Class.name), by, lived);
+      if (by !== program) {
+        // What an actor has spawned ends with it, wherever it lives.
+        (by.extra.leaving ??= new Set()).add(() => steward.note(node, "stop", { id, options: { now: true } }));
+      }
+      return reference;
+    },
+    async name(cell, actorName) {
+      const { Class } = cell.terms;
+      await names.take(actorName, { id: cell.id, class: nameOfClass(cell), className: Class.name });
+      cell.extra.isPosted = true;
+      if (cell.phase === Phase.ended) forget(cell);
+    },
+    async find(by, Class, actorName) {
+      const named = await names.find(actorName);
+      if (named === undefined) return undefined;
+      // Its birth may have got no further than to its name.
+      const isDurable = named.id.includes("/@");
+      if (isDurable && !await steward.request(nodeOf(named.id), "has", { id: named.id })) return undefined;
+      if (named.className !== Class.name) {
+        throw new ShoalError("Incompatible", `Cannot find ${actorName} as ${Class.name}: it is a ${named.className}`);
+      }
+      return home.refer(engine.locate(named.id, named.className), by, by.life);
+    },
+    watch(id, watcher) {
+      let isWatching = true;
+      const tell = (how: Ended): void => void (isWatching && watcher(how));
+      const ask = (): void =>
+        void steward.request(nodeOf(id), "watch", { id }).then(
+          (how) => tell(how as Ended),
+          (error: unknown) => {
+            // Whoever has its node now may have made it again, or knows that it is gone.
+            if (isWatching && isShoalError(error, "Lost") && succeeds(nodeOf(id))) ask();
+            else tell({ id, reason: "lost" });
+          },
+        );
+      ask();
+      return () => {
+        isWatching = false;
+      };
+    },
+    stop: (id, stopping) => steward.request(nodeOf(id), "stop", { id, options: stopping }) as Promise<Ended>,
+  };
+}
