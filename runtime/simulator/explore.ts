@@ -1,6 +1,6 @@
 // Many runs of a program under many seeds; and of the first that fails, the smallest set of faults that still fails it.
 
-import type { Fault } from "./faults.ts";
+import { type Fault, faultKinds } from "./faults.ts";
 import { simulate, type Simulated, type SimulateOptions, type Simulation } from "./simulate.ts";
 
 export interface ExploreOptions extends Omit<SimulateOptions, "seed"> {
@@ -22,7 +22,7 @@ export interface Exploration {
 /** Looks for a seed under which a program goes wrong. */
 export async function explore(program: Simulated<unknown>, options: ExploreOptions): Promise<Exploration> {
   const { seed: first = 1, runs, isRight = ({ outcome }) => outcome === "done", ...rest } = options;
-  const counts = { crash: 0, unavailable: 0, full: 0, slow: 0 };
+  const counts = Object.fromEntries(faultKinds.map((kind) => [kind, 0])) as Record<Fault["kind"], number>;
   for (let run = 0; run < runs; run++) {
     const simulation = await simulate(program, { ...rest, seed: first + run });
     for (const { kind } of simulation.faults) counts[kind]++;
@@ -59,39 +59,22 @@ async function shrink(
   return best;
 }
 
-/** Runs a recorded run again, and stops where it goes another way. The record must hold all that happened. */
+/**
+ * Runs a recorded run again, and stops where it goes another way: any of it, or with `actor` only what that one does.
+ * The record must hold all that happened.
+ */
 export function replay<T>(
   program: Simulated<T>,
   recorded: Simulation<T>,
-  options: Omit<SimulateOptions, "seed" | "faults" | "expected"> = {},
+  { actor, ...options }: Omit<SimulateOptions, "seed" | "faults" | "expected" | "expectedOf"> & {
+    readonly actor?: string;
+  } = {},
 ): Promise<Simulation<T>> {
-  const { seed, faults, happenings } = recorded;
-  if (happenings[0] !== undefined && happenings[0].step > 0) {
-    throw new RangeError(
-      `Cannot replay: the record begins at step ${happenings[0].step}; keep more with happeningsMax`,
-    );
+  const { seed, faults, happenings, happeningsCount } = recorded;
+  if (happenings.length < happeningsCount) {
+    const has = `the record has the last ${happenings.length} of ${happeningsCount} happenings`;
+    throw new RangeError(`Cannot replay: ${has}; keep more with happeningsMax`);
   }
-  return simulate(program, { ...options, seed, faults, expected: happenings });
-}
-
-/** What happened, as a table for people: the last steps of a run, and how it went. */
-export function table(simulation: Simulation<unknown>): string {
-  const { seed, outcome, error, happenings, faults, foreign, difference } = simulation;
-  const rows = happenings.map(({ step, timeMs, who, what }) => [String(step), `${timeMs.toFixed(0)} ms`, who, what]);
-  const widths = [0, 1, 2].map((column) => Math.max(0, ...rows.map((row) => row[column]!.length)));
-  const lines = rows.map(([step, time, who, what]) =>
-    `${step!.padStart(widths[0]!)}  ${time!.padStart(widths[1]!)}  ${who!.padEnd(widths[2]!)}  ${what}`
-  );
-  const why = error === undefined ? "" : `: ${error instanceof Error ? error.message : String(error)}`;
-  lines.push(`seed ${seed} ${outcome}${why}`, `faults ${JSON.stringify(faults)}`);
-  if (difference !== undefined) {
-    const { expected, happened } = difference;
-    const shown = (what: typeof expected): string =>
-      what === undefined ? "nothing" : `${what.who} ${what.what} at step ${what.step}`;
-    lines.push(`expected ${shown(expected)}, and there was ${shown(happened)}`);
-  }
-  if (foreign !== undefined) {
-    lines.push(`${foreign.actor ?? "the program"} used ${foreign.what}: take this.now() and this.random instead`);
-  }
-  return lines.join("\n");
+  const of = actor === undefined ? {} : { expectedOf: actor };
+  return simulate(program, { ...options, ...of, seed, faults, expected: happenings });
 }

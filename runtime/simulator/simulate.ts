@@ -2,29 +2,23 @@
 // the faults that its seed draws. The same seed does the same, step by step.
 
 import { createHash } from "node:crypto";
-import { openStore } from "../../stores/open.ts";
-import { type Local, local } from "../cells/local.ts";
-import { defaultLimits } from "../launch/launch.ts";
-import { limitsFrom, supervisionFrom } from "../options.ts";
+import { ShoalError } from "../../stores/error.ts";
+import type { DeliveryLimits } from "../delivery/events.ts";
 import { random } from "../random.ts";
-import type { RunRecord } from "../run/records.ts";
-import { defaultSupervision, type Supervision } from "../supervision.ts";
+import type { Supervision } from "../supervision.ts";
 import type { Limits, System } from "../system.ts";
 import { turn } from "../cells/turn.ts";
-import {
-  drawnFaults,
-  type Fault,
-  type FaultPlan,
-  type FaultRates,
-  faultyTensors,
-  listedFaults,
-  noFaults,
-} from "./faults.ts";
+import { drawnFaults, type Fault, type FaultPlan, type FaultRates, listedFaults, noFaults } from "./faults.ts";
 import { type Foreign, takeOver } from "./foreign.ts";
+import type { MakeBackend } from "./home.ts";
+import type { NetworkCounts } from "./network.ts";
+import type { Happening, Scene, SimulatedWorld, Told } from "./scene.ts";
+import { type SceneParts, singleScene } from "./single.ts";
+import { systemScene } from "./system.ts";
 import { type VirtualWorld, virtualWorld } from "./world.ts";
 
-/** A program in a simulation: as any other, and its clock beside it. */
-export type Simulated<T> = (system: System, world: { now(): number }) => Promise<T>;
+/** A program in a simulation: as any other, and its world beside it. */
+export type Simulated<T> = (system: System, world: SimulatedWorld) => Promise<T>;
 
 export interface SimulateOptions {
   readonly seed: number;
@@ -34,7 +28,12 @@ export interface SimulateOptions {
   readonly invariant?: (system: System) => void;
   readonly limits?: Partial<Limits>;
   readonly supervision?: Partial<Supervision>;
-  readonly store?: string;
+  /** Of how many nodes the system is, beside the program's own; without it, all actors live beside the program. */
+  readonly nodes?: number;
+  /** The URL of a store, or for nodes what makes one: a `simulatedServer` that survives everything unless set. */
+  readonly store?: string | MakeBackend;
+  /** Limits of the delivery between nodes. */
+  readonly delivery?: Partial<DeliveryLimits>;
   /** A run that is not over by then never will be. */
   readonly stepsMax?: number;
   readonly timeMsMax?: number;
@@ -42,14 +41,8 @@ export interface SimulateOptions {
   readonly happeningsMax?: number;
   /** What happened before, from the first step on: the run ends where it goes another way. */
   readonly expected?: readonly Happening[];
-}
-
-/** One thing that happened. */
-export interface Happening {
-  readonly step: number;
-  readonly timeMs: number;
-  readonly who: string;
-  readonly what: string;
+  /** Only this one must do as expected: what it does, in its order, whatever all others do meanwhile. */
+  readonly expectedOf?: string;
 }
 
 /** How a simulation went. */
@@ -62,14 +55,17 @@ export interface Simulation<T> {
   readonly steps: number;
   readonly timeMs: number;
   readonly faults: readonly Fault[];
-  /** The last of what happened. */
+  /** The last of what happened, and how much happened in all. */
   readonly happenings: readonly Happening[];
+  readonly happeningsCount: number;
   /** Of all that happened: equal digests, equal runs. */
   readonly digest: string;
   /** Who used a clock or dice that are not the runtime's. */
   readonly foreign: Foreign | undefined;
   /** Where it first went another way than expected. */
   readonly difference: Difference | undefined;
+  /** What became of the packets between nodes. */
+  readonly packets?: NetworkCounts;
 }
 
 /** Two runs that should have been one. */
@@ -92,62 +88,67 @@ export function simulate<T>(program: Simulated<T>, options: SimulateOptions): Pr
 }
 
 async function simulateNow<T>(program: Simulated<T>, options: SimulateOptions): Promise<Simulation<T>> {
-  const { seed, faults = {}, invariant, expected, stepsMax = stepsMaxDefault, timeMsMax = timeMsMaxDefault } = options;
+  const { seed, faults = {}, invariant, expectedOf, stepsMax = stepsMaxDefault, timeMsMax = timeMsMaxDefault } =
+    options;
   const { happeningsMax = happeningsMaxDefault } = options;
+  const isExpected = ({ who }: Happening): boolean => expectedOf === undefined || who === expectedOf;
+  const expected = options.expected?.filter(isExpected);
   const chance = random(seed);
   const world = virtualWorld(chance.fork("world"));
   const plan: FaultPlan = isList(faults)
     ? listedFaults(faults)
-    : drawnFaults(chance.fork("faults"), { ...noFaults, ...faults });
+    : drawnFaults(chance.fork("faults"), { ...noFaults, ...faults }, () => world.now());
   const digest = createHash("sha256");
   const happenings: Happening[] = [];
   let steps = 0;
   let foreign: Foreign | undefined;
 
   let isOver = false;
+  let count = 0;
   let told = 0;
   let difference: Difference | undefined;
+  let timeMs = 0;
 
-  function happened(who: string, what: string): void {
+  function happened({ details, ...what }: Told): void {
     if (isOver || difference !== undefined) return;
-    const happening = { step: steps, timeMs: world.now(), who, what };
-    digest.update(`${steps} ${happening.timeMs} ${who} ${what}\n`);
-    happenings.push(happening);
+    timeMs = world.now();
+    const happening = { step: steps, timeMs, ...what };
+    digest.update(`${steps} ${timeMs} ${what.who} ${what.what}\n`);
+    happenings.push(details === undefined ? happening : inDetail(happening, details));
     if (happenings.length > happeningsMax) happenings.shift();
-    if (expected !== undefined) difference ??= compare(expected[told], happening);
-    told++;
+    count++;
+    if (expected === undefined || !isExpected(happening)) return;
+    difference ??= compare(expected[told++], happening, expectedOf !== undefined);
   }
 
-  const { system, actors, crash } = await open(options, world, chance.fork("order"), plan, happened);
-  const restore = takeOver(world, chance.fork("dice"), (what) => {
+  const scene = await open(options, { world, chance, plan, happened });
+  plan.begin();
+  const restore = takeOver(scene.clock, chance.fork("dice"), (what) => {
     foreign ??= { what, actor: turn.actor === undefined ? undefined : `${turn.actor.className} ${turn.actor.id}` };
   });
   let settled: { readonly value: T } | { readonly error: unknown } | undefined;
   try {
-    program(system, world).then(
+    scene.asProgram(() => program(scene.system, scene.world)).then(
       (value) => isOver || (settled = { value }),
       (error: unknown) => isOver || (settled = { error }),
     );
     for (; settled === undefined && difference === undefined && steps < stepsMax && world.now() <= timeMsMax; steps++) {
-      await microtasks();
-      const victim = plan.crash(steps, actors);
-      if (victim !== undefined) {
-        happened(victim, "crashes");
-        crash(victim, new Error("a simulated crash"));
-      } else if (!world.act()) {
-        await everything();
+      await (scene.isApart ? everything() : microtasks());
+      if (settled !== undefined) break;
+      if (!scene.strike(steps) && !world.act()) {
+        if (!scene.isApart) await everything();
         if (settled === undefined && !world.act() && !world.pass()) break;
       }
       if (invariant === undefined) continue;
       await microtasks();
-      invariant(system);
+      invariant(scene.system);
     }
   } catch (error) {
     settled = { error };
   } finally {
     // What becomes of the program while its system is closed is no part of how it went.
     isOver = true;
-    await end(system, world);
+    await pump(world, scene.close());
     restore();
   }
   if (expected !== undefined && told < expected.length) {
@@ -160,47 +161,47 @@ async function simulateNow<T>(program: Simulated<T>, options: SimulateOptions): 
     : "value" in settled
     ? "done"
     : "failed";
-  const timeMs = happenings.at(-1)?.timeMs ?? 0;
-  const common = { seed, outcome, steps, timeMs, faults: plan.happened, happenings, foreign, difference } as const;
-  return { ...common, ...settled, digest: digest.digest("hex").slice(0, 16) };
+  const common = { seed, outcome, steps, timeMs, faults: plan.happened, foreign, difference } as const;
+  const packets = scene.packets === undefined ? {} : { packets: { ...scene.packets } };
+  return {
+    ...common,
+    ...settled,
+    ...packets,
+    happenings,
+    happeningsCount: count,
+    digest: digest.digest("hex").slice(0, 16),
+  };
 }
 
-function compare(expected: Happening | undefined, happened: Happening): Difference | undefined {
-  const isSame = expected !== undefined && expected.step === happened.step && expected.timeMs === happened.timeMs &&
-    expected.who === happened.who && expected.what === happened.what;
+/** Most of what happens nobody ever reads: it is put into words when somebody does. */
+function inDetail(happening: Happening, details: () => string): Happening {
+  return Object.defineProperty({ ...happening }, "details", { get: details, enumerable: true });
+}
+
+function compare(
+  expected: Happening | undefined,
+  happened: Happening,
+  isAtAnyTime: boolean,
+): Difference | undefined {
+  const isSame = expected?.who === happened.who && expected.what === happened.what &&
+    (isAtAnyTime || (expected.step === happened.step && expected.timeMs === happened.timeMs));
   return isSame ? undefined : { expected, happened };
 }
 
-async function open(
-  options: SimulateOptions,
-  world: VirtualWorld,
-  order: { below(bound: number): number },
-  plan: FaultPlan,
-  happened: (who: string, what: string) => void,
-): Promise<Local> {
-  const what = "Cannot simulate";
-  const run = `simulation-${options.seed}`;
-  const store = await openStore(options.store ?? "memory:", {
-    run,
-    environment: world,
-    strict: true,
-    thresholdBytes: 10_000,
-  });
-  const trace = (text: string): void => happened("store", text);
-  return local({
-    run,
-    node: "main",
-    seed: options.seed,
-    strict: true,
-    environment: world,
-    store: { ...store, tensors: faultyTensors(store.tensors, { plan, trace, after: world.after }) },
-    limits: limitsFrom(what, defaultLimits, options.limits),
-    supervision: supervisionFrom(what, defaultSupervision, options.supervision),
-    record: (record) => happened(...said(record)),
-    trace: (actor, method) => happened(actor, method),
-    choose: (ready) => order.below(ready),
-  });
+function open(
+  { seed, limits, supervision, nodes, store, delivery }: SimulateOptions,
+  parts: Omit<SceneParts, "seed" | "limits" | "supervision">,
+): Promise<Scene> {
+  const all = { ...parts, seed, limits, supervision };
+  if (nodes !== undefined) {
+    if (typeof store === "string") throw badInput("store is a URL; for nodes it is what makes a simulated one");
+    return systemScene({ ...all, nodes, backend: store, delivery }, (until) => pump(parts.world, until));
+  }
+  if (typeof store === "function") throw badInput("store makes one for nodes; say { nodes: 3 } too");
+  return singleScene({ ...all, store: store ?? "memory:" });
 }
+
+const badInput = (why: string): ShoalError => new ShoalError("BadInput", `Cannot simulate: ${why}`);
 
 /** Lets run what waits for nothing: so many rounds are enough for most code, and what takes more goes on meanwhile. */
 async function microtasks(): Promise<void> {
@@ -215,37 +216,18 @@ function everything(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Ends what is left, in the same world. */
-async function end(system: System, world: VirtualWorld): Promise<void> {
-  let closed = false;
-  const closing = system.close({ now: true }).catch(() => {}).then(() => closed = true);
-  for (let step = 0; !closed && step < stepsMaxDefault; step++) {
+/** Lets time pass in a world until something has settled; answers whether it has before nothing was left to happen. */
+async function pump(world: VirtualWorld, until: Promise<unknown>): Promise<boolean> {
+  let isSettled = false;
+  const settle = (): void => void (isSettled = true);
+  until.then(settle, settle);
+  for (let step = 0; step < stepsMaxDefault; step++) {
     await everything();
-    if (!closed && !world.act() && !world.pass()) break;
+    if (isSettled || (!world.act() && !world.pass())) break;
   }
-  await closing;
+  return isSettled;
 }
 
 function isList(faults: Partial<FaultRates> | readonly Fault[]): faults is readonly Fault[] {
   return Array.isArray(faults);
-}
-
-function said(record: RunRecord): [string, string] {
-  const who = "actor" in record && record.actor !== undefined ? record.actor.id : "system";
-  switch (record.type) {
-    case "ActorCrashed":
-      return [who, `failed during ${record.during}: ${record.error.message}; ${record.directive}`];
-    case "ActorRestarted":
-      return [who, `begins life ${record.incarnation}`];
-    case "ActorSpawned":
-      return [who, `spawned as ${record.actor.class}`];
-    case "ActorEnded":
-      return [who, `ended, ${record.reason}`];
-    case "MessageDied":
-      return [record.to.id, `never gets ${record.method}: ${record.reason}`];
-    case "MessageLogged":
-      return [who, `${record.level}: ${record.text}`];
-    default:
-      return [who, record.type];
-  }
 }

@@ -1,0 +1,38 @@
+// Packets and their frames in words, for the table of a simulation.
+
+import type { Frame } from "../delivery/protocol.ts";
+import type { Packet } from "../links/link.ts";
+import { framesOf } from "../nodes/packets.ts";
+
+/** What a packet says, in words. */
+export function packetTold(packet: Packet, run: string): string {
+  try {
+    return framesOf(packet, run).map(frameTold).join("; ");
+  } catch (error) {
+    return String(error);
+  }
+}
+
+function frameTold(frame: Frame): string {
+  if (frame.type === "fenced") return `you are fenced: epoch ${frame.stale} is over`;
+  const stream = `${frame.source} > ${frame.destination}`;
+  switch (frame.type) {
+    case "ack": {
+      const { state, through, accepted } = frame;
+      return `ack ${stream} ${state === "known" ? "" : `${state} `}through ${through}, took in ${accepted}`;
+    }
+    case "answer":
+      return `answers ${stream} ${frame.answers.map(({ sequence, result }) => `${sequence} ${result}`).join(", ")}`;
+    case "mail": {
+      if (frame.entries.length === 0) return `asks how ${stream} stands`;
+      return `mail ${stream} ${
+        frame.entries.map(({ sequence, kind, body }) => `${sequence} ${kind}${methodOf(body)}`).join(", ")
+      }`;
+    }
+  }
+}
+
+function methodOf(body: unknown): string {
+  const { method } = (body ?? {}) as { readonly method?: unknown };
+  return typeof method === "string" && method !== "" ? ` ${method}` : "";
+}
