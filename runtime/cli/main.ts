@@ -1,61 +1,126 @@
-// The command `shoal`: reads the verb, and turns what went wrong into a line and an exit code.
+// The command `shoal`: finds the verb, reads its flags, and turns what went wrong into a line and an exit code.
 
-import { readFileSync } from "node:fs";
 import { runtime } from "#platform";
 import { isShoalError, nearest, ShoalError } from "../../stores/error.ts";
-import { run } from "./run.ts";
+import { type FlagGroup, type Flags, flagsOf, helpLines, readFlags } from "./flags.ts";
+import { permissionError } from "./permission.ts";
+import { columns, openTerminal } from "./terminal.ts";
+import type { Verb } from "./verb.ts";
+import { version } from "./version.ts";
 
-interface Verb {
+interface Entry {
   readonly about: string;
-  readonly act: (words: readonly string[]) => Promise<void>;
+  /** Each verb is loaded when it is asked for. */
+  readonly load: () => Promise<{ readonly default: Verb }>;
 }
 
-const verbs: { readonly [name: string]: Verb } = {
-  run: { about: "runs a campaign: a built-in program or a file of yours", act: run },
+/** Every verb, by the groups of help. */
+const groups: { readonly [title: string]: { readonly [name: string]: Entry } } = {
+  "Run": {
+    run: { about: "runs a program: a built-in one or a file of yours", load: () => import("./run.ts") },
+    resume: { about: "goes on where a run stopped, from any folder", load: () => import("./resume.ts") },
+    stop: { about: "ends a run from elsewhere: it drains first", load: () => import("./stop.ts") },
+  },
+  "Look": {
+    status: { about: "what is running and how far it is", load: () => import("./status.ts") },
+    list: { about: "the runs that are known here", load: () => import("./list.ts") },
+    logs: { about: "what was said during a run", load: () => import("./logs.ts") },
+  },
+  "Stores": {
+    store: {
+      about: "what a store holds, whether it is whole, and away with orphans",
+      load: () => import("./store.ts"),
+    },
+    conformance: { about: "the laws of stores, against a store of yours", load: () => import("./conformance.ts") },
+  },
+  "Prepare": {
+    init: { about: "writes a campaign to start from", load: () => import("./init.ts") },
+    config: { about: "the configuration that holds, and where it comes from", load: () => import("./config.ts") },
+    doctor: { about: "checks what a run will need, before it needs it", load: () => import("./doctor.ts") },
+  },
 };
 
-async function main([verb, ...words]: readonly string[]): Promise<void> {
-  if (verb === undefined || verb === "--help" || verb === "help") return help();
-  if (verb === "--version") {
-    return void process.stdout.write(`shoal ${version()} (${runtime.name} ${runtime.version})\n`);
+const verbs: { readonly [name: string]: Entry } = Object.assign({}, ...Object.values(groups));
+const common: FlagGroup = { title: "Always", flags: { help: { default: false, about: "show this" } } };
+
+async function main([name, ...words]: readonly string[]): Promise<number> {
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") return help(words[0]);
+  if (name === "--version" || name === "-v") {
+    process.stdout.write(`shoal ${version()} (${runtime.name} ${runtime.version})\n`);
+    return 0;
   }
-  const known = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
-  if (known === undefined) {
-    const near = nearest(verb, Object.keys(verbs));
-    throw new ShoalError(
-      "BadInput",
-      `Cannot ${verb}: there is no such verb; ${near === undefined ? "see shoal --help" : `did you mean ${near}?`}`,
-    );
+  const { default: verb } = await entryOf(name).load();
+  const wantsHelp = words.includes("--help") || words.includes("-h");
+  const groups = [...await verb.flags(words), common];
+  if (wantsHelp) return await helpOf(verb, groups);
+  const flags: Flags = flagsOf(groups);
+  const { values, typed, rest } = readFlags(words, flags);
+  const [least, most] = verb.words;
+  if (rest.length < least) {
+    const missing = typeof verb.missing === "function" ? await verb.missing() : verb.missing;
+    throw new ShoalError("BadInput", `Cannot ${name}: ${missing ?? `see shoal ${name} --help`}`);
   }
-  await known.act(words);
+  if (rest.length > most) {
+    const extra = rest.slice(most).join(" ");
+    throw new ShoalError("BadInput", `Cannot ${name} ${rest.join(" ")}: ${extra} is too much; usage: ${verb.usage}`);
+  }
+  const terminal = openTerminal({
+    stdout: process.stdout,
+    stderr: process.stderr,
+    environment: process.env,
+    now: () => performance.now(),
+  }, values["quiet"] === true);
+  return await verb.act({ flags: values, typed, words: rest, terminal }) ?? 0;
 }
 
-function help(): void {
-  const lines = ["shoal: actors for campaigns of simulations and learning", ""];
-  for (const [name, { about }] of Object.entries(verbs)) lines.push(`  shoal ${name.padEnd(8)}  ${about}`);
+function entryOf(name: string): Entry {
+  const known = Object.hasOwn(verbs, name) ? verbs[name] : undefined;
+  if (known !== undefined) return known;
+  const near = nearest(name, Object.keys(verbs));
+  const hint = near === undefined ? "see shoal --help" : `did you mean ${near}?`;
+  throw new ShoalError("BadInput", `Cannot ${name}: there is no such verb; ${hint}`);
+}
+
+async function help(name: string | undefined): Promise<number> {
+  if (name !== undefined && !name.startsWith("-")) {
+    const { default: verb } = await entryOf(name).load();
+    return await helpOf(verb, [...await verb.flags([]), common]);
+  }
+  const lines = ["shoal: actors for campaigns of simulations and learning"];
+  for (const [title, entries] of Object.entries(groups)) {
+    lines.push("", title);
+    for (const [verb, { about }] of Object.entries(entries)) lines.push(`  shoal ${verb.padEnd(11)}  ${about}`);
+  }
   lines.push("", "Each verb has --help. Example: shoal run waves");
   process.stdout.write(`${lines.join("\n")}\n`);
+  return 0;
 }
 
-function version(): string {
-  // Beside the sources, and one folder further up from dist/.
-  for (const path of ["../../package.json", "../../../package.json"]) {
-    try {
-      const { name, version } = JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8"));
-      if (name === "shoal") return version;
-    } catch {
-      // Not there: the other place then.
-    }
-  }
-  return "unknown";
+async function helpOf(verb: Verb, groups: readonly FlagGroup[]): Promise<number> {
+  const words = await verb.help?.() ?? [];
+  const named = words.length === 0 ? [] : ["", ...columns(words.map(([word, about]) => [`  ${word}`, about]))];
+  const lines = [verb.usage, "", verb.about, ...named, ...helpLines(groups), "", `Example: ${verb.example}`];
+  process.stdout.write(`${lines.join("\n")}\n`);
+  return 0;
 }
+
+// A reader that has seen enough, as `head` has, is no trouble.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
 
 try {
-  await main(process.argv.slice(2));
-} catch (error) {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (thrown) {
+  const error = permissionError(thrown) ?? thrown;
   process.stderr.write(`shoal: ${error instanceof Error ? error.message : String(error)}\n`);
   // A program's own error is shown with the place where it was thrown; a request that was wrong has none.
-  const thrown = isShoalError(error, "HandlerError") ? error.cause : isShoalError(error) ? undefined : error;
-  if (thrown instanceof Error) process.stderr.write(`${thrown.stack ?? ""}\n`);
+  const place = isShoalError(error, "HandlerError") ? error.cause : isShoalError(error) ? undefined : error;
+  if (place instanceof Error) {
+    process.stderr.write(`${place.stack ?? ""}\n`);
+    const { cause } = place;
+    if (cause !== undefined) process.stderr.write(`because: ${cause instanceof Error ? cause.stack : String(cause)}\n`);
+  }
   process.exitCode = isShoalError(error, "BadInput") ? 2 : 1;
 }

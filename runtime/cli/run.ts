@@ -1,116 +1,147 @@
-// `shoal run PROGRAM`: a built-in program by its name, or a file of the user's.
+// `shoal run PROGRAM`: makes a run directory, and runs a built-in program or a file of the user's in it.
 
-import { existsSync } from "node:fs";
-import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
-import { loadsTypeScript, runtime } from "#platform";
-import { nearest, ShoalError } from "../../stores/error.ts";
-import { launch } from "../launch/launch.ts";
-import { loadProgram } from "../launch/program.ts";
-import type { LaunchOptions } from "../system.ts";
-import { type Flags, helpLines, readFlags } from "./flags.ts";
+import { join, resolve } from "node:path";
+import { ShoalError } from "../../stores/error.ts";
+import { isRunName } from "../../stores/open.ts";
+import { type Configuration } from "../launch/configuration.ts";
+import { newRunName } from "../launch/launch.ts";
+import { schema } from "../launch/schema.ts";
+import { configure, userFolder } from "../launch/sources.ts";
+import { randomSeed } from "../launch/world.ts";
+import { enterRun } from "../run/catalogue.ts";
+import { layoutVersion, makeRun, type RunIdentity } from "../run/layout.ts";
+import { machine } from "../run/machine.ts";
+import { recordable, runCampaign } from "./campaign.ts";
+import { configurationLines } from "./config.ts";
+import { configuring, type FlagGroup, type Flags, speaking } from "./flags.ts";
+import { builtIns, builtInSchemas, type ReadyProgram, readyProgram, schemaOf } from "./program.ts";
+import type { Request, Verb } from "./verb.ts";
+import { version } from "./version.ts";
 
-/** What a program's module may export beside its default. */
-interface BuiltIn {
-  readonly about: string;
-  readonly module: string;
-}
-
-const everyRun: Flags = {
-  store: { default: "memory:", about: "where tensors live", value: "URL" },
-  seed: { default: undefined, about: "repeat a run's random numbers", value: "N" },
-  name: { default: undefined, about: "the run's name", value: "NAME" },
-  strict: { default: false, about: "encode every message, find writes to read-only tensors" },
-  json: { default: false, about: "end with the result as one object on stdout" },
-  quiet: { default: false, about: "say nothing on the way" },
-  help: { default: false, about: "show this" },
+/** Flags that are keys of configuration, by the key. */
+export const keyFlags: { readonly [flag: string]: string } = {
+  "store": "store",
+  "store-threshold": "storeThresholdBytes",
+  "threads": "threads",
+  "runs": "runs",
+  "seed": "seed",
+  "strict": "strict",
 };
 
-/** The programs that come with shoal, by their public entry. */
-async function builtIns(): Promise<{ readonly [name: string]: BuiltIn }> {
-  const { programs } = await import("shoal/actors");
-  return programs;
-}
+const everyRun: Flags = {
+  "store": { default: "memory:", about: "where tensors live", value: "URL" },
+  "store-threshold": { default: 10_000, about: "smaller tensors travel in their reference", value: "BYTES" },
+  "threads": { default: undefined, about: "threads that pools are spread over; 0 keeps all in one", value: "N" },
+  "seed": { default: undefined, about: "repeat a run's random numbers", value: "N" },
+  "strict": { default: false, about: "encode every message, find writes to read-only tensors" },
+  "name": { default: undefined, about: "the run's name; made of the time unless said", value: "NAME" },
+  "runs": { default: "./runs", about: "where run directories are made", value: "DIR" },
+};
 
-export async function run(words: readonly string[]): Promise<void> {
-  const name = words.find((word) => !word.startsWith("-"));
-  if (name === undefined) {
-    if (words.includes("--help")) return help(await builtIns(), {});
-    const known = Object.keys(await builtIns()).join(", ");
-    throw new ShoalError("BadInput", `Cannot run: no program named; built in are ${known}, or name a file, ./mine.ts`);
-  }
-  const url = await moduleOf(name);
-  const { program, settings } = await loadProgram(url, name);
-  const flags: Flags = { ...everyRun, ...settings as Flags };
-  if (words.includes("--help")) return help(await builtIns(), settings as Flags);
-  const { values, rest } = readFlags(words, flags);
-  if (rest.length > 1) throw new ShoalError("BadInput", `Cannot run ${rest.join(" ")}: one program at a time`);
+/** Read once: for its flags, and to be run. */
+let ready: ReadyProgram | undefined;
 
-  const options: LaunchOptions = {
-    store: String(values["store"]),
-    ...(values["seed"] === undefined ? {} : { seed: Number(values["seed"]) }),
-    ...(values["name"] === undefined ? {} : { name: String(values["name"]) }),
-    ...(values["strict"] === true ? { strict: true } : {}),
-  };
-  const say = (line: string): void => {
-    if (values["quiet"] !== true) process.stderr.write(`${line}\n`);
-  };
-  const system = await launch(options);
-  const stop = interruption(() => system.close({ now: true }));
-  let now = true;
-  try {
-    const result = await Promise.race([program(system, values, say), system.ended.then(neverEnds)]);
-    if (values["json"] === true) {
-      process.stdout.write(`${JSON.stringify({ run: system.run, seed: system.seed, ...Object(result) })}\n`);
+const verb: Verb = {
+  usage: "shoal run PROGRAM [flags]",
+  about: "Runs a program: one that is built in, or a file of yours (./mine.ts) whose default export takes the system.",
+  words: [1, 1],
+  missing: async () =>
+    `no program named; built in are ${Object.keys(await builtIns()).join(", ")}, or name a file, ./mine.ts`,
+  example: "shoal run waves --sims 8 --grid 128 --step-seconds 0",
+  async flags(words) {
+    const groups: FlagGroup[] = [
+      { title: "Flags of every run", flags: everyRun },
+      { title: "Configuration", flags: configuring },
+      { title: "Output", flags: speaking },
+    ];
+    const name = programIn(words);
+    if (name === undefined) return [{ title: "Programs", flags: {} }, ...groups];
+    ready = await readyProgram(name);
+    const taken = Object.keys(ready.settings).find((flag) =>
+      groups.some(({ flags }) => Object.hasOwn(flags, flag)) || flag === "help"
+    );
+    if (taken !== undefined) {
+      throw new ShoalError(
+        "BadInput",
+        `Cannot run ${name}: its setting ${taken} is a flag of every run; call it otherwise`,
+      );
     }
-    // What was told and not awaited is still handled; after a failure nobody waits for it.
-    now = false;
-  } finally {
-    stop();
-    await system.close({ now });
+    return [{ title: `Flags of ${ready.name}`, flags: ready.settings }, ...groups];
+  },
+  async help() {
+    return Object.entries(await builtIns()).map(([name, { about }]): [string, string] => [name, about]);
+  },
+  act: run,
+};
+export default verb;
+
+/** The first word that is neither a flag nor a flag's value; which flags the program has is not known yet. */
+function programIn(words: readonly string[]): string | undefined {
+  const known: Flags = { ...everyRun, ...configuring, ...speaking };
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    if (!word.startsWith("-")) return word;
+    const flag = known[word.slice(2)];
+    if (flag !== undefined && typeof flag.default !== "boolean") i++;
   }
+  return undefined;
 }
 
-/** A system that ends because all is well has been closed by us. */
-function neverEnds(): Promise<never> {
-  return new Promise(() => {});
-}
-
-/** Ctrl-C ends the run in order; a second one ends the process. */
-function interruption(close: () => Promise<void>): () => void {
-  let asked = false;
-  const onSignal = (): void => {
-    process.exitCode = 130;
-    if (asked) process.exit(130);
-    asked = true;
-    process.stderr.write("interrupted: ending the run (again to end at once)\n");
-    void close().then(() => process.exit(130));
+async function run({ flags, typed, words, terminal }: Request): Promise<number> {
+  const program = ready ?? await readyProgram(words[0]!);
+  const configuration = await configurationOf(program, flags, typed);
+  const name = flags["name"] === undefined ? newRunName() : String(flags["name"]);
+  if (!isRunName(name)) {
+    throw new ShoalError(
+      "BadInput",
+      `Cannot name a run ${
+        JSON.stringify(name)
+      }: expected letters, digits, -, _ and ., at most 64, the first no . or -`,
+    );
+  }
+  const folder = process.cwd();
+  const directory = join(resolve(String(configuration["runs"]?.value)), name);
+  if (flags["dry-run"] === true) {
+    terminal.say(`would run ${program.typed} in ${directory}`);
+    for (const line of configurationLines(configuration, terminal.paint)) terminal.result(line);
+    return 0;
+  }
+  const identity: RunIdentity = {
+    layout: layoutVersion,
+    run: name,
+    program: program.typed,
+    ...(program.file === undefined ? {} : { file: program.file }),
+    folder,
+    seed: configuration["seed"] === undefined ? randomSeed() : Number(configuration["seed"].value),
+    configuration: recordable(configuration),
+    machine: machine(),
+    shoal: version(),
+    startedAt: Date.now(),
   };
-  process.on("SIGINT", onSignal);
-  return () => process.off("SIGINT", onSignal);
+  const layout = makeRun(directory, identity);
+  const trouble = enterRun(userFolder(process.env, "state"), { run: name, directory });
+  if (trouble !== undefined) terminal.say(`the run is not in your index, find it by its path: ${trouble}`);
+  return await runCampaign({ program, identity, layout, configuration, terminal, json: flags["json"] === true });
 }
 
-async function moduleOf(name: string): Promise<string> {
-  const programs = await builtIns();
-  if (Object.hasOwn(programs, name)) return programs[name]!.module;
-  const path = resolve(name);
-  if (!/[./\\]/.test(name) || !existsSync(path)) {
-    const near = nearest(name, Object.keys(programs));
-    const hint = near === undefined ? `built in are ${Object.keys(programs).join(", ")}` : `did you mean ${near}?`;
-    throw new ShoalError("BadInput", `Cannot run ${name}: no such program or file; ${hint}`);
-  }
-  if (/\.[mc]?ts$/.test(name) && !loadsTypeScript) {
-    const cure = "take Node 22.18 or newer, or Deno, or compile it to JavaScript";
-    throw new ShoalError("BadInput", `Cannot run ${name}: Node ${runtime.version} does not load TypeScript; ${cure}`);
-  }
-  return pathToFileURL(path).href;
-}
-
-function help(programs: { readonly [name: string]: BuiltIn }, settings: Flags): void {
-  const lines = ["shoal run PROGRAM [flags]", "", "Programs"];
-  for (const [name, { about }] of Object.entries(programs)) lines.push(`  ${name.padEnd(10)}  ${about}`);
-  lines.push("  ./FILE      a module whose default export takes the system");
-  if (Object.keys(settings).length > 0) lines.push("", "Flags of the program", ...helpLines(settings));
-  lines.push("", "Flags of every run", ...helpLines(everyRun), "", "Example: shoal run waves --sims 8 --grid 128");
-  process.stdout.write(`${lines.join("\n")}\n`);
+/** What holds for this run, from all sources. */
+async function configurationOf(
+  program: ReadyProgram,
+  flags: Request["flags"],
+  typed: ReadonlySet<string>,
+): Promise<Configuration> {
+  const own = schemaOf(program.settings);
+  const said = [...typed].flatMap((flag) => {
+    const path = keyFlags[flag] ?? (Object.hasOwn(own, flag) ? `programs.${program.name}.${flag}` : undefined);
+    return path === undefined ? [] : [{ path, value: flags[flag], origin: `--${flag}` }];
+  });
+  return await configure({
+    folder: process.cwd(),
+    found: true,
+    environment: process.env,
+    files: flags["config"] as readonly string[],
+    flags: said,
+    sets: flags["set"] as readonly string[],
+    program: program.name,
+  }, { schema, programs: { ...await builtInSchemas(), [program.name]: own } });
 }

@@ -3,62 +3,109 @@
 import { randomBytes } from "node:crypto";
 import { ShoalError } from "../../stores/error.ts";
 import { openStore } from "../../stores/open.ts";
-import { localSystem } from "../cells/local.ts";
+import type { Store } from "../../stores/store.ts";
 import { checkKeys, checkKinds, type Kinds, limitsFrom, supervisionFrom } from "../options.ts";
+import type { Ledger } from "../run/ledger.ts";
 import { defaultSupervision } from "../supervision.ts";
-import type { LaunchOptions, Limits, System } from "../system.ts";
+import type { LaunchOptions, System } from "../system.ts";
 import { turn } from "../cells/turn.ts";
+import { type Configuration, sectionOf } from "./configuration.ts";
+import { defaultLimits } from "./limits.ts";
+import { processSystem } from "./process.ts";
 import { loading } from "./program.ts";
-import { realWorld } from "./world.ts";
+import { schema } from "./schema.ts";
+import { configure } from "./sources.ts";
+import { randomSeed, realWorld } from "./world.ts";
 
-/** What holds where nobody says otherwise. */
-export const defaultLimits: Limits = {
-  mailboxMessagesMax: 1_024,
-  mailboxBytesMax: 4 * 2 ** 30,
-  overflowMessagesMax: 16_384,
-  messageBytesMax: 2 ** 20,
-  sendTimeoutMs: 60_000,
-  // A simulation may take hours. A node that dies is noticed in another way, long before this.
-  replyTimeoutMs: 24 * 3_600_000,
-  streamIdleTimeoutMs: 10 * 60_000,
-  stopTimeoutMs: 30_000,
-  timersMax: 100_000,
-  deadLettersMax: 1_000,
-  nameCharsMax: 200,
-};
+export { defaultLimits };
 
 const storeThresholdBytesDefault = 10_000;
 
+/** What a run keeps beyond this life of the program. */
+export interface Keeping {
+  readonly ledger: Ledger;
+  /** Is shown the store before the first actor starts. */
+  opened(store: Store): Promise<void>;
+}
+
 /**
  * Starts a system of actors. Call it from a file that holds no actors: one that holds some is imported wherever they
- * run, and must be importable without effect.
+ * run, and must be importable without effect. What the options do not say comes from the environment, then from the
+ * files that `config` names.
  */
 export async function launch(options: LaunchOptions = {}): Promise<System> {
   refuseInside();
-  const what = "Cannot launch";
-  checkKeys(what, options, [...Object.keys(kinds), "limits", "supervision"]);
+  checkOptions(options);
+  const { config = [], ...rest } = options;
+  const usual = await configured(typeof config === "string" ? [config] : config);
+  const said = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+  return await start({
+    ...usual,
+    ...said,
+    limits: { ...usual.limits, ...rest.limits },
+    supervision: { ...usual.supervision, ...rest.supervision },
+  });
+}
+
+const what = "Cannot launch";
+
+function checkOptions(options: LaunchOptions): void {
+  checkKeys(what, options, [...Object.keys(kinds), "limits", "supervision", "config", "allow"]);
   checkKinds(what, options, kinds);
+  const { allow } = options;
+  if (allow !== undefined && !(Array.isArray(allow) && allow.every((entry) => typeof entry === "string"))) {
+    throw new ShoalError("BadInput", `${what}: allow is ${String(allow)}, expected a list of texts`);
+  }
+}
+
+/** What the environment and some files say, as options. */
+async function configured(files: readonly string[]): Promise<LaunchOptions> {
+  const sources = { folder: process.cwd(), environment: process.env, files, flags: [], sets: [], found: false };
+  return launchOptions(await configure(sources, { schema, programs: {} }));
+}
+
+/** The options that a configuration means; those of the program and of the command line are none. */
+export function launchOptions(configuration: Configuration): LaunchOptions {
+  const said = Object.fromEntries(Object.entries(configuration).filter(([, { origin }]) => origin !== "default"));
+  const options: { [name: string]: unknown } = {};
+  for (const [path, { value }] of Object.entries(said)) if (Object.hasOwn(kinds, path)) options[path] = value;
+  for (const section of ["limits", "supervision"]) options[section] = sectionOf(said, section);
+  return options;
+}
+
+/** Starts a system from options alone, of the program whose module is at this URL. */
+export async function start(options: LaunchOptions, keeping?: Keeping, program?: string): Promise<System> {
+  checkOptions(options);
   const limits = limitsFrom(what, defaultLimits, options.limits);
   const supervision = supervisionFrom(what, defaultSupervision, options.supervision);
-  const strict = options.strict ?? process.env["SHOAL_STRICT"] === "1";
+  const strict = options.strict ?? false;
   const run = options.name ?? newRunName();
-  const seed = options.seed ?? randomBytes(4).readUInt32LE();
-  const store = await openStore(options.store ?? "memory:", {
-    run,
-    environment: realWorld,
-    strict,
-    thresholdBytes: options.storeThresholdBytes ?? storeThresholdBytesDefault,
-  });
-  return localSystem({
+  const seed = options.seed ?? randomSeed();
+  const url = options.store ?? "memory:";
+  const storeThresholdBytes = options.storeThresholdBytes ?? storeThresholdBytesDefault;
+  const store = await openStore(url, { run, environment: realWorld, strict, thresholdBytes: storeThresholdBytes });
+  try {
+    await keeping?.opened(store);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  return await processSystem({
     run,
     node: "main",
     seed,
     strict,
-    environment: realWorld,
+    url,
+    storeThresholdBytes,
     store,
     limits,
     supervision,
     record: options.record,
+    ledger: keeping?.ledger,
+    threads: options.threads,
+    threadHeapBytesMax: options.threadHeapBytesMax,
+    program,
+    allow: options.allow,
   });
 }
 
@@ -68,6 +115,8 @@ const kinds: Kinds = {
   name: "string",
   seed: "natural",
   strict: "boolean",
+  threads: "natural",
+  threadHeapBytesMax: "natural",
   record: "function",
 };
 
@@ -88,7 +137,7 @@ function refuseInside(): void {
 }
 
 /** Sorts by time, and two runs of one second differ. */
-function newRunName(): string {
+export function newRunName(): string {
   const stamp = new Date().toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15);
   return `${stamp}-${randomBytes(3).toString("hex")}`;
 }

@@ -1,5 +1,6 @@
 // A program is a module whose default export takes a system. It is loaded without effect, then run.
 
+import { prepareImports } from "#platform";
 import { ShoalError } from "../../stores/error.ts";
 import type { System } from "../system.ts";
 
@@ -16,20 +17,28 @@ export interface LoadedProgram {
   readonly settings: { readonly [name: string]: unknown };
 }
 
+/** Programs of this package are compiled, and need no help to be loaded. */
+const ownRoot = new URL("../../", import.meta.url).href;
+
 /** Those that are being loaded; the same may be loaded twice at once. */
 const current: string[] = [];
 
-/** The program that is being loaded right now, if any. */
+/** The program that is being loaded right now, or what this thread is part of, if anything. */
 export function loading(): string | undefined {
   return current.at(-1);
 }
 
-/** Loads a program by the URL of its module. */
-export async function loadProgram(url: string, name: string): Promise<LoadedProgram> {
-  let loaded: { default?: unknown; settings?: unknown };
+/** From here on this thread is part of a system, and begins no other. */
+export function enter(what: string): void {
+  current.unshift(what);
+}
+
+/** Loads a module for what it exports. A launch within is refused: it would be one more system for each that loads it. */
+export async function loadModule(url: string, name: string): Promise<{ readonly [exported: string]: unknown }> {
   current.push(name);
+  if (!url.startsWith(ownRoot)) prepareImports();
   try {
-    loaded = await import(url);
+    return await import(url);
   } catch (error) {
     if (error instanceof ShoalError) throw error;
     const text = error instanceof Error ? error.message : String(error);
@@ -37,9 +46,14 @@ export async function loadProgram(url: string, name: string): Promise<LoadedProg
   } finally {
     current.splice(current.indexOf(name), 1);
   }
-  if (typeof loaded.default !== "function") {
+}
+
+/** Loads a program by the URL of its module. */
+export async function loadProgram(url: string, name: string): Promise<LoadedProgram> {
+  const loaded = await loadModule(url, name);
+  if (typeof loaded["default"] !== "function") {
     const text = `Cannot run ${name}: it has no default export; write export default async function (system) { … }`;
     throw new ShoalError("BadInput", text);
   }
-  return { program: loaded.default as Program, settings: Object(loaded.settings ?? {}) };
+  return { program: loaded["default"] as Program, settings: Object(loaded["settings"] ?? {}) };
 }

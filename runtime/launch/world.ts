@@ -3,9 +3,12 @@
 import { randomBytes } from "node:crypto";
 import type { Environment } from "../environment.ts";
 
+/** Counted from 1970 and not from its own start, the clock of one thread is that of all threads of the process. */
+const originMs = performance.timeOrigin;
+
 /** The real world. */
 export const realWorld: Environment = {
-  now: () => performance.now(),
+  now: () => originMs + performance.now(),
   date: () => Date.now(),
   after(delayMs, call) {
     const timer = setTimeout(call, delayMs);
@@ -15,3 +18,8 @@ export const realWorld: Environment = {
   later: (call) => void setImmediate(call),
   token: () => randomBytes(8).toString("hex"),
 };
+
+/** A seed for a run that was given none. */
+export function randomSeed(): number {
+  return randomBytes(4).readUInt32LE();
+}

@@ -8,3 +8,6 @@ export const runtime: { readonly name: "node" | "deno"; readonly version: string
 
 /** Whether a program in TypeScript can be loaded as it stands. */
 export const loadsTypeScript = true;
+
+/** Deno loads TypeScript itself, and finds `shoal` as its own configuration says. */
+export function prepareImports(): void {}

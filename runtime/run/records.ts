@@ -32,6 +32,10 @@ export interface RunStarted extends Happened {
   readonly seed: number;
   readonly machine: Machine;
   readonly configuration: { readonly [key: string]: Configured };
+  /** Which head of the run this is, from 1. */
+  readonly head?: number;
+  /** How many bytes of each earlier head's records count: what one that was taken for dead still wrote does not. */
+  readonly sealed?: { readonly [head: string]: number };
 }
 
 /** A configured value and where it came from. */
@@ -82,7 +86,7 @@ export interface ActorEnded extends Happened {
 }
 
 /** Why an actor is no more. */
-export type EndReason = "stopped" | "crashed" | "escalated" | "parent ended" | "system closed";
+export type EndReason = "stopped" | "crashed" | "escalated" | "parent ended" | "system closed" | "lost";
 
 /** A message that nobody will handle. */
 export interface MessageDied extends Happened {
@@ -110,13 +114,38 @@ export interface TaskStarted extends Happened {
   readonly attempt: number;
 }
 
+/** So many tasks of a kind were asked for at once. */
+export interface TasksPlanned extends Happened {
+  readonly type: "TasksPlanned";
+  readonly kind: string;
+  /** Nothing where the inputs cannot be counted before they are there. */
+  readonly tasks?: number;
+}
+
+/** Tasks without a name are counted, not recorded one by one: all since the head began. */
+export interface TasksCounted extends Happened {
+  readonly type: "TasksCounted";
+  readonly kind: string;
+  readonly begun: number;
+  readonly done: number;
+  readonly failed: number;
+}
+
+/** A task with a name has ended. */
 export interface TaskFinished extends Happened {
   readonly type: "TaskFinished";
   readonly task: string;
+  readonly kind: string;
   readonly outcome: "done" | "failed" | "unknown";
   readonly error?: ErrorRecord;
-  readonly result?: unknown;
+  readonly result?: KeptResult;
 }
+
+/** What a task answered, as a message is written, with a sum over it; or why it cannot be kept. */
+export type KeptResult =
+  | { readonly json: unknown; readonly sum: string }
+  | { readonly frame: string; readonly sum: string }
+  | { readonly notKept: string };
 
 export interface CheckpointWritten extends Happened {
   readonly type: "CheckpointWritten";
@@ -150,6 +179,8 @@ export type RunRecord =
   | MessageDied
   | MessageLogged
   | TaskStarted
+  | TasksPlanned
+  | TasksCounted
   | TaskFinished
   | CheckpointWritten
   | FigureDrawn

@@ -1,0 +1,166 @@
+// Runs a program under one head of its run: starts the system, shows how far it is, ends it in order when it is told
+// to, and leaves the run directory so that `resume` can go on.
+
+import { redactUrl } from "../../stores/open.ts";
+import { type Configuration, sectionOf } from "../launch/configuration.ts";
+import { launchOptions, start } from "../launch/launch.ts";
+import { realWorld } from "../launch/world.ts";
+import { logLine } from "../log.ts";
+import { removeRun, type RunIdentity, type RunLayout } from "../run/layout.ts";
+import { machine } from "../run/machine.ts";
+import type { Configured, RunRecord } from "../run/records.ts";
+import { errorRecordOf, runSession, type Session } from "../run/session.ts";
+import type { System } from "../system.ts";
+import type { ReadyProgram } from "./program.ts";
+import { progressLine } from "./progress.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface Campaign {
+  readonly program: ReadyProgram;
+  readonly identity: RunIdentity;
+  readonly layout: RunLayout;
+  readonly configuration: Configuration;
+  readonly terminal: Terminal;
+  readonly json: boolean;
+  /** Is shown what earlier heads left, before the program starts. */
+  readonly began?: (session: Session) => void;
+}
+
+const progressMs = 200;
+const interruptedCode = 130;
+
+/** The program's end, one way or another. */
+type End =
+  | { readonly state: "done"; readonly result: unknown }
+  | { readonly state: "interrupted" }
+  | { readonly state: "failed"; readonly error: unknown };
+
+/** Answers the exit code; throws what the program threw. */
+export async function runCampaign(campaign: Campaign): Promise<number> {
+  const { identity, layout, configuration, terminal, json } = campaign;
+  const session = await runSession({
+    layout,
+    identity,
+    environment: realWorld,
+    configuration: recordable(configuration),
+    machine: machine(),
+    node: "main",
+    seen: (record) => show(record, terminal),
+  });
+  let end: End;
+  let isStarted = false;
+  try {
+    const { seed, run: name } = identity;
+    const options = { ...launchOptions(configuration), name, seed, record: session.record };
+    const system = await start(options, session, campaign.program.url);
+    isStarted = true;
+    campaign.began?.(session);
+    terminal.say(`run ${identity.run} in ${layout.directory}`);
+    end = await lead(campaign, session, system);
+  } catch (error) {
+    end = { state: "failed", error };
+  }
+  terminal.settle();
+  try {
+    await session.end(end.state, end.state === "failed" ? errorRecordOf(end.error) : undefined);
+  } catch (error) {
+    // That it could not be recorded is why it failed, unless something else was.
+    if (end.state !== "failed") end = { state: "failed", error };
+  }
+  if (end.state === "failed") {
+    // A request that was wrong leaves no run behind: nothing of it ever began.
+    if (!isStarted && session.head.number === 1) {
+      removeRun(layout);
+      throw end.error;
+    }
+    terminal.say(`the run failed; after a cure: shoal resume ${identity.run}`);
+    throw end.error;
+  }
+  if (end.state === "interrupted") {
+    terminal.say(`interrupted; to go on: shoal resume ${identity.run}`);
+    // The program may hold timers of its own, and does not know that it is over.
+    process.exit(interruptedCode);
+  }
+  if (json) terminal.result(JSON.stringify({ run: identity.run, seed: identity.seed, ...Object(end.result) }));
+  return 0;
+}
+
+/** From the first line of the program to the end of its system. */
+async function lead(campaign: Campaign, session: Session, system: System): Promise<End> {
+  const { program, configuration, terminal } = campaign;
+  const settings = { ...defaultsOf(program), ...sectionOf(configuration, `programs.${program.name}`) };
+  let draining: Promise<End> | undefined;
+  let tellEnd!: (end: Promise<End>) => void;
+  const asked = new Promise<End>((resolve) => tellEnd = resolve);
+
+  function drain(now: boolean, why: string): void {
+    if (draining !== undefined && !now) return;
+    terminal.say(why);
+    const closing = system.close({ now });
+    draining ??= closing.then((): End => ({ state: "interrupted" }), (): End => ({ state: "interrupted" }));
+    tellEnd(draining);
+  }
+
+  const onSignal = (): void => {
+    if (draining === undefined) {
+      return drain(false, "interrupted: what runs is finished first (once more ends at once)");
+    }
+    // What was recorded so far is written on the way out.
+    void session.end("interrupted").catch(() => {});
+    process.exit(interruptedCode);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+  const unwatch = session.onStop((now) =>
+    drain(now, now ? "stopped at once by shoal stop" : "stopped by shoal stop: what runs is finished first")
+  );
+  const show = (): void => terminal.progress(progressLine(session.summary(), performance.now() - startedAt));
+  const startedAt = performance.now();
+  const ticking = setInterval(show, progressMs);
+  ticking.unref();
+
+  const running = (async (): Promise<End> => {
+    const result = await program.program(system, settings, terminal.say);
+    return { state: "done", result };
+  })();
+  // Once it is being ended, what the program still throws is no news.
+  running.catch(() => {});
+  const broken = Promise.race([session.lost, system.ended.then(() => new Promise<never>(() => {}))])
+    .then((error): End => ({ state: "failed", error }));
+  broken.catch(() => {});
+  let end: End;
+  try {
+    end = await Promise.race([running, asked, broken]);
+    if (draining !== undefined) end = await draining;
+  } catch (error) {
+    end = draining === undefined ? { state: "failed", error } : await draining;
+  }
+  clearInterval(ticking);
+  // What was told and not awaited is still handled; after a failure nobody waits for it.
+  const closing = system.close({ now: end.state === "failed" });
+  try {
+    await closing;
+  } catch (error) {
+    if (end.state === "done") end = { state: "failed", error };
+  }
+  unwatch();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
+  return end.state === "done" && draining !== undefined ? await draining : end;
+}
+
+function defaultsOf({ settings }: ReadyProgram): { [name: string]: unknown } {
+  return Object.fromEntries(Object.entries(settings).map(([name, flag]) => [name, flag.default]));
+}
+
+function show(record: RunRecord, terminal: Terminal): void {
+  if (record.type === "MessageLogged" && record.level !== "debug") terminal.say(logLine(record));
+}
+
+/** The configuration as it may be written down: without the passwords of URLs. */
+export function recordable(configuration: Configuration): Configuration {
+  return Object.fromEntries(
+    Object.entries(configuration).map(([path, { value, origin }]): [string, Configured] => [path, {
+      value: typeof value === "string" && /^[a-z][a-z0-9+.-]*:/i.test(value) ? redactUrl(value) : value,
+      origin,
+    }]),
+  );
+}

@@ -1,0 +1,175 @@
+// `shoal resume RUN`: goes on where a run stopped, as it was configured, from any folder. Says first what is kept, what
+// runs again, and what differs from when it began.
+
+import { existsSync } from "node:fs";
+import { ShoalError } from "../../stores/error.ts";
+import { type Configuration, layerOfTexts, readSets } from "../launch/configuration.ts";
+import { schema } from "../launch/schema.ts";
+import { configure } from "../launch/sources.ts";
+import { enterRun, type RunView, viewRun } from "../run/catalogue.ts";
+import { type RunIdentity, runLayout } from "../run/layout.ts";
+import { machine } from "../run/machine.ts";
+import type { Session } from "../run/session.ts";
+import { runCampaign } from "./campaign.ts";
+import { speaking } from "./flags.ts";
+import { places, placesOf, runOf } from "./places.ts";
+import { builtIns, builtInSchemas, fits, type ReadyProgram, readyProgram, schemaOf } from "./program.ts";
+import { duration, type Terminal } from "./terminal.ts";
+import type { Request, Verb } from "./verb.ts";
+import { version } from "./version.ts";
+
+const verb: Verb = {
+  usage: "shoal resume RUN [flags]",
+  about: "Runs the program again from its first line; what tasks with a name have answered is taken from the records.",
+  words: [1, 1],
+  missing: "no run named; shoal list shows them",
+  example: "shoal resume 20260314-1",
+  flags: () => [
+    {
+      title: "Configuration",
+      flags: {
+        set: { default: [], about: "a key of configuration to change; may be given again", value: "KEY=VALUE" },
+        ...places,
+      },
+    },
+    { title: "Output", flags: speaking },
+  ],
+  act: resume,
+};
+export default verb;
+
+async function resume({ flags, words, terminal }: Request): Promise<number> {
+  const directory = runOf(words[0]!, flags);
+  const { state } = placesOf(flags);
+  const view = viewRun(directory);
+  const { identity } = view;
+  if (view.state === "done") {
+    const at = view.summary.ended === undefined ? "" : ` since ${new Date(view.summary.ended.at).toLocaleString()}`;
+    throw new ShoalError(
+      "BadInput",
+      `Cannot resume ${identity.run}: it is done${at}; to run it anew: shoal run ${identity.program}`,
+    );
+  }
+  // A path on the command line means the folder where it was typed, one in the program where the run began.
+  enter(identity);
+  const program = await programOf(identity);
+  const { configuration, differences } = await configurationOf(view, program, flags["set"] as readonly string[]);
+  for (const line of [...differences, ...otherDifferences(identity, program)]) terminal.say(`differs: ${line}`);
+  if (flags["dry-run"] === true) {
+    terminal.say(`would resume ${identity.run} in ${directory}`);
+    return 0;
+  }
+  enterRun(state, { run: identity.run, directory });
+  return await runCampaign({
+    program,
+    identity,
+    layout: runLayout(directory),
+    configuration,
+    terminal,
+    json: flags["json"] === true,
+    began: (session) => say(view, session, terminal),
+  });
+}
+
+function enter({ folder, run }: RunIdentity): void {
+  try {
+    process.chdir(folder);
+  } catch (cause) {
+    throw new ShoalError(
+      "BadInput",
+      `Cannot resume ${run}: the folder where it began cannot be entered: ${folder}; put it back, or link it there`,
+      { cause },
+    );
+  }
+}
+
+async function programOf({ run, program, file }: RunIdentity): Promise<ReadyProgram> {
+  if (file === undefined && !Object.hasOwn(await builtIns(), program)) {
+    throw new ShoalError("BadInput", `Cannot resume ${run}: this shoal has no program ${program}`);
+  }
+  if (file !== undefined && !existsSync(file.path)) {
+    throw new ShoalError("BadInput", `Cannot resume ${run}: its program is gone: ${file.path}; put it back`);
+  }
+  return await readyProgram(file?.path ?? program);
+}
+
+/** The recorded configuration stands, but for what `--set` says; what would be another now is named. */
+async function configurationOf(
+  { identity }: RunView,
+  program: ReadyProgram,
+  sets: readonly string[],
+): Promise<{ configuration: Configuration; differences: readonly string[] }> {
+  const what = { schema, programs: { ...await builtInSchemas(), [program.name]: schemaOf(program.settings) } };
+  const sources = {
+    folder: process.cwd(),
+    found: true,
+    environment: process.env,
+    files: [],
+    flags: [],
+    sets: [],
+    program: program.name,
+  };
+  const now = await configure(sources, what);
+  const changed = layerOfTexts(readSets(sets), what);
+  const configuration: { -readonly [path in keyof Configuration]: Configuration[path] } = {};
+  const differences: string[] = [];
+  for (const path of new Set([...Object.keys(identity.configuration), ...Object.keys(now)])) {
+    const then = identity.configuration[path];
+    const today = now[path];
+    if (changed.values.has(path)) configuration[path] = { value: changed.values.get(path), origin: "--set of resume" };
+    else if (then === undefined || isRedacted(then.value)) {
+      if (today !== undefined) configuration[path] = today;
+    } else {
+      const setting = new RegExp(`^programs\\.${program.name}\\.`).test(path) ? path.split(".").at(-1)! : undefined;
+      if (setting !== undefined && !fits(program.settings, setting, then.value)) {
+        differences.push(`${path}: the program has no such setting any more; it is left out`);
+        continue;
+      }
+      configuration[path] = then;
+      const isTyped = then.origin.startsWith("--");
+      if (isTyped || today === undefined || today.value === then.value) continue;
+      differences.push(
+        `${path} was ${String(then.value)} (${then.origin}), now ${
+          String(today.value)
+        } (${today.origin}); what was stands, --set ${path}=${String(today.value)} takes the other`,
+      );
+    }
+  }
+  for (const [path, value] of changed.values) configuration[path] ??= { value, origin: "--set of resume" };
+  return { configuration, differences };
+}
+
+/** A secret is not written down: it comes from where it came from before. */
+const isRedacted = (value: unknown): boolean => typeof value === "string" && value.includes("***");
+
+function otherDifferences(identity: RunIdentity, { file }: ReadyProgram): string[] {
+  const lines: string[] = [];
+  if (file !== undefined && identity.file !== undefined && file.digest !== identity.file.digest) {
+    lines.push(`${identity.program} has changed since the run began; what it recorded then is kept`);
+  }
+  if (identity.shoal !== version()) lines.push(`shoal was ${identity.shoal}, now ${version()}`);
+  const { host, runtime } = machine();
+  if (identity.machine.runtime !== runtime) lines.push(`the runtime was ${identity.machine.runtime}, now ${runtime}`);
+  if (identity.machine.host !== host) lines.push(`the machine was ${identity.machine.host}, now ${host}`);
+  return lines;
+}
+
+function say({ identity, summary, state }: RunView, session: Session, terminal: Terminal): void {
+  const ago = summary.lastAt === undefined ? "" : `, ${duration(Date.now() - summary.lastAt)} after its last word`;
+  terminal.say(
+    `resuming ${identity.run} (${identity.program}), which ${state === "failed" ? "failed" : "was interrupted"}${ago}`,
+  );
+  const { kept, damage } = session.past();
+  for (const [name, counts] of kept) {
+    if (counts.kept > 0) terminal.say(`kept: ${counts.kept} results of ${name}`);
+    if (counts.again > 0) {
+      terminal.say(`runs again: ${counts.again} tasks of ${name}, whose tensors are not in the store any more`);
+    }
+  }
+  if (kept.size === 0) terminal.say("kept: nothing was recorded under a name; all of it runs again");
+  else terminal.say("runs again: what has no name, and what was under way");
+  for (const { file, spoilt, cutOff } of damage) {
+    if (cutOff) terminal.say(`${file}: its last record was cut off; what it told runs again`);
+    if (spoilt > 0) terminal.say(`${file}: ${spoilt} lines cannot be read; what they told runs again`);
+  }
+}

@@ -1,0 +1,117 @@
+// The system of one process: a node in the main thread, and one in each of its other threads once they are wanted.
+
+import { availableParallelism } from "node:os";
+import { ShoalError } from "../../stores/error.ts";
+import type { Store } from "../../stores/store.ts";
+import { threadPorts } from "../links/thread.ts";
+import { printLog } from "../log.ts";
+import { catalogue } from "../nodes/catalogue.ts";
+import { openNode } from "../nodes/node.ts";
+import { checkStop } from "../options.ts";
+import type { Ledger } from "../run/ledger.ts";
+import type { RunRecord } from "../run/records.ts";
+import type { Supervision } from "../supervision.ts";
+import type { Limits, StopOptions, System } from "../system.ts";
+import { threadDelivery } from "./thread.ts";
+import { threads as threadsOf } from "./threads.ts";
+import { realWorld } from "./world.ts";
+
+export interface ProcessOptions {
+  readonly run: string;
+  readonly node: string;
+  readonly seed: number;
+  readonly strict: boolean;
+  /** The store's URL, for the threads that open it too, and what was opened by it here. */
+  readonly url: string;
+  readonly storeThresholdBytes: number;
+  readonly store: Store;
+  readonly limits: Limits;
+  readonly supervision: Supervision;
+  readonly record: ((record: RunRecord) => void) | undefined;
+  readonly ledger: Ledger | undefined;
+  /** Nothing where nobody said it: then the threads take those that are spawned on threads, and nobody else. */
+  readonly threads: number | undefined;
+  readonly threadHeapBytesMax: number | undefined;
+  readonly program: string | undefined;
+  readonly allow: readonly string[] | undefined;
+}
+
+export async function processSystem(options: ProcessOptions): Promise<System> {
+  const { run, node: name, seed, strict, store, limits, supervision, record, program, allow } = options;
+  const count = options.threads ?? availableParallelism();
+  const ports = threadPorts();
+  let failure: { readonly error: ShoalError } | undefined;
+
+  function say(text: string): void {
+    const said = { type: "MessageLogged", level: "warn", text } as const;
+    if (record === undefined) printLog(said);
+    else record({ at: realWorld.date(), node: name, ...said });
+  }
+
+  const others = threadsOf({
+    run,
+    node: name,
+    seed,
+    strict,
+    store: options.url,
+    storeThresholdBytes: options.storeThresholdBytes,
+    program,
+    allow,
+    limits,
+    supervision,
+    count,
+    heapBytesMax: options.threadHeapBytesMax,
+    opened: store,
+    ports,
+    record,
+    lost: (node) => main.lost(node),
+    failed(error) {
+      failure ??= { error };
+      close({ now: true }).catch(() => {});
+    },
+    say,
+  });
+  const main = await openNode({
+    run,
+    name,
+    seed,
+    strict,
+    environment: realWorld,
+    store,
+    link: ports.linking,
+    classes: catalogue({ program, allow }),
+    limits,
+    delivery: threadDelivery,
+    supervision,
+    record,
+    ledger: options.ledger,
+    threads: count === 0 ? undefined : wanted,
+    poolsOn: options.threads === undefined || count === 0 ? undefined : "threads",
+    givenUp: others.givenUp,
+    succeeds: others.has,
+  });
+  ports.begin();
+  const { system } = main;
+
+  function wanted(): Promise<readonly string[]> {
+    if (typeof supervision.on !== "function") return others.nodes();
+    const text = "Cannot start threads: supervision.on is a function, which stays in its thread; name a directive";
+    return Promise.reject(new ShoalError("BadInput", text));
+  }
+
+  const ended = system.ended.then(() => {
+    if (failure !== undefined) throw failure.error;
+  });
+  // What ends the main node by itself leaves nobody to end the others.
+  const endOthers = (): void => void others.close({ now: true }).catch(() => {});
+  ended.then(endOthers, endOthers);
+
+  async function close(stopping: StopOptions = {}): Promise<void> {
+    checkStop("Cannot close the system", stopping);
+    // While they finish, they may have something to ask here.
+    await others.close(stopping);
+    await system.close(stopping);
+  }
+
+  return { ...system, ended, close, [Symbol.asyncDispose]: () => close() };
+}

@@ -1,0 +1,156 @@
+// What can be configured: every key with its kind, its default and a word on it. Files, environment and flags are
+// checked against it, and editors get it as a JSON schema.
+
+import { defaultSupervision } from "../supervision.ts";
+import { defaultLimits } from "./limits.ts";
+
+/** One key. */
+export interface Key {
+  readonly kind: "text" | "whole" | "number" | "truth" | "word";
+  readonly default: string | number | boolean | undefined;
+  readonly about: string;
+  /** The words that it takes. */
+  readonly words?: readonly string[];
+  /** The least number that it takes; 0 unless said. */
+  readonly least?: number;
+}
+
+export type Schema = { readonly [path: string]: Key };
+
+const limitsAbout: { readonly [K in keyof typeof defaultLimits]: string } = {
+  mailboxMessagesMax: "messages that wait in one mailbox",
+  mailboxBytesMax: "bytes that these reference",
+  overflowMessagesMax: "tells of one sender that wait for room",
+  messageBytesMax: "what one message weighs",
+  sendTimeoutMs: "how long a tell waits for room",
+  replyTimeoutMs: "when an ask is given up",
+  streamIdleTimeoutMs: "when a stream whose reader has gone is given up",
+  stopTimeoutMs: "how long draining and stopping may take",
+  timersMax: "timers that are set at once",
+  deadLettersMax: "dead letters that are kept",
+  nameCharsMax: "the length of an actor's name",
+};
+
+const limitKeys = Object.entries(limitsAbout).map(([name, about]): [string, Key] => {
+  const usual = defaultLimits[name as keyof typeof defaultLimits];
+  return [`limits.${name}`, { kind: name.endsWith("Ms") ? "number" : "whole", default: usual, about }];
+});
+
+const { on, beyond, restartsMax, windowMs, backoffMs, backoffMaxMs } = defaultSupervision;
+
+/** All keys but those of programs, which stand under `programs.NAME`. */
+export const schema: Schema = {
+  "store": { kind: "text", default: "memory:", about: "where tensors live: a store's URL" },
+  "storeThresholdBytes": { kind: "whole", default: 10_000, about: "smaller tensors travel in their reference" },
+  "runs": { kind: "text", default: "./runs", about: "where run directories are made" },
+  "threads": { kind: "whole", default: undefined, about: "threads that pools are spread over; 0 keeps all in one" },
+  "seed": { kind: "whole", default: undefined, about: "repeats a run's random numbers" },
+  "strict": { kind: "truth", default: false, about: "encode every message, find writes to read-only tensors" },
+  ...Object.fromEntries(limitKeys),
+  "supervision.on": {
+    kind: "word",
+    default: String(on),
+    about: "what a failure leads to",
+    words: ["restart", "resume", "stop", "escalate"],
+  },
+  "supervision.restartsMax": { kind: "whole", default: restartsMax, about: "restarts within the window" },
+  "supervision.windowMs": { kind: "number", default: windowMs, about: "the window in which restarts are counted" },
+  "supervision.backoffMs": {
+    kind: "number",
+    default: backoffMs,
+    about: "the wait before a restart; it doubles within a window",
+  },
+  "supervision.backoffMaxMs": { kind: "number", default: backoffMaxMs, about: "the longest wait before a restart" },
+  "supervision.beyond": {
+    kind: "word",
+    default: beyond,
+    about: "what a failure beyond the window leads to",
+    words: ["stop", "escalate"],
+  },
+};
+
+/** Why a value is none for a key; nothing where it is one. */
+export function faultOf(key: Key, value: unknown): string | undefined {
+  const { least = 0 } = key;
+  switch (key.kind) {
+    case "text":
+      return typeof value === "string" ? undefined : "expected a text";
+    case "truth":
+      return typeof value === "boolean" ? undefined : "expected true or false";
+    case "word":
+      return key.words?.some((word) => word === value) === true
+        ? undefined
+        : `expected one of ${key.words?.join(", ") ?? ""}`;
+    case "number":
+      return typeof value === "number" && value >= least && value < Infinity
+        ? undefined
+        : `expected a number from ${least}`;
+    case "whole":
+      return Number.isSafeInteger(value) && Number(value) >= least
+        ? undefined
+        : `expected a whole number from ${least}`;
+  }
+}
+
+/** The value that a text stands for: the environment and `--set` know texts only. */
+export function readText(key: Key, text: string): unknown {
+  if (key.kind === "truth") {
+    return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : text;
+  }
+  const isNumber = (key.kind === "whole" || key.kind === "number") && text.trim() !== "";
+  return isNumber ? Number(text) : text;
+}
+
+interface JsonSchema {
+  readonly type?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly properties?: { readonly [name: string]: JsonSchema };
+  readonly additionalProperties?: boolean | JsonSchema;
+}
+
+function jsonKey(key: Key): JsonSchema {
+  const type = { text: "string", word: "string", truth: "boolean", whole: "integer", number: "number" }[key.kind];
+  return {
+    type,
+    description: key.about,
+    ...(key.default === undefined ? {} : { default: key.default }),
+    ...(key.words === undefined ? {} : { enum: key.words }),
+    ...(key.kind === "whole" || key.kind === "number" ? { minimum: key.least ?? 0 } : {}),
+  };
+}
+
+/** The schema for editors, with the settings of the programs that are known. */
+export function jsonSchema(programs: { readonly [name: string]: Schema }): object {
+  const sections: { [section: string]: { [name: string]: JsonSchema } } = {};
+  const top: { [name: string]: JsonSchema } = {
+    $schema: { type: "string", description: "the address of this schema" },
+  };
+  for (const [path, key] of Object.entries(schema)) {
+    const [section = "", name] = path.split(".");
+    if (name === undefined) top[section] = jsonKey(key);
+    else (sections[section] ??= {})[name] = jsonKey(key);
+  }
+  for (const [section, properties] of Object.entries(sections)) {
+    top[section] = { type: "object", properties, additionalProperties: false };
+  }
+  const known = Object.entries(programs).map(([name, settings]): [string, JsonSchema] => {
+    const properties = Object.fromEntries(Object.entries(settings).map(([setting, key]) => [setting, jsonKey(key)]));
+    return [name, { type: "object", properties, additionalProperties: false }];
+  });
+  top["programs"] = {
+    type: "object",
+    description: "settings of programs, by the program's name",
+    properties: Object.fromEntries(known),
+    additionalProperties: { type: "object" },
+  };
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "Configuration of shoal",
+    type: "object",
+    properties: top,
+    additionalProperties: false,
+  };
+}

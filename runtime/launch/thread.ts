@@ -1,0 +1,177 @@
+// What runs first in a thread that the main thread has started: it waits to be told which node it is, opens it, and is
+// that node until it is told to stop.
+
+import { type MessagePort, workerData } from "node:worker_threads";
+import { ShoalError } from "../../stores/error.ts";
+import { openStore } from "../../stores/open.ts";
+import type { DeliveryLimits } from "../delivery/events.ts";
+import { threadPorts } from "../links/thread.ts";
+import { printLog } from "../log.ts";
+import { catalogue } from "../nodes/catalogue.ts";
+import { openNode, type RunningNode } from "../nodes/node.ts";
+import type { Recipe } from "../nodes/recipe.ts";
+import type { RunRecord } from "../run/records.ts";
+import type { Supervision } from "../supervision.ts";
+import type { Limits, StopOptions, SystemStatistics } from "../system.ts";
+import { offer, remote } from "./control.ts";
+import { enter } from "./program.ts";
+import { realWorld } from "./world.ts";
+
+/**
+ * Nobody takes silence for death within a process: a handler may compute for hours, and who has ended is seen to have.
+ */
+export const threadDelivery: Partial<DeliveryLimits> = { suspendProbesMax: Number.MAX_SAFE_INTEGER };
+
+/** Which node a thread is, and what it stands on. */
+export interface ThreadOptions {
+  readonly run: string;
+  readonly name: string;
+  /** All threads of the process that take actors. */
+  readonly threads: readonly string[];
+  readonly seed: number;
+  readonly strict: boolean;
+  readonly store: string;
+  readonly storeThresholdBytes: number;
+  /** For a store whose URL alone does not lead there. */
+  readonly home: MessagePort | undefined;
+  readonly program: string | undefined;
+  readonly allow: readonly string[] | undefined;
+  readonly limits: Limits;
+  readonly supervision: Supervision;
+  readonly records: boolean;
+  /** The actors of the thread that was this node before. */
+  readonly again: readonly Recipe[];
+}
+
+/** What the main thread may ask of a thread. */
+export interface ThreadControl {
+  open(options: ThreadOptions): Promise<void>;
+  /** There is a port to this node. */
+  connect(node: string, port: MessagePort): void;
+  /** The process of a node is gone. */
+  lost(node: string): void;
+  statistics(): SystemStatistics;
+  /** Is answered as soon as no handler computes. */
+  ping(): void;
+  close(options: StopOptions): Promise<void>;
+}
+
+/** What a thread may ask of the main thread. */
+export interface MainControl {
+  /** A call to an actor of that node was cancelled, and may go on computing. */
+  givenUp(node: string): void;
+  /** An actor was made in a thread that some other node has asked for; it has ended. */
+  spawned(recipe: Recipe): void;
+  ended(id: string): void;
+  records(records: readonly RunRecord[]): void;
+  /** A failure went up beyond all who could judge it. */
+  failed(error: { readonly code: string; readonly message: string }): void;
+}
+
+export const threadCalls: readonly (keyof ThreadControl)[] = [
+  "open",
+  "connect",
+  "lost",
+  "statistics",
+  "ping",
+  "close",
+];
+const mainCalls: readonly (keyof MainControl)[] = ["givenUp", "spawned", "ended", "records", "failed"];
+
+/** What the main thread gives to one that it starts. */
+export interface ThreadPortsGiven {
+  readonly shoalThread: { readonly control: MessagePort; readonly main: MessagePort };
+}
+
+/** Opens the node when it is told to. */
+function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
+  const ports = threadPorts();
+  const head = remote<MainControl>(main, mainCalls, new Promise(() => {}));
+  let node: RunningNode | undefined;
+  let isClosing = false;
+  let hasRecords = false;
+
+  let records: RunRecord[] = [];
+  function record(one: RunRecord): void {
+    records.push(one);
+    if (records.length > 1) return;
+    // What happens in one turn crosses as one.
+    setImmediate(() => {
+      const batch = records;
+      records = [];
+      void head.records(batch);
+    });
+  }
+
+  async function makeAgain(on: RunningNode, recipe: Recipe): Promise<void> {
+    try {
+      await on.again(recipe);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      const text = `${recipe.class} ${recipe.id} is not made again: ${why}`;
+      if (hasRecords) record({ at: realWorld.date(), node: on.name, type: "MessageLogged", level: "error", text });
+      else printLog({ type: "MessageLogged", level: "error", text });
+      void head.ended(recipe.id);
+    }
+  }
+
+  const api: ThreadControl = {
+    async open(options) {
+      const { run, name, seed, strict, limits, supervision, home } = options;
+      hasRecords = options.records;
+      enter(`thread ${name}${options.program === undefined ? "" : ` of ${options.program}`}`);
+      const store = await openStore(options.store, {
+        run,
+        environment: realWorld,
+        strict,
+        thresholdBytes: options.storeThresholdBytes,
+        ...home === undefined ? {} : { home },
+      });
+      node = await openNode({
+        run,
+        name,
+        seed,
+        strict,
+        environment: realWorld,
+        store,
+        link: ports.linking,
+        classes: catalogue({ program: options.program, allow: options.allow }),
+        limits,
+        delivery: threadDelivery,
+        supervision,
+        record: options.records ? record : undefined,
+        threads: () => Promise.resolve(options.threads),
+        givenUp: (of) => void head.givenUp(of),
+        recipes: {
+          spawned: (recipe) => void head.spawned(recipe),
+          ended: (id) => void (isClosing || head.ended(id)),
+        },
+        succeeds: (of) => options.threads.includes(of),
+      });
+      // Whoever asks for them finds them there, and not that they are gone.
+      await Promise.all(options.again.map((recipe) => makeAgain(node!, recipe)));
+      ports.begin();
+      node.system.ended.catch((error: unknown) => {
+        if (isClosing) return;
+        const { code = "Unavailable", message = String(error) } = Object(error) as Partial<ShoalError>;
+        void head.failed({ code, message });
+      });
+    },
+    connect: (other, port) => ports.connect(other, port),
+    lost: (other) => node?.lost(other),
+    statistics() {
+      if (node === undefined) throw new ShoalError("Unavailable", "Cannot count: the thread has opened no node");
+      return node.system.statistics();
+    },
+    ping() {},
+    async close(options) {
+      isClosing = true;
+      await node?.system.close(options);
+      if (records.length > 0) await head.records(records.splice(0));
+    },
+  };
+  offer(api, control);
+}
+
+const given = workerData as ThreadPortsGiven | null | undefined;
+if (given?.shoalThread !== undefined) beThread(given.shoalThread);

@@ -1,0 +1,247 @@
+// The threads of a process, seen from the main one: starts them when they are first wanted, gives each two a port for
+// their mail, and puts a successor into the place of one that has ended.
+
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { ShoalError } from "../../stores/error.ts";
+import type { Store } from "../../stores/store.ts";
+import type { ThreadPorts } from "../links/thread.ts";
+import type { Recipe } from "../nodes/recipe.ts";
+import { supervisionFrom } from "../options.ts";
+import type { RunRecord } from "../run/records.ts";
+import { decide, type Failures, notResuming } from "../supervision.ts";
+import type { StopOptions, SystemStatistics } from "../system.ts";
+import { offer, type Remote, remote, transfer } from "./control.ts";
+import type { MainControl, ThreadControl, ThreadOptions, ThreadPortsGiven } from "./thread.ts";
+import { threadCalls } from "./thread.ts";
+import { realWorld } from "./world.ts";
+
+export interface ThreadsOptions extends Omit<ThreadOptions, "name" | "threads" | "home" | "records" | "again"> {
+  /** The node that starts them. */
+  readonly node: string;
+  readonly count: number;
+  readonly opened: Store;
+  /** The main thread's own ports. */
+  readonly ports: ThreadPorts;
+  readonly record: ((record: RunRecord) => void) | undefined;
+  /** A thread has ended that was not told to, and what was asked of its node is to be settled. */
+  readonly lost: (node: string) => void;
+  /** A failure in a thread went up beyond all who could judge it. */
+  readonly failed: (error: ShoalError) => void;
+  readonly say: (text: string) => void;
+  /** Most that a thread's heap may take; as the runtime sees fit unless said. */
+  readonly heapBytesMax: number | undefined;
+}
+
+export interface Threads {
+  /** Their nodes, once all of them run. */
+  nodes(): Promise<readonly string[]>;
+  has(node: string): boolean;
+  /** A call to an actor there was given up: where its handler still computes, its thread is ended. */
+  givenUp(node: string): void;
+  statistics(): Promise<readonly SystemStatistics[]>;
+  close(options: StopOptions): Promise<void>;
+}
+
+/** One thread that is a node; its successor is another. */
+interface Thread {
+  readonly worker: Worker;
+  readonly control: Remote<ThreadControl>;
+  readonly ended: Promise<Error>;
+  /** Settles when the node is open. */
+  readonly opened: Promise<void>;
+}
+
+/** What is to be made again, and how often it was. */
+interface Kept {
+  readonly recipe: Recipe;
+  failures: Failures | undefined;
+}
+
+/** How long a thread may take to show that it does not compute, after a call to it was given up. */
+const graceMs = 1_000;
+/** The wait before a successor that could not start is tried again; it doubles. */
+const retryMs = 100;
+const retryMsMax = 10_000;
+
+export function threads(options: ThreadsOptions): Threads {
+  const names = Array.from({ length: options.count }, (_, index) => `${options.node}-t${index + 1}`);
+  const running = new Map<string, Thread>();
+  const probed = new Set<string>();
+  const kept = new Map(names.map((name) => [name, new Map<string, Kept>()]));
+  let starting: Promise<readonly string[]> | undefined;
+  let isClosing = false;
+
+  function start(name: string, failures = 0): Thread {
+    const control = new MessageChannel();
+    const main = new MessageChannel();
+    const ending = import.meta.url.slice(import.meta.url.lastIndexOf("."));
+    const given: ThreadPortsGiven = { shoalThread: { control: control.port2, main: main.port2 } };
+    const { heapBytesMax } = options;
+    const worker = new Worker(new URL(`./thread${ending}`, import.meta.url), {
+      name,
+      workerData: given,
+      transferList: [control.port2, main.port2],
+      ...heapBytesMax === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapBytesMax / 2 ** 20 } },
+    });
+    let why = "it was ended";
+    worker.on("error", (error: unknown) => {
+      why = error instanceof Error ? error.message : String(error);
+    });
+    // What it has said before its end comes before the end of the port.
+    const heard = new Promise<void>((resolve) => main.port1.on("close", resolve));
+    const ended = new Promise<Error>((resolve) => {
+      worker.on("exit", (code) => {
+        const text = `Thread ${name} has ended: ${code === 0 || why !== "it was ended" ? why : `exit code ${code}`}`;
+        void heard.then(() => resolve(new ShoalError("Lost", text, { outcome: "unknown" })));
+      });
+    });
+    const calls = remote<ThreadControl>(control.port1, threadCalls, ended);
+    offer(headFor(name), main.port1);
+    const thread: Thread = { worker, control: calls, ended, opened: open(name, calls) };
+    for (const [other, { control: to }] of running) if (other !== name) join(name, calls, other, to);
+    running.set(name, thread);
+    const { port1, port2 } = new MessageChannel();
+    options.ports.connect(name, port1);
+    void settled(calls.connect(...carried(options.node, port2)));
+    thread.opened.catch(() => worker.terminate());
+    void ended.then((error) => succeed(name, thread, error, failures));
+    return thread;
+  }
+
+  function open(name: string, calls: Remote<ThreadControl>): Promise<void> {
+    const home = options.opened.share?.();
+    const { run, seed, strict, store, storeThresholdBytes, program, allow, limits, supervision } = options;
+    const told: ThreadOptions = {
+      run,
+      name,
+      threads: names,
+      seed,
+      strict,
+      store,
+      storeThresholdBytes,
+      home,
+      program,
+      allow,
+      limits,
+      supervision,
+      records: options.record !== undefined,
+      again: [...kept.get(name)?.values() ?? []].map(({ recipe }) => recipe),
+    };
+    return calls.open(home === undefined ? told : transfer(told, [home]));
+  }
+
+  const carried = (node: string, port: MessagePort): [string, MessagePort] => [node, transfer(port, [port])];
+
+  function join(one: string, to: Remote<ThreadControl>, other: string, toOther: Remote<ThreadControl>): void {
+    const { port1, port2 } = new MessageChannel();
+    void settled(to.connect(...carried(other, port1)));
+    void settled(toOther.connect(...carried(one, port2)));
+  }
+
+  function headFor(name: string): MainControl {
+    return {
+      givenUp,
+      spawned(recipe) {
+        const before = kept.get(name)?.get(recipe.id);
+        kept.get(name)?.set(recipe.id, { recipe, failures: before?.failures });
+      },
+      ended: (id) => void kept.get(name)?.delete(id),
+      records(records) {
+        for (const record of records) options.record?.(record);
+      },
+      failed({ code, message }) {
+        options.failed(new ShoalError(code as ShoalError["code"], message));
+      },
+    };
+  }
+
+  /** Somebody must be the node: what is under way to it is settled by whoever is it next. */
+  function succeed(name: string, thread: Thread, error: Error, failures: number): void {
+    options.ports.disconnect(name);
+    if (running.get(name) === thread) running.delete(name);
+    if (isClosing) return;
+    options.say(`${error.message}; another takes its place`);
+    for (const [id, one] of kept.get(name) ?? []) if (!livesOn(one, error)) kept.get(name)?.delete(id);
+    thread.opened.then(
+      () => replace(name, 0),
+      () => void setTimeout(() => replace(name, failures + 1), Math.min(retryMs * 2 ** failures, retryMsMax)),
+    );
+  }
+
+  /** What supervision says of an actor whose thread has ended. It lives on elsewhere, or has ended with it. */
+  function livesOn(one: Kept, error: Error): boolean {
+    const { recipe } = one;
+    const policy = supervisionFrom(`Cannot go on with ${recipe.id}`, options.supervision, recipe.options.supervision);
+    const decision = decide(notResuming(policy), one.failures, error, realWorld.now());
+    one.failures = decision.failures;
+    if (decision.directive === "escalate") options.failed(new ShoalError("Lost", error.message));
+    return decision.directive === "restart";
+  }
+
+  function replace(name: string, failures: number): void {
+    if (isClosing) return;
+    const next = start(name, failures);
+    const tell = (): void => {
+      options.lost(name);
+      for (const [other, { control }] of running) if (other !== name) void settled(control.lost(name));
+    };
+    next.opened.then(tell, () => {});
+  }
+
+  function givenUp(node: string): void {
+    const thread = running.get(node);
+    if (thread === undefined || probed.has(node) || isClosing) return;
+    probed.add(node);
+    let isOver = false;
+    const timer = setTimeout(() => {
+      if (isOver) return;
+      options.say(
+        `thread ${node} computes on after a call to it was given up: it is ended, and its other actors with it`,
+      );
+      void thread.worker.terminate();
+    }, graceMs);
+    const over = (): void => {
+      isOver = true;
+      probed.delete(node);
+      clearTimeout(timer);
+    };
+    thread.control.ping().then(over, over);
+  }
+
+  async function end({ worker, control, ended }: Thread, stopping: StopOptions): Promise<void> {
+    const patienceMs = stopping.now === true ? graceMs : (stopping.timeoutMs ?? options.limits.stopTimeoutMs) + graceMs;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, patienceMs));
+    try {
+      await Promise.race([control.close(stopping), late]);
+    } catch {
+      // It has ended by itself, or its store has something to say that the main thread says too.
+    } finally {
+      clearTimeout(timer);
+    }
+    await worker.terminate();
+    await ended;
+  }
+
+  return {
+    nodes() {
+      if (isClosing) {
+        return Promise.reject(new ShoalError("ShuttingDown", "Cannot start threads: the system is closing"));
+      }
+      return starting ??= Promise.all(names.map((name) => start(name)).map(({ opened }) => opened)).then(() => names);
+    },
+    has: (node) => names.includes(node),
+    givenUp,
+    statistics: () => Promise.all([...running.values()].map(({ control }) => control.statistics())),
+    async close(stopping) {
+      isClosing = true;
+      await starting?.catch(() => {});
+      await Promise.all([...running.values()].map((thread) => end(thread, stopping)));
+    },
+  };
+}
+
+/** A thread that has ended is spoken of elsewhere. */
+async function settled(call: Promise<unknown>): Promise<void> {
+  await call.catch(() => {});
+}
