@@ -17,6 +17,10 @@ export interface Case {
   readonly warmUp?: Parameters;
   /** A process of its own for each round, because a heap that has grown before would hide what is measured. */
   readonly fresh?: boolean;
+  /** Rounds that count, where one says as much as many; none to warm up then. */
+  readonly rounds?: number;
+  /** Whether it is asked of a contender at all. */
+  isFor?(contender: Contender): boolean;
   /** After so long a contender is given up. */
   readonly timeoutMs: number;
   /** What is compared, in `unit`. */
@@ -26,11 +30,15 @@ export interface Case {
   /** What else is worth knowing, by its name with the unit last. */
   readonly extras: { readonly [name: string]: (answer: Answer) => number };
   readonly bars: readonly Bar[];
+  /** Whether one of ours is shown as a part of a limit of its runtime. Of all of them, unless it says of which. */
+  isOf?(own: Result, limit: Result): boolean;
 }
 
 /** What must hold of our own result, beside those of the others. */
 export interface Bar {
   readonly text: string;
+  /** Of all of ours unless it says of which. */
+  isFor?(own: Result): boolean;
   /** Nothing where the others needed for it did not run. */
   holds(own: Result, peers: readonly Result[]): boolean | undefined;
 }
@@ -38,9 +46,12 @@ export interface Bar {
 /** A program in some language that does the work. */
 export interface Contender {
   readonly name: string;
-  /** The actor runtime it is written for, the same on each JavaScript runtime. */
+  /** The actor runtime it is written for, or the store that it uses: the same on each JavaScript runtime. */
   readonly library: string;
   readonly own: boolean;
+  /** No peer, but what the machine can do at most. Ours are compared with those of their own runtime. */
+  readonly isLimit?: boolean;
+  readonly runtime?: Runtime;
   /** Whether it bounds or shares out anything: the others pay for neither. */
   readonly fair: boolean;
   /** Why it does not run a case. */
@@ -74,6 +85,8 @@ export interface Result extends Spread {
   readonly contender: string;
   readonly library: string;
   readonly own: boolean;
+  readonly isLimit: boolean;
+  readonly runtime: Runtime | undefined;
   readonly fair: boolean;
   readonly extras: { readonly [name: string]: Spread };
   readonly rounds: readonly Round[];

@@ -22,11 +22,21 @@ function busySeconds(): number {
   return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1000;
 }
 
+/** The processes that one has started, theirs too, and itself. */
+function familyOf(pid: number): number[] {
+  const children = fileText(`/proc/${pid}/task/${pid}/children`)?.split(" ").map(Number).filter((each) => each > 0);
+  return [pid, ...(children ?? []).flatMap((child) => familyOf(child))];
+}
+
 function ownSeconds(pid: number): number {
   const { user, system } = process.cpuUsage();
-  // The name, in parentheses, may hold spaces; what counts comes after it.
-  const fields = fileText(`/proc/${pid}/stat`)?.split(") ").at(-1)?.split(" ");
-  return (user + system) / 1e6 + (Number(fields?.[11] ?? 0) + Number(fields?.[12] ?? 0)) / ticksASecond;
+  let ticks = 0;
+  for (const member of familyOf(pid)) {
+    // The name, in parentheses, may hold spaces; what counts comes after it.
+    const fields = fileText(`/proc/${member}/stat`)?.split(") ").at(-1)?.split(" ");
+    ticks += Number(fields?.[11] ?? 0) + Number(fields?.[12] ?? 0);
+  }
+  return (user + system) / 1e6 + ticks / ticksASecond;
 }
 
 /** Resident memory that is the process's own, not a file's; 0 where the machine does not tell. */
@@ -37,7 +47,7 @@ export function ownBytes(pid: number): number {
 export interface Observed {
   readonly foreignCores: number;
   readonly disturbed: boolean;
-  /** The most that the contender's memory grew. */
+  /** The most that the contender's memory grew, that of processes it started left out. */
   readonly grownBytes: number;
 }
 

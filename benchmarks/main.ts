@@ -33,7 +33,7 @@ async function introduce(contender: Contender): Promise<Line> {
 }
 
 async function bench(options: Options): Promise<void> {
-  const suite = suites[options.suite]?.(options.scale);
+  const suite = suites[options.suite]?.(options.scale, options.stores);
   if (suite === undefined) throw new TypeError(`Cannot find suite ${options.suite}`);
   const cases = suite.cases.filter(({ name }) => options.only.length === 0 || options.only.includes(name));
   if (cases.length === 0) {
@@ -65,7 +65,8 @@ async function bench(options: Options): Promise<void> {
   const outcomes: Outcome[] = [];
   for (const one of cases) {
     const entrants = lines.map(({ entrant }) => entrant);
-    const outcome = await runCase(one, entrants, options.rounds, options.warmUpRounds, progress);
+    const { rounds = options.rounds } = one;
+    const outcome = await runCase(one, entrants, rounds, one.rounds === undefined ? options.warmUpRounds : 0, progress);
     outcomes.push(outcome);
     for (const line of caseLines(one, outcome)) print(line);
   }
@@ -77,9 +78,12 @@ async function bench(options: Options): Promise<void> {
   print(`written to ${options.json}`);
 }
 
-/** The flags that a contender is started with, without the paths of this machine. */
+/** The flags that a contender is started with, without the paths of this machine and what its program is told. */
 function commandLine({ start: { command, args } }: Entrant): string {
-  return [command, ...args].map((part) => part.replace(/^.*[\\/]/, "")).join(" ");
+  const program = args.findIndex((arg) => /\.(js|py)$/.test(arg));
+  return [command, ...args.slice(0, program === -1 ? args.length : program + 1)].map((part) =>
+    part.replace(/^.*[\\/]/, "")
+  ).join(" ");
 }
 
 try {

@@ -10,6 +10,7 @@ export interface Options {
   readonly runtimes: readonly Runtime[];
   readonly only: readonly string[];
   readonly against: readonly string[];
+  readonly stores: readonly string[];
   readonly scale: number;
   readonly json: string | undefined;
 }
@@ -20,7 +21,8 @@ export const usage = `Usage: npm run bench -- SUITE [options]
   --warm-up N         rounds before them that do not count (2)
   --runtime WHICH     node, deno or both (both)
   --only CASE,…       these cases only
-  --against NAME,…    shoal and these libraries only: erlang, pekko, xstate, nact
+  --against NAME,…    shoal and these only: erlang, pekko, xstate, nact; memcpy, loop, files, ray, numpy
+  --store URL         a store to measure, as often as you like (memory:, shm: and file: in a folder of its own)
   --scale FACTOR      a part of the work, for a quick look (1)
   --json FILE         write everything that was measured`;
 
@@ -35,6 +37,7 @@ export function parseOptions(args: readonly string[], suites: readonly string[])
       runtime: { type: "string", default: "both" },
       only: { type: "string", default: "" },
       against: { type: "string", default: "" },
+      store: { type: "string", multiple: true, default: [] },
       scale: { type: "string", default: "1" },
       json: { type: "string" },
     },
@@ -54,6 +57,7 @@ export function parseOptions(args: readonly string[], suites: readonly string[])
     runtimes: runtime === "both" ? ["node", "deno"] : [runtime],
     only: names(values.only),
     against: names(values.against),
+    stores: values.store,
     scale: positive("scale", values.scale),
     json: values.json,
   };

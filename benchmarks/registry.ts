@@ -6,6 +6,12 @@ import { fileURLToPath } from "node:url";
 import { actorCases } from "./actors/cases.ts";
 import { actorContenders } from "./actors/contenders.ts";
 import type { Parameters, Suite } from "./case.ts";
+import { recordCases } from "./records/cases.ts";
+import { recordContenders } from "./records/contenders.ts";
+import { storeCases } from "./stores/cases.ts";
+import { storeContenders } from "./stores/contenders.ts";
+import { threadCases } from "./threads/cases.ts";
+import { threadContenders } from "./threads/contenders.ts";
 
 /** The clone. The harness runs compiled, the workload and the programs in other languages lie with the sources. */
 export function rootFolder(): string {
@@ -32,11 +38,29 @@ function workloadOf(suite: string, scale: number): { [name: string]: Parameters 
   );
 }
 
-export const suites: { readonly [name: string]: (scale: number) => Suite } = {
+export const suites: { readonly [name: string]: (scale: number, stores: readonly string[]) => Suite } = {
   actors: (scale) => ({
     name: "actors",
     title: "Actors in one process",
     cases: actorCases(workloadOf("actors", scale)),
     contenders: (runtimes) => actorContenders(rootFolder(), runtimes),
+  }),
+  records: (scale) => ({
+    name: "records",
+    title: "What recording a run costs",
+    cases: recordCases(workloadOf("records", scale)),
+    contenders: (runtimes) => recordContenders(rootFolder(), runtimes),
+  }),
+  threads: (scale) => ({
+    name: "threads",
+    title: "Threads of one process",
+    cases: threadCases(workloadOf("threads", scale)),
+    contenders: (runtimes) => threadContenders(rootFolder(), runtimes),
+  }),
+  stores: (scale, stores) => ({
+    name: "stores",
+    title: "Stores of one machine, producer and consumer in processes of their own",
+    cases: storeCases(workloadOf("stores", scale)),
+    contenders: (runtimes) => storeContenders(rootFolder(), runtimes, stores),
   }),
 };

@@ -76,7 +76,8 @@ export async function runCase(
   warmUpRounds: number,
   said: (text: string) => void,
 ): Promise<Outcome> {
-  const able = entrants.filter(({ contender }) => contender.lacks[of.name] === undefined);
+  const asked = entrants.filter(({ contender }) => of.isFor?.(contender) ?? true);
+  const able = asked.filter(({ contender }) => contender.lacks[of.name] === undefined);
   const places: Place[] = able.map((entrant) => ({ entrant, rounds: [] }));
   for (const place of of.fresh === true ? [] : places) {
     said(`${of.name}: ${place.entrant.contender.name} warms up`);
@@ -94,7 +95,7 @@ export async function runCase(
       ...places.flatMap(({ entrant, failed }) =>
         failed === undefined ? [] : [{ contender: entrant.contender.name, reason: failed }]
       ),
-      ...entrants.flatMap(({ contender }) => {
+      ...asked.flatMap(({ contender }) => {
         const reason = contender.lacks[of.name];
         return reason === undefined ? [] : [{ contender: contender.name, reason }];
       }),
@@ -111,6 +112,8 @@ function resultOf({ entrant: { contender }, rounds }: Place, of: Case): Result {
     contender: contender.name,
     library: contender.library,
     own: contender.own,
+    isLimit: contender.isLimit === true,
+    runtime: contender.runtime,
     fair: contender.fair,
     extras: Object.fromEntries(extras),
     rounds,

@@ -9,12 +9,13 @@ export type Measured = { readonly [measured: string]: string | number };
 
 export type Runs = { readonly [name: string]: (command: Command) => Promise<Measured> | Measured };
 
-/** Runs one case for each line on stdin, one after the other, until stdin ends. */
-export async function serve(runs: Runs): Promise<void> {
+/** Runs one case for each line on stdin, one after the other, until stdin ends; then what is to be done at the end. */
+export async function serve(runs: Runs, end?: () => Promise<void>): Promise<void> {
   for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
     const command: Command = parseAnswer(line);
     process.stdout.write(`${JSON.stringify(await answerTo(runs, command))}\n`);
   }
+  await end?.();
   process.exit(0);
 }
 

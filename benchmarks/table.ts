@@ -1,7 +1,7 @@
 // What was measured, as text for people: a table a case, our ratio to the best of the others, and the bars.
 
 import type { Case, Result, Spread } from "./case.ts";
-import type { Outcome } from "./rounds.ts";
+import { type Outcome, spread } from "./rounds.ts";
 
 const figure = (value: number): string =>
   Number.isFinite(value) ? value.toFixed(Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2) : "–";
@@ -19,7 +19,7 @@ function fromBest(of: Case, results: readonly Result[]): Result[] {
 
 /** The best of those that are not ours. */
 export function bestPeer(of: Case, results: readonly Result[]): Result | undefined {
-  return fromBest(of, results.filter(({ own }) => !own))[0];
+  return fromBest(of, results.filter(({ own, isLimit }) => !own && !isLimit))[0];
 }
 
 function rows(lines: readonly (readonly string[])[]): string[] {
@@ -49,6 +49,7 @@ export function caseLines(of: Case, outcome: Outcome): string[] {
     `${of.name}: ${of.title} (${of.better} is better)`,
     ...lines,
     ...outcome.notRun.map(({ contender, reason }) => `  not run: ${contender}: ${reason}`),
+    ...limitLines(of, outcome.results),
     ...barLines(of, outcome.results),
     "",
   ];
@@ -60,10 +61,25 @@ function marks({ rounds }: Result): string {
   return disturbed === 0 ? "" : `${disturbed} of ${rounds.length}`;
 }
 
+/** Ours as parts of what the machine can do, round by round: what disturbs one round disturbs both. */
+function limitLines(of: Case, results: readonly Result[]): string[] {
+  const limits = results.filter(({ isLimit }) => isLimit);
+  return results.filter(({ own }) => own).flatMap((result) =>
+    limits.filter((limit) => limit.runtime === result.runtime && (of.isOf?.(result, limit) ?? true)).map((limit) => {
+      const ratios = result.rounds.map(({ value }, index) => {
+        const other = limit.rounds[index]?.value ?? NaN;
+        return of.better === "more" ? value / other : other / value;
+      });
+      const { median, ...between } = spread(ratios.filter((each) => Number.isFinite(each)));
+      return `  ${result.contender} ÷ ${limit.contender}: ${figure(median)} (${range({ median, ...between })})`;
+    })
+  );
+}
+
 function barLines(of: Case, results: readonly Result[]): string[] {
   const peers = results.filter(({ own }) => !own);
   return results.filter(({ own }) => own).flatMap((result) =>
-    of.bars.map((bar) => {
+    of.bars.filter((bar) => bar.isFor?.(result) ?? true).map((bar) => {
       const holds = bar.holds(result, peers);
       const verdict = holds === undefined ? "open" : holds ? "pass" : "MISS";
       return `  ${verdict}  ${result.contender}: ${bar.text}`;

@@ -1,0 +1,143 @@
+// The cases of the suite `stores`: a put and a get of each size, and what many of them leave in memory.
+
+import type { Bar, Case, Contender, Parameters, Result } from "../case.ts";
+import { type Answer, numberOf } from "../protocol.ts";
+import { checkOf } from "./data.ts";
+
+const MB = 1e6;
+const GB = 1e9;
+/** From here on what counts is bytes a second, below it tensors a second. */
+const largeBytesMin = 1e6;
+
+const perSecond = (answer: Answer, field: string): number => numberOf(answer, "count") / numberOf(answer, field);
+
+/** Compares what was read with what the serial numbers must lead to. */
+function faultOf(bytes: number, count: number): Case["fault"] {
+  return (answer) => {
+    if (answer["count"] !== count) return `read ${answer["count"]} of ${count}`;
+    if (answer["misplaced"] !== 0) return `${answer["misplaced"]} were others`;
+    const check = checkOf(bytes, count);
+    return answer["check"] === check ? undefined : `summed ${answer["check"]}, expected ${check}`;
+  };
+}
+
+const isStore = (...names: string[]) => ({ library }: Result): boolean => names.includes(library);
+
+/** Ours against what the machine can do on the same runtime, both as this case counts. */
+function ofLimit(text: string, factor: number, library: string, isFor: (own: Result) => boolean): Bar {
+  return {
+    text,
+    isFor,
+    holds(own, others) {
+      const limit = others.find((other) => other.library === library && other.runtime === own.runtime);
+      return limit === undefined ? undefined : own.median >= factor * limit.median;
+    },
+  };
+}
+
+function ofPeer(text: string, factor: number, library: string, isFor: (own: Result) => boolean): Bar {
+  return {
+    text,
+    isFor,
+    holds(own, others) {
+      const peer = others.find((other) => other.library === library);
+      return peer === undefined ? undefined : own.median >= factor * peer.median;
+    },
+  };
+}
+
+const atLeast = (text: string, least: number, isFor: (own: Result) => boolean): Bar => ({
+  text,
+  isFor,
+  holds: ({ median }) => median >= least,
+});
+
+const viewMicrosMax = 5;
+
+function barsOf(name: string, bytes: number): Bar[] {
+  const isPut = name.startsWith("put");
+  const bars: Bar[] = [];
+  if (name === "put-1kB") {
+    bars.push(atLeast("≥ 100 k/s", 100, isStore("memory:", "shm:")), atLeast("≥ 50 k/s", 50, isStore("file:")));
+  }
+  if (bytes >= largeBytesMin) {
+    bars.push(ofLimit("≥ 0.8 × the loop in place", 0.8, "loop", isStore("file:")));
+    if (isPut) bars.push(ofLimit("≥ 0.8 × memcpy", 0.8, "memcpy", isStore("shm:")));
+    else {
+      bars.push({
+        text: `≤ ${viewMicrosMax} µs: nothing is copied`,
+        isFor: isStore("memory:", "shm:"),
+        holds: ({ extras }) => (extras["microsEach"]?.median ?? Infinity) <= viewMicrosMax,
+      });
+    }
+  }
+  if (name === "put-64MB") {
+    bars.push(
+      ofPeer("≥ 3 × Ray", 3, "ray", isStore("shm:")),
+      ofPeer("≥ 4 × numpy.save on tmpfs", 4, "numpy", isStore("shm:")),
+    );
+  }
+  return bars;
+}
+
+/** The cases with these parameters, in the order in which they run. */
+export function storeCases(workload: { readonly [name: string]: Parameters }): readonly Case[] {
+  return Object.entries(workload).map(([name, parameters]): Case => {
+    const [bytes, count] = [numberOf(parameters, "bytes"), numberOf(parameters, "count")];
+    const shared = { name, parameters, better: "more" as const, fault: faultOf(bytes, count), isOf: isLimitOf };
+    if (name === "stream" || name === "drafts") return { ...shared, ...memoryCase(name, bytes, count) };
+    const isLarge = bytes >= largeBytesMin;
+    const extras: Record<string, (answer: Answer) => number> = {
+      microsEach: (answer) => 1e6 / perSecond(answer, "seconds"),
+    };
+    if (name.startsWith("get") && isLarge) {
+      extras["readGBs"] = (answer) => perSecond(answer, "readSeconds") * bytes / GB;
+    }
+    return {
+      ...shared,
+      title: name.startsWith("put")
+        ? `tensors of ${name.slice(4)} put, and read by another process`
+        : `tensors of ${name.slice(4)} that another process put are got${isLarge ? "; readGBs: and read" : ""}`,
+      unit: isLarge ? "GB/s" : "k/s",
+      timeoutMs: 120_000,
+      value: (answer) => perSecond(answer, "seconds") * (isLarge ? bytes / GB : 1e-3),
+      extras,
+      bars: barsOf(name, bytes),
+    };
+  });
+}
+
+/** What stays in memory is measured by a copy in memory, and files by files. */
+function isLimitOf(own: Result, limit: Result): boolean {
+  return isStore("memory:", "shm:")(own) === (limit.library === "memcpy");
+}
+
+type MemoryCase = Omit<Case, "name" | "parameters" | "better" | "fault" | "isOf">;
+
+/** What stays in memory when much goes through: once is enough, in processes of their own. */
+function memoryCase(name: "stream" | "drafts", bytes: number, count: number): MemoryCase {
+  const gigabytes = bytes * count / GB;
+  const mostMB = name === "stream" ? 400 : 300;
+  return {
+    title: name === "stream"
+      ? `${gigabytes.toFixed(0)} GB from one process to another in tensors of ${bytes / MB} MB; own memory of both`
+      : `${count} tensors of ${bytes / MB} MB made in place, read and released one after the other; own memory`,
+    unit: "GB/s",
+    rounds: 1,
+    isFor: ({ own }: Contender) => own,
+    timeoutMs: 600_000,
+    value: (answer) => gigabytes / numberOf(answer, "seconds"),
+    extras: {
+      ownMB: (answer) => numberOf(answer, "ownBytes") / MB,
+      partnerMB: (answer) => numberOf(answer, "partnerBytes") / MB,
+    },
+    bars: [{
+      text: `< ${mostMB} MB of own memory in each process`,
+      holds({ extras }) {
+        const most = Math.max(extras["ownMB"]?.median ?? Infinity, extras["partnerMB"]?.median ?? Infinity);
+        // A machine that does not tell answers 0.
+        return most === 0 ? undefined : most < mostMB;
+      },
+    }],
+  };
+}

@@ -1,0 +1,123 @@
+// Who runs the suite `stores`: the stores of shoal on each runtime, what the machine can do at most, Ray and numpy.
+
+import { randomBytes } from "node:crypto";
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { build, built, cacheFolder, runtimeTitles, started } from "../built.ts";
+import type { Contender, Runtime, Start } from "../case.ts";
+
+const usually = ["memory:", "shm:", "file:"];
+const inMemoryOnly = "lives in one process";
+
+const folders: string[] = [];
+process.on("exit", () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A folder that is gone when the benchmark is over. */
+function folderOf(root: string, name: string): string {
+  const folder = join(cacheFolder(root), `${name}-${process.pid}`);
+  mkdirSync(folder, { recursive: true });
+  folders.push(folder);
+  return folder;
+}
+
+interface Scripted extends Partial<Contender> {
+  readonly title: string;
+  readonly library: string;
+  readonly kind: "shoal" | "memcpy" | "loop" | "files";
+  where(): string;
+}
+
+/** The program of this suite, which starts itself again for the other end. */
+function scripted(root: string, runtime: Runtime, { title, library, kind, where, ...rest }: Scripted): Contender {
+  const program = join(root, "dist", "benchmarks", "stores", "program.js");
+  return {
+    name: `${title} on ${runtimeTitles[runtime]}`,
+    library,
+    own: false,
+    fair: true,
+    lacks: {},
+    runtime,
+    ...rest,
+    async prepare() {
+      const run = `bench-${randomBytes(6).toString("hex")}`;
+      const partner = started(root, runtime, program, [kind, where(), run]);
+      return started(root, runtime, program, [kind, where(), run, partner.command, ...partner.args]);
+    },
+  };
+}
+
+/** A URL as the program takes it: `file:` alone is a folder of the benchmark's own. */
+function urlOf(root: string, store: string): string {
+  const [, scheme, query = ""] = /^(file:)(\?.*)?$/.exec(store) ?? [];
+  return scheme === undefined ? store : `${scheme}//${folderOf(root, "store")}${query}`;
+}
+
+/** Python with one package, in an environment of its own that is made once. */
+function python(root: string, name: string, library: string): Contender {
+  const source = join(root, "benchmarks", "stores", "python");
+  const requirements = join(source, `${library}.txt`);
+  return {
+    name,
+    library,
+    own: false,
+    fair: true,
+    lacks: {},
+    async prepare(): Promise<Start> {
+      const folder = await built(root, library, [requirements], async (into) => {
+        await build("python3", ["-m", "venv", into]);
+        const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements];
+        await build(join(into, "bin", "python"), pip);
+      });
+      return { command: join(folder, "bin", "python"), args: [join(source, "contender.py"), library] };
+    },
+  };
+}
+
+export function storeContenders(
+  root: string,
+  runtimes: readonly Runtime[],
+  stores: readonly string[],
+): readonly Contender[] {
+  const chosen = stores.length === 0 ? usually : stores;
+  const limit = { own: false, isLimit: true } as const;
+  return [
+    ...runtimes.flatMap((runtime) => [
+      ...chosen.map((store) => {
+        const library = store.slice(0, store.indexOf(":") + 1);
+        return scripted(root, runtime, {
+          title: store,
+          library,
+          kind: "shoal",
+          own: true,
+          where: () => urlOf(root, store),
+        });
+      }),
+      scripted(root, runtime, {
+        ...limit,
+        title: "memcpy",
+        library: "memcpy",
+        kind: "memcpy",
+        where: () => inMemoryOnly,
+      }),
+      scripted(root, runtime, {
+        ...limit,
+        title: "loop in place",
+        library: "loop",
+        kind: "loop",
+        where: () => folderOf(root, "loop"),
+      }),
+      scripted(root, runtime, {
+        ...limit,
+        title: "loop, new files",
+        library: "files",
+        kind: "files",
+        where: () => folderOf(root, "files"),
+      }),
+    ]),
+    python(root, "Ray", "ray"),
+    python(root, "numpy", "numpy"),
+  ];
+}

@@ -1,0 +1,234 @@
+# The workload of the suite `stores` in Python: numpy.save and numpy.load on tmpfs between two processes, and Ray's
+# object store between a driver and an actor. `contender.py numpy|ray`; lines of JSON in and out, as in protocol.ts.
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+
+def pattern(size):
+    data = (np.arange(size // 8) % 1000).astype(np.float64)
+    data[0] = 0
+    return data
+
+
+class Numpy:
+    """Files on tmpfs, written aside and renamed: what is read is whole."""
+
+    settings = "numpy.save and numpy.load in /dev/shm, renamed when whole"
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.count = 0
+
+    def put(self, data):
+        path = f"{self.folder}/{os.getpid()}-{self.count}.npy"
+        self.count += 1
+        with open(path + ".temp", "wb") as file:
+            np.save(file, data)
+        os.replace(path + ".temp", path)
+        return path
+
+    def get(self, ref):
+        return np.load(ref)
+
+    def release(self, ref):
+        os.unlink(ref)
+
+
+class Ray:
+    settings = "ray.put and ray.get, 4 GB of object store, no dashboard; a get copies nothing"
+
+    def __init__(self):
+        import ray
+
+        self.ray = ray
+
+    def put(self, data):
+        return self.ray.put(data)
+
+    def get(self, ref):
+        return self.ray.get(ref)
+
+    def release(self, ref):
+        pass
+
+
+class Side:
+    """One process's part of the work."""
+
+    def __init__(self, medium):
+        self.medium = medium
+
+    def put(self, size, first, count):
+        data = pattern(size)
+        refs = []
+        for serial in range(first, first + count):
+            data[0] = serial
+            refs.append(self.medium.put(data))
+        return refs
+
+    def check(self, refs, first):
+        check = 0.0
+        misplaced = 0
+        for index, ref in enumerate(refs):
+            data = self.medium.get(ref)
+            check += float(data.sum())
+            misplaced += int(data[0] != first + index)
+        return {"count": len(refs), "check": check, "misplaced": misplaced}
+
+
+def serve_side(pipe, folder):
+    side = Side(Numpy(folder))
+    while True:
+        try:
+            call, args = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(getattr(side, call)(*args))
+
+
+def together(a, b):
+    return {key: a[key] + b[key] for key in a}
+
+
+def put(own, partner, size, count, small):
+    data = pattern(size)
+    spent = 0.0
+    found = {"count": 0, "check": 0.0, "misplaced": 0}
+    kept = []
+    for serial in range(1, count + 1):
+        data[0] = serial
+        start = time.perf_counter()
+        ref = own.medium.put(data)
+        spent += time.perf_counter() - start
+        kept.append(ref)
+        if not small or serial == count:
+            found = together(found, partner("check", kept, serial + 1 - len(kept)))
+            for each in kept:
+                own.medium.release(each)
+            kept = []
+            ref = None
+    return {"seconds": spent, **found}
+
+
+def get(own, partner, size, count, small):
+    spent = 0.0
+    reading = 0.0
+    found = {"count": 0, "check": 0.0, "misplaced": 0}
+    together_count = count if small else 1
+    for first in range(1, count + 1, together_count):
+        refs = partner("put", size, first, together_count)
+        for index, ref in enumerate(refs):
+            start = time.perf_counter()
+            data = own.medium.get(ref)
+            middle = time.perf_counter()
+            total = float(data.sum())
+            reading += time.perf_counter() - start
+            spent += middle - start
+            one = {"count": 1, "check": total, "misplaced": int(data[0] != first + index)}
+            found = together(found, one)
+            data = None
+        for ref in refs:
+            own.medium.release(ref)
+        refs = ref = None
+    return {"seconds": spent, "readSeconds": reading, **found}
+
+
+def whole(value):
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def numpy_partner():
+    import multiprocessing
+
+    folder = tempfile.mkdtemp(prefix="bench-numpy-", dir="/dev/shm")
+    here, there = multiprocessing.get_context("spawn").Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=serve_side, args=(there, folder), daemon=True)
+    process.start()
+
+    def partner(call, *args):
+        here.send((call, args))
+        return here.recv()
+
+    def end():
+        process.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return Side(Numpy(folder)), partner, end
+
+
+def ray_partner():
+    import ray
+
+    os.environ["RAY_DEDUP_LOGS"] = "0"
+    ray.init(
+        num_cpus=2,
+        object_store_memory=4 * 10**9,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="error",
+    )
+
+    @ray.remote
+    class Actor:
+        def __init__(self):
+            self.side = Side(Ray())
+
+        def put(self, *args):
+            return self.side.put(*args)
+
+        def check(self, *args):
+            return self.side.check(*args)
+
+    actor = Actor.remote()
+
+    def partner(call, *args):
+        return ray.get(getattr(actor, call).remote(*args))
+
+    return Side(Ray()), partner, ray.shutdown
+
+
+def main():
+    library = sys.argv[1]
+    parts = None
+    version = f"Python {sys.version.split()[0]}, numpy {np.__version__}"
+    if library == "ray":
+        import ray
+
+        version = f"Python {sys.version.split()[0]}, Ray {ray.__version__}"
+    elif not os.path.isdir("/dev/shm"):
+        sys.exit("error: there is no /dev/shm here")
+    settings = Ray.settings if library == "ray" else Numpy.settings
+    out = os.fdopen(os.dup(1), "w")
+    # What a library prints is no answer.
+    os.dup2(2, 1)
+    try:
+        for line in sys.stdin:
+            asked = json.loads(line)
+            name = asked["case"]
+            try:
+                if name == "hello":
+                    answer = {"version": version, "settings": settings}
+                else:
+                    if parts is None:
+                        parts = ray_partner() if library == "ray" else numpy_partner()
+                    run = put if name.startswith("put-") else get
+                    answer = run(parts[0], parts[1], asked["bytes"], asked["count"], asked["inFlight"] > 1)
+            except Exception as error:  # told to the harness, which goes on with the others
+                answer = {"error": f"{type(error).__name__}: {error}"}
+            answer = {key: whole(value) for key, value in answer.items()}
+            out.write(json.dumps({**answer, "case": name}) + "\n")
+            out.flush()
+    finally:
+        if parts is not None:
+            parts[2]()
+
+
+if __name__ == "__main__":
+    main()
