@@ -2,7 +2,7 @@
 
 export { Reader, type Reading } from "./waves/reader.ts";
 export { sine } from "./waves/sine.ts";
-export { Wave, type WaveInput } from "./waves/wave.ts";
+export { type Simulated, Wave, type WaveInput } from "./waves/wave.ts";
 
 /** A program that `shoal run NAME` knows. */
 export interface BuiltIn {

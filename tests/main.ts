@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { denoPath, endAll, runSpec, type Spec, type SpecResult } from "./runner.ts";
 import { root, seed } from "./suite.ts";
 
-const usage = "npm test -- [PATTERN…] [--runtime node|deno] [--test NAME] [--long] [--jobs N]";
+const usage = "npm test -- [PATTERN…] [--runtime node|deno] [--test NAME] [--long] [--part N/M] [--jobs N]";
 
 function fail(message: string): never {
   console.error(`${message}\n${usage}`);
@@ -23,6 +23,7 @@ function readArguments() {
         runtime: { type: "string", multiple: true },
         test: { type: "string" },
         long: { type: "boolean", default: false },
+        part: { type: "string" },
         jobs: { type: "string", default: "2" },
       },
     });
@@ -39,6 +40,10 @@ for (const name of asked) {
   if (!runtimes.some((known) => known === name)) fail(`Cannot run tests: unknown runtime: ${name}: node or deno`);
 }
 if (!Number.isInteger(jobs) || jobs < 1) fail(`Cannot run tests: --jobs wants a number from 1 up: ${flags.jobs}`);
+const [, partNumber = "", partsCount = ""] = /^([1-9]\d{0,2})\/([1-9]\d{0,2})$/.exec(flags.part ?? "1/1") ?? [];
+if (partNumber === "" || Number(partNumber) > Number(partsCount)) {
+  fail(`Cannot run tests: --part wants which of how many, as in 2/6: ${flags.part}`);
+}
 if (asked.includes("deno") && denoPath() === undefined) {
   fail("Cannot run tests on Deno: node_modules holds no Deno for this platform; --runtime node leaves it out");
 }
@@ -94,6 +99,7 @@ const env: Record<string, string> = {
   SHOAL_STRICT: process.env["SHOAL_STRICT"] ?? "1",
   SHOAL_SEED: String(seed),
   ...(flags.long ? { SHOAL_LONG: "1" } : {}),
+  ...(flags.part === undefined ? {} : { SHOAL_PART: flags.part }),
   ...(flags.test === undefined ? {} : { SHOAL_TEST: flags.test }),
 };
 const results: SpecResult[] = [];
@@ -160,6 +166,7 @@ function summary(): boolean {
       good = false;
     }
   }
+  if (flags.part !== undefined) console.log(`part ${partNumber} of ${partsCount}`);
   const passed = sum(results, (result) => count(result, "passed"));
   const failed = sum(results, failures);
   const skipped = sum(results, (result) => count(result, "skipped"));

@@ -2,6 +2,7 @@
 // `text` block that follows. In that text `…` stands for anything within a line, and alone on a line for any lines.
 // minutes: 8
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { run, type Said, shown } from "./command.ts";
 import { commandFor } from "./runner.ts";
@@ -85,8 +86,12 @@ async function runProgram(text: string, isRun: boolean): Promise<Said> {
   }
 }
 
+const runs = mkdtempSync(join(tmpdir(), "runs-"));
+
 const runBlock = (block: Block): Promise<Said> =>
-  block.kind.startsWith("sh") ? run("bash", ["-euo", "pipefail", "-c", block.text]) : runProgram(block.text, true);
+  block.kind.startsWith("sh")
+    ? run("bash", ["-euo", "pipefail", "-c", block.text], { env: { SHOAL_RUNS: runs } })
+    : runProgram(block.text, true);
 
 test("README's printed text is compared: what fits, fits, and what differs is named", () => {
   const printed = "> start\n\nwave 1 took 12 ms\nwave 2 took 3 ms\ndone\n";

@@ -81,7 +81,8 @@ function mayImport(path: string, { specifier, target }: Import): boolean {
     case "stores":
       return roomOf(target) === "stores";
     case "runtime":
-      if (path === "runtime/conformance.ts" && target.startsWith("stores/conformance/")) return true;
+      if (/^runtime\/conformance[./]/.test(path) && target.startsWith("stores/conformance/")) return true;
+      if (path.startsWith("runtime/simulator/") && target.startsWith("stores/simulated/")) return true;
       return roomOf(target) === "runtime" || interfaces.includes(target);
     case "actors":
       return roomOf(target) === "actors" || target === "runtime/mod.ts" || target === "stores/store.ts";

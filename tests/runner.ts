@@ -113,6 +113,9 @@ export async function runSpec(
       NODE_ENV: undefined,
       NODE_OPTIONS: undefined,
       TMPDIR: scratch,
+      // Neither the runs nor the configuration of whoever runs the tests.
+      XDG_STATE_HOME: join(scratch, "state"),
+      XDG_CONFIG_HOME: join(scratch, "config"),
       SHOAL_TEST_STATUS: status,
       ...env,
     },

@@ -4,13 +4,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nodePath, run as execute } from "./command.ts";
 import { runSpec, type SpecResult } from "./runner.ts";
-import { assert, fc, property, root, runtime, test } from "./suite.ts";
+import { assert, fc, isInPart, property, root, runtime, test } from "./suite.ts";
 
 const suiteUrl = new URL(import.meta.url.endsWith(".js") ? "suite.js" : "suite.ts", import.meta.url).href;
 const folder = mkdtempSync(join(tmpdir(), "specs-"));
 
 /** What was asked of this run is not asked of the runs inside it. */
-const apart = { SHOAL_TEST: "", SHOAL_PATH: "", SHOAL_LONG: "", SHOAL_TEST_TIMEOUT_MS: "", SHOAL_TEST_REPORT: "" };
+const apart = {
+  SHOAL_TEST: "",
+  SHOAL_PATH: "",
+  SHOAL_LONG: "",
+  SHOAL_PART: "",
+  SHOAL_TEST_TIMEOUT_MS: "",
+  SHOAL_TEST_REPORT: "",
+};
 
 async function run(name: string, body: string, env: Record<string, string> = {}, minutes = 1): Promise<SpecResult> {
   const path = join(folder, `${name}.spec.mjs`);
@@ -47,6 +54,27 @@ test("suite passes what passes, and runs what a top-level await registers late",
   assert.deepEqual(result.problems, []);
   assert.equal(result.runtime, runtime);
   assert.match(result.version, /^\d+\.\d+\.\d+/);
+});
+
+test("suite runs one part of its tests, and all parts together each test once", async () => {
+  const names = Array.from({ length: 7 }, (_, index) => `t${index}`);
+  const body = names.map((name) => `test("${name}", () => {});`).join("\n");
+  const ran: string[] = [];
+  for (let part = 1; part <= 9; part++) {
+    const result = await run("parts", body, { SHOAL_PART: `${part}/9` });
+    assert.deepEqual(result.problems, []);
+    assert.ok(result.tests.length <= 1);
+    ran.push(...result.tests.map(({ name }) => name));
+  }
+  assert.deepEqual(ran.sort(), names);
+  for (const parts of [1, 2, 5]) {
+    const all = Array.from(
+      { length: parts },
+      (_, at) => names.filter((_, index) => isInPart("other", index, `${at + 1}/${parts}`)),
+    );
+    assert.deepEqual(all.flat().sort(), names);
+    assert.ok(all.every(({ length }) => Math.abs(length - names.length / parts) < 1));
+  }
 });
 
 test("suite fails a failing assertion and still runs the next test", async () => {
