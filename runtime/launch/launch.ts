@@ -42,9 +42,16 @@ export async function launch(options: LaunchOptions = {}): Promise<System> {
   return await start({
     ...usual,
     ...said,
-    limits: { ...usual.limits, ...rest.limits },
-    supervision: { ...usual.supervision, ...rest.supervision },
+    ...over("limits", usual.limits, rest.limits),
+    ...over("supervision", usual.supervision, rest.supervision),
   });
+}
+
+/** A section of which some is said here, and some before; what is no section is refused as it is. */
+function over<T extends object>(name: string, usual: T | undefined, given: T | undefined): { [name: string]: unknown } {
+  if (given === undefined) return usual === undefined ? {} : { [name]: usual };
+  const isSection = typeof given === "object" && given !== null && !Array.isArray(given);
+  return { [name]: isSection ? { ...usual, ...given } : given };
 }
 
 const what = "Cannot launch";

@@ -4,7 +4,7 @@
 import { isShoalError, ShoalError } from "../../stores/error.ts";
 import { advance, deliveryNode, type Node } from "../delivery/node.ts";
 import type { Command, DeliveryLimits, Event } from "../delivery/events.ts";
-import type { Epoch, Frame, NodeName, StepRecord } from "../delivery/protocol.ts";
+import type { AckFrame, Epoch, Frame, NodeName, StepRecord } from "../delivery/protocol.ts";
 import type { Environment } from "../environment.ts";
 import type { Linking, Receiver } from "../links/link.ts";
 import type { Journal } from "./journal.ts";
@@ -64,6 +64,7 @@ export function driver(parts: DriverParts): Driver {
   let ready: (() => void) | undefined;
   let failed: ((error: Error) => void) | undefined;
   let outgoing = new Map<NodeName, Frame[]>();
+  const held = new Map<NodeName, Map<string, AckFrame>>();
 
   const receiver: Receiver = {
     packet(packet) {
@@ -179,8 +180,32 @@ export function driver(parts: DriverParts): Driver {
     outgoing = new Map();
     for (const [node, frames] of batch) {
       if (node === name) { for (const frame of frames) takeIn(frame); }
-      else link.send(node, packetOf(run, frames));
+      else if (frames.every(isAck)) hold(node, frames);
+      else link.send(node, packetOf(run, [...release(node, frames), ...frames]));
     }
+  }
+
+  /** What only acknowledges waits for a turn: the answer may be ready by then, and leaves with it as one packet. */
+  function hold(node: NodeName, acks: readonly AckFrame[]): void {
+    if (held.size === 0) environment.later(releaseAll);
+    let standing = held.get(node);
+    if (standing === undefined) held.set(node, standing = new Map());
+    // The newest says all that those before it said.
+    for (const ack of acks) standing.set(streamOf(ack), ack);
+  }
+
+  /** What waits for a node, without that which frames say anew. */
+  function release(node: NodeName, frames: readonly Frame[]): readonly AckFrame[] {
+    const standing = held.get(node);
+    if (standing === undefined) return [];
+    held.delete(node);
+    for (const frame of frames) if (isAck(frame)) standing.delete(streamOf(frame));
+    return [...standing.values()];
+  }
+
+  function releaseAll(): void {
+    for (const node of isOver ? [] : [...held.keys()]) link.send(node, packetOf(run, release(node, [])));
+    held.clear();
   }
 
   function stop(error: Error): void {
@@ -209,8 +234,13 @@ export function driver(parts: DriverParts): Driver {
     flush,
     async close() {
       flush();
+      releaseAll();
       end();
       await link.close();
     },
   };
 }
+
+const isAck = (frame: Frame): frame is AckFrame => frame.type === "ack";
+const streamOf = ({ source, destination, streamEpoch, state }: AckFrame): string =>
+  `${source} ${destination} ${streamEpoch} ${state}`;

@@ -9,7 +9,7 @@ import type { Random } from "../random.ts";
 import { defaultSupervision, type Supervision } from "../supervision.ts";
 import type { Limits } from "../system.ts";
 import { type FaultPlan, faultyTensors } from "./faults.ts";
-import { recordTold } from "./records.ts";
+import { recordTold } from "./words.ts";
 import type { Scene, SimulatedNodes, Told } from "./scene.ts";
 import type { VirtualWorld } from "./world.ts";
 

@@ -10,12 +10,11 @@ import { defaultSupervision } from "../supervision.ts";
 import type { DeliveryLimits } from "../delivery/events.ts";
 import { sharedClasses } from "./classes.ts";
 import type { FaultKind, Victim } from "./faults.ts";
-import { packetTold } from "./frames.ts";
 import { home as homeOf, type MakeBackend } from "./home.ts";
 import { launcher as launcherOf } from "./launcher.ts";
 import { network as networkOf, type PacketHappening, type Span } from "./network.ts";
 import { processes as processesOf } from "./processes.ts";
-import { recordTold } from "./records.ts";
+import { packetTold, recordTold } from "./words.ts";
 import type { Scene } from "./scene.ts";
 import type { SceneParts } from "./single.ts";
 

@@ -172,7 +172,7 @@ export function pool(words: Words, keepBytesMax: number, peers: Peers): Pool {
   function bytes(slot: Slot, length: number): Uint8Array | undefined {
     const word = slots.at(slot);
     const buffer = slab(Atomics.load(slots.words, word + inSlab));
-    return buffer === undefined ? undefined : new Uint8Array(buffer, slots.wide[(word >> 1) + offset]!, length);
+    return buffer === undefined ? undefined : new Uint8Array(buffer, slots.wide[(word >> 1) + offset], length);
   }
 
   return {

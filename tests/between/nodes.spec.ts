@@ -86,6 +86,9 @@ test("durable: what was acknowledged is there in the node's next process", async
   assert.equal(await found.ask("deposit", 0), 50);
   const second = await open("b");
   assert.equal(second.epoch, 2);
+  // One that has been replaced learns of it when it wants to commit something, at the latest.
+  const late = await anna.ask("deposit", 1000).catch((error: unknown) => error);
+  assert.equal((late as { code?: string }).code, "Fenced");
   assert.equal((await first.ended as { code?: string } | undefined)?.code, "Fenced");
   assert.equal(await found.ask("deposit", 0), 50);
   assert.equal(await ben.ask("deposit", 0), 50);

@@ -1,8 +1,9 @@
-// Packets and their frames in words, for the table of a simulation.
+// What crosses between nodes, and what a run records, in the words of a simulation's table.
 
 import type { Frame } from "../delivery/protocol.ts";
 import type { Packet } from "../links/link.ts";
 import { framesOf } from "../nodes/packets.ts";
+import type { RunRecord } from "../run/records.ts";
 
 /** What a packet says, in words. */
 export function packetTold(packet: Packet, run: string): string {
@@ -35,4 +36,25 @@ function frameTold(frame: Frame): string {
 function methodOf(body: unknown): string {
   const { method } = (body ?? {}) as { readonly method?: unknown };
   return typeof method === "string" && method !== "" ? ` ${method}` : "";
+}
+
+export function recordTold(record: RunRecord): { readonly who: string; readonly what: string } {
+  const who = "actor" in record && record.actor !== undefined ? record.actor.id : "system";
+  const what = (text: string): { readonly who: string; readonly what: string } => ({ who, what: text });
+  switch (record.type) {
+    case "ActorCrashed":
+      return what(`failed during ${record.during}: ${record.error.message}; ${record.directive}`);
+    case "ActorRestarted":
+      return what(`begins life ${record.incarnation}`);
+    case "ActorSpawned":
+      return what(`spawned as ${record.actor.class}`);
+    case "ActorEnded":
+      return what(`ended, ${record.reason}`);
+    case "MessageDied":
+      return { who: record.to.id, what: `never gets ${record.method}: ${record.reason}` };
+    case "MessageLogged":
+      return what(`${record.level}: ${record.text}`);
+    default:
+      return what(record.type);
+  }
 }
