@@ -50,7 +50,8 @@ export type Event =
   | { readonly type: "read"; readonly records: readonly StepRecord[]; readonly end: boolean }
   | { readonly type: "spawned"; readonly actor: ActorName; readonly durable: boolean }
   /** The actor is gone for good. A durable one's end is committed before anybody hears of it. */
-  | { readonly type: "ended"; readonly actor: ActorName }
+  /** For good, with all that it has committed; or `here`: this process cannot have it, and a successor may. */
+  | { readonly type: "ended"; readonly actor: ActorName; readonly here?: boolean }
   /** The actor lost its memory (its thread died, or its supervisor restarts it) and starts again on this node. */
   | { readonly type: "crashed"; readonly actor: ActorName }
   /** A registry says which epoch of a node is the newest. */
@@ -76,6 +77,8 @@ export type Event =
     readonly pins?: readonly string[];
     readonly timersSet?: readonly Timer[];
     readonly timersDone?: readonly string[];
+    /** Timers that stand whatever became of the step: one that repeats, and whose handler threw. */
+    readonly timersAgain?: readonly Timer[];
   }
   | { readonly type: "fired"; readonly actor: ActorName; readonly timer: string }
   /** The answer to a `snapshot` command, given between two steps. */

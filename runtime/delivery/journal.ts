@@ -75,7 +75,7 @@ function trim(node: Node, newest: Actor, number: number): void {
   if (oldest.wholeAt > 1) node.commands.push({ type: "trim", epoch: node.epoch, through: oldest.wholeAt - 1 });
   if (number - oldest.wholeAt <= node.limits.replayMessagesMax || oldest.snapshotDue) return;
   // One that has ended has no memory to ask for: its end is written again.
-  if (oldest.ending) return oldest.uncommitted.length === 0 ? sealEnd(node, oldest) : undefined;
+  if (oldest.ending) return oldest.uncommitted.length === 0 && !oldest.endedHere ? sealEnd(node, oldest) : undefined;
   oldest.snapshotDue = true;
   node.commands.push({ type: "snapshot", actor: oldest.name });
 }

@@ -41,12 +41,16 @@ function loseMemory(node: Node, actor: Actor): void {
 }
 
 /** An end is for good. A durable actor's is committed before anybody hears of it; what it told is still delivered. */
-export function endActor(node: Node, actor: Actor): void {
+export function endActor(node: Node, actor: Actor, isHere: boolean): void {
   actor.ending = true;
   actor.timers.clear();
   loseMemory(node, actor);
-  if (actor.durable) sealEnd(node, actor);
-  else actor.ended = true;
+  if (actor.durable && !isHere) return sealEnd(node, actor);
+  // What it has committed stays as it is: nothing more of it is written.
+  actor.endedHere = isHere;
+  actor.ended = true;
+  actor.inbounds.clear();
+  actor.parkedStreams = 0;
 }
 
 /** What stays of an actor that has ended: that it has, and what it told before and nobody has acknowledged. */

@@ -101,7 +101,7 @@ function happenTo(node: Node, event: Exclude<ActorEvent, { type: "spawned" }>): 
   }
   switch (event.type) {
     case "ended":
-      return endActor(node, actor);
+      return endActor(node, actor, event.here === true);
     case "crashed":
       return crash(node, actor);
     case "began":

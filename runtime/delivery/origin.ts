@@ -44,6 +44,7 @@ export function actorOf(node: Node, name: ActorName, durable: boolean): Actor {
     durable,
     incarnation: durable ? 0 : firstLife(node.epoch),
     ending: false,
+    endedHere: false,
     ended: false,
     mailMessages: 0,
     mailBytes: 0,

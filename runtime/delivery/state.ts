@@ -136,6 +136,8 @@ export interface Actor {
   incarnation: Incarnation;
   /** Its end is on its way into the journal: nothing comes in any more, and nobody hears of it yet. */
   ending: boolean;
+  /** It ended in this process only. */
+  endedHere: boolean;
   ended: boolean;
   mailMessages: number;
   mailBytes: number;

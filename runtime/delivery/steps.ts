@@ -96,7 +96,7 @@ export function finish(node: Node, actor: Actor, event: EventOf<"finished">): vo
       input,
       change: event.discard ? undefined : event.change,
       pins: event.discard ? undefined : event.pins,
-      timersSet: event.discard ? [] : event.timersSet ?? [],
+      timersSet: [...(event.discard ? [] : event.timersSet ?? []), ...(event.timersAgain ?? [])],
       timersDone: [...(event.discard ? [] : event.timersDone ?? []), ...(isTimer ? [input.timer] : [])],
     });
   } else if (!isTimer) apply(node, inbound!);

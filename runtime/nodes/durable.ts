@@ -1,6 +1,7 @@
 // Durable actors: each step leaves the actor's state with its cursors in one commit, and a new life begins with the
 // last state that was committed.
 
+import { ShoalError } from "../../stores/error.ts";
 import type { Timer as Cancelling } from "../actor.ts";
 import { type Cell, Phase } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
@@ -16,7 +17,7 @@ import { type Timers, timers } from "./timers.ts";
 
 export interface DurableParts {
   readonly engine: Engine;
-  readonly driver: Pick<Driver, "happen" | "flush">;
+  readonly driver: Pick<Driver, "core" | "happen" | "flush">;
   readonly classes: Classes;
   readonly supervision: Supervision;
   known(cell: Cell): void;
@@ -38,6 +39,8 @@ export interface Durable {
   reload(cell: Cell | undefined): void;
   /** Puts into an actor what it has committed. */
   restore(cell: Cell, actor: object): Promise<void> | undefined;
+  /** The timers that stand though the handler of this one threw. */
+  repeats(cell: Cell, timer: string): readonly Timer[];
   /** It lost its memory: its next life waits until all that it did is committed. */
   crashed(cell: Cell): void;
   ended(cell: Cell): void;
@@ -201,6 +204,7 @@ export function durable({ engine, driver, classes, supervision, known, fire }: D
         };
       });
     },
+    repeats: (cell, timer) => keepings.get(cell)?.timers.repeats(timer) ?? [],
     crashed(cell) {
       const keeping = keepingOf(cell);
       keeping.isReloading = true;
@@ -217,6 +221,10 @@ export function durable({ engine, driver, classes, supervision, known, fire }: D
       if (keepings.get(cell)?.owesSnapshot === true) snapshot(cell);
     },
     conceive(cell, options) {
+      if (driver.core.actors.get(cell.id)?.ending === true) {
+        const text = `Cannot spawn ${cell.className} ${options.name}: the durable actor of that name has ended`;
+        throw new ShoalError("Ended", `${text}; one that was stopped is ended for the whole run: take another name`);
+      }
       keep(cell, form.birthOf(cell, options), undefined);
     },
     async born(cell) {

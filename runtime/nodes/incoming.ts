@@ -33,6 +33,8 @@ export interface IncomingParts {
     /** Its end was told. */
     stepped(cell: Cell): void;
     crashed(cell: Cell): void;
+    /** The timers that stand though the handler of this one threw. */
+    repeats(cell: Cell, timer: string): readonly Timer[];
   };
   /** A caller reads partial results: gives the way for them. */
   flow(delivered: Delivered, credit: number): void;
@@ -168,7 +170,8 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
     if (number !== 0) calls.delete(`${input.source}#${number}`);
   }
 
-  function finish({ from, input }: Delivered, threw: boolean, body: Body | undefined): void {
+  function finish(delivered: Delivered, threw: boolean, body: Body | undefined): void {
+    const { from, input } = delivered;
     const cell = from.target as Cell;
     const base = { type: "finished", actor: cell.id, input, threw, body, discard: false } as const;
     if (!cell.terms.durable) return driver.happen(base);
@@ -176,11 +179,18 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
     try {
       effect = durable.effect(cell);
     } catch (error) {
-      driver.happen({ ...base, threw: true, body: body === undefined ? undefined : bodyOfError(error), discard: true });
+      giveUp(delivered, body === undefined ? undefined : bodyOfError(error));
       return home.failed(cell, error, "snapshot");
     }
     driver.happen({ ...base, ...effect });
     durable.stepped(cell);
+  }
+
+  /** Its input is passed, and nothing that its handler did stands. */
+  function giveUp({ from, input }: Delivered, body: Body | undefined): void {
+    const cell = from.target as Cell;
+    const timersAgain = durable.repeats(cell, input.timer);
+    driver.happen({ type: "finished", actor: cell.id, input, threw: true, body, discard: true, timersAgain });
   }
 
   return {
@@ -201,8 +211,7 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
         const body = delivered.isCall ? bodyOfError(error) : undefined;
         // A policy that resumes keeps what the handler had done when it threw; all others give it up.
         if (isSame) return finish(delivered, true, body);
-        const { input } = delivered;
-        driver.happen({ type: "finished", actor: cell.id, input, threw: true, body, discard: true });
+        giveUp(delivered, body);
       }
       if (cell.phase === Phase.waiting || cell.phase === Phase.due) {
         // What has come is in the mailbox before that is emptied, and what comes from here on is for the next life.
@@ -223,7 +232,10 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
       thrown.delete(cell);
       // Their answers leave before the word that nobody is there any more.
       driver.flush();
-      driver.happen({ type: "ended", actor: cell.id });
+      // What a durable actor has committed is ended by a stop alone. One that crashes too often, or cannot begin, may
+      // do better in the next process.
+      const here = cell.terms.durable && cell.extras?.end?.reason !== "stopped";
+      driver.happen({ type: "ended", actor: cell.id, here });
     },
   };
 

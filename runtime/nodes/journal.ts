@@ -1,7 +1,7 @@
 // Where a node keeps what it must not forget: its epoch as a claim, and what it committed as a log, both in the store
 // that all nodes of the run call home.
 
-import { isShoalError } from "../../stores/error.ts";
+import { isShoalError, ShoalError } from "../../stores/error.ts";
 import type { Claims, Entry, Logs, Position } from "../../stores/store.ts";
 import type { Epoch, NodeName, StepRecord } from "../delivery/protocol.ts";
 import type { Environment } from "../environment.ts";
@@ -82,6 +82,11 @@ export function journal({ node, token, logs, claims, environment }: JournalParts
         }
         const last = entries.at(-1);
         if (last === undefined) return;
+        if (from !== undefined && !isBehind(last, from)) {
+          const text =
+            `Cannot read the journal of node ${node}: its store answers what stands before what was asked for`;
+          throw new ShoalError("Corrupt", `${text}; run shoal conformance on it`);
+        }
         after = { epoch: last.epoch, sequence: last.sequence };
       }
     },
@@ -152,6 +157,10 @@ function withBody<T extends { readonly body: unknown }>(item: T): T {
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
+
+function isBehind(a: Position, b: Position): boolean {
+  return a.epoch > b.epoch || (a.epoch === b.epoch && a.sequence > b.sequence);
+}
 
 /** How far a log has been trimmed, as its error says. */
 function trimmedThrough(error: unknown): Position | undefined {

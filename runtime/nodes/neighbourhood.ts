@@ -5,6 +5,7 @@ import { ShoalError } from "../../stores/error.ts";
 import type { Store, TensorRef } from "../../stores/store.ts";
 import type { Cell } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
+import { identity } from "../cells/failure.ts";
 import type { Elsewhere } from "../cells/post.ts";
 import { Distant, nodeOf } from "../cells/posted.ts";
 import { sameAddress } from "../cells/spawning.ts";
@@ -272,11 +273,15 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
     judged: into.judged,
     restore: keeping.restore,
     ended(cell) {
+      const { durable: isDurable } = cell.terms;
+      const { reason, error } = cell.extras?.end ?? {};
       // What a durable actor keeps outlives the system; what ends it for good is a stop of its own.
-      const isOver = !cell.terms.durable || cell.extras?.end?.reason !== "system closed";
-      if (knownCells.delete(cell) && isOver) into.ended(cell);
+      if (knownCells.delete(cell) && !(isDurable && reason === "system closed")) into.ended(cell);
       keeping.ended(cell);
-      if (isOver) others.forget(cell);
+      if (!isDurable || reason === "stopped") return others.forget(cell);
+      if (reason === "system closed") return;
+      const text = `${reason}: ${error?.message ?? "no more is known"}; what it committed stays for the next process`;
+      home.log({ type: "MessageLogged", level: "error", text, actor: identity(cell) });
     },
     ...others,
     mail: (cell, method, message) => void home.refer(cell, attendant.cell, attendant.cell.life).tell(method, message),

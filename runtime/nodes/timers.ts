@@ -10,6 +10,8 @@ import { type Body, bodyFrom, openBody, plainBody } from "./body.ts";
 export interface Timers {
   /** A step begins: of this timer, or of a message. */
   began(timer: string): void;
+  /** The next time of a timer that repeats. */
+  repeats(timer: string): readonly Timer[];
   set(delayMs: number, repeat: boolean, method: string, message: unknown): Cancelling;
   /** What the running step has set and cancelled. */
   taken(): { readonly timersSet: readonly Timer[]; readonly timersDone: readonly string[] };
@@ -41,12 +43,17 @@ export function timers({ engine, cell, fire }: TimersParts): Timers {
   let timersSet: Timer[] = [];
   let timersDone: string[] = [];
 
+  function repeats(timer: string): readonly Timer[] {
+    const everyMs = timer === "" ? 0 : (JSON.parse(timer) as Meaning).everyMs;
+    return everyMs > 0 ? [{ id: timer, at: environment.date() + everyMs }] : [];
+  }
+
   return {
+    repeats,
     began(timer) {
       timersSet = [];
       timersDone = [];
-      const everyMs = timer === "" ? 0 : (JSON.parse(timer) as Meaning).everyMs;
-      if (everyMs > 0) timersSet.push({ id: timer, at: environment.date() + everyMs });
+      timersSet.push(...repeats(timer));
     },
     set(delayMs, repeat, method, message) {
       const passage = home.passage(cell, cell.life);

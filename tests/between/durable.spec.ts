@@ -133,3 +133,82 @@ test("durable: the journal is trimmed, and a long history begins at its last sna
   assert.deepEqual(await again.ask("list"), Array.from({ length: 200 }, (_, n) => n));
   await close();
 });
+
+let isBroken = false;
+
+class Moody extends Actor<Moody> {
+  static readonly durable = "nothing";
+  n = 0;
+  ticks = 0;
+  started(): void {
+    if (isBroken) throw new Error("the licence server is down");
+  }
+  add(): number {
+    return ++this.n;
+  }
+  begin(): void {
+    this.every(5, "tick");
+  }
+  tick(): void {
+    this.ticks++;
+    if (isBroken) throw new Error("a tick in vain");
+  }
+  ticked(): number {
+    return this.ticks;
+  }
+}
+
+test("durable: one that cannot begin ends here, with a word, and is there again in a process where it can", async () => {
+  isBroken = false;
+  const said: string[] = [];
+  const { open, close } = await world(Moody);
+  const first = await open("b");
+  const moody = await first.system.spawn(Moody, undefined, { name: "m" });
+  await moody.ask("add");
+  isBroken = true;
+  const second = await open("b", {
+    record: (record) => void (record.type === "MessageLogged" && said.push(record.text)),
+  });
+  while (!said.some((text) => text.includes("licence server"))) await new Promise(setImmediate);
+  const again = await second.system.spawn(Moody, undefined, { name: "m" }).catch((error: unknown) => error);
+  assert.ok(isShoalError(again, "Ended"), String(again));
+  isBroken = false;
+  const third = await open("b");
+  const back = await third.system.spawn(Moody, undefined, { name: "m" });
+  assert.equal(await back.ask("add"), 2);
+  await close();
+});
+
+test("durable: a timer that repeats goes on after a tick that throws; what the tick did is given up", async () => {
+  isBroken = false;
+  const { open, close } = await world(Moody);
+  const a = await open("a");
+  const moody = await a.system.spawn(Moody, undefined, {
+    name: "m",
+    supervision: { restartsMax: Number.POSITIVE_INFINITY },
+  });
+  await moody.ask("begin");
+  while (await moody.ask("ticked") < 1) await new Promise(setImmediate);
+  isBroken = true;
+  const before = a.system.statistics().crashes;
+  while (a.system.statistics().crashes < before + 2) await new Promise(setImmediate);
+  isBroken = false;
+  const then = await moody.ask("ticked");
+  while (await moody.ask("ticked") < then + 2) await new Promise(setImmediate);
+  await close();
+});
+
+test("durable: one that was stopped is ended for good, and its name says so", async () => {
+  isBroken = false;
+  const { open, close } = await world(Moody);
+  const first = await open("b");
+  const moody = await first.system.spawn(Moody, undefined, { name: "m" });
+  await first.system.stop(moody);
+  const again = (node: typeof first): Promise<unknown> =>
+    node.system.spawn(Moody, undefined, { name: "m" }).catch((error: unknown) => error);
+  assert.ok(isShoalError(await again(first), "Ended"));
+  const second = await open("b");
+  assert.ok(isShoalError(await again(second), "Ended"));
+  assert.equal(await second.system.find(Moody, "m"), undefined);
+  await close();
+});
