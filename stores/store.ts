@@ -215,7 +215,7 @@ export interface Store extends AsyncDisposable {
    * A port with which another thread of this process opens the same store: for one whose URL alone does not lead there.
    * Both threads have the same clock.
    */
-  share?(): MessagePort;
+  share?(): Sharing;
   /** Settles when the store has ended, with the error that ended it, if any. */
   readonly ended: Promise<Error | undefined>;
   close(): Promise<void>;
@@ -228,6 +228,13 @@ export interface StoreStatistics {
   readonly pooledBytes: number;
   readonly putBytes: number;
   readonly getBytes: number;
+}
+
+/** What another thread opens a store with. */
+export interface Sharing {
+  readonly port: MessagePort;
+  /** That thread has ended: what it held on to is let go. Some ports do not tell of the end of the other side. */
+  ended(): void;
 }
 
 /** What a store may know of the world: passed in, so that a simulator can be the world. */

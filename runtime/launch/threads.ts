@@ -3,7 +3,7 @@
 
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ShoalError } from "../../stores/error.ts";
-import type { Store } from "../../stores/store.ts";
+import type { Sharing, Store } from "../../stores/store.ts";
 import type { ThreadPorts } from "../links/thread.ts";
 import type { Recipe } from "../nodes/recipe.ts";
 import { supervisionFrom } from "../options.ts";
@@ -59,6 +59,8 @@ interface Kept {
 
 /** How long a thread may take to show that it does not compute, after a call to it was given up. */
 const graceMs = 1_000;
+/** How long what a thread said before its end may be on its way. */
+const heardMs = 100;
 /** The wait before a successor that could not start is tried again; it doubles. */
 const retryMs = 100;
 const retryMsMax = 10_000;
@@ -92,12 +94,20 @@ export function threads(options: ThreadsOptions): Threads {
     const ended = new Promise<Error>((resolve) => {
       worker.on("exit", (code) => {
         const text = `Thread ${name} has ended: ${code === 0 || why !== "it was ended" ? why : `exit code ${code}`}`;
-        void heard.then(() => resolve(new ShoalError("Lost", text, { outcome: "unknown" })));
+        const over = (): void => {
+          clearTimeout(timer);
+          resolve(new ShoalError("Lost", text, { outcome: "unknown" }));
+        };
+        // Of a thread that was ended while it computed, Deno does not say that its ports are closed.
+        const timer = setTimeout(over, heardMs);
+        void heard.then(over);
       });
     });
+    const sharing = options.opened.share?.();
     const calls = remote<ThreadControl>(control.port1, threadCalls, ended);
     offer(headFor(name), main.port1);
-    const thread: Thread = { worker, control: calls, ended, opened: open(name, calls) };
+    const thread: Thread = { worker, control: calls, ended, opened: open(name, calls, sharing) };
+    void ended.then(() => sharing?.ended());
     for (const [other, { control: to }] of running) if (other !== name) join(name, calls, other, to);
     running.set(name, thread);
     const { port1, port2 } = new MessageChannel();
@@ -108,8 +118,8 @@ export function threads(options: ThreadsOptions): Threads {
     return thread;
   }
 
-  function open(name: string, calls: Remote<ThreadControl>): Promise<void> {
-    const home = options.opened.share?.();
+  function open(name: string, calls: Remote<ThreadControl>, sharing: Sharing | undefined): Promise<void> {
+    const home = sharing?.port;
     const { run, seed, strict, store, storeThresholdBytes, program, allow, limits, supervision } = options;
     const told: ThreadOptions = {
       run,

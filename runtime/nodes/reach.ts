@@ -29,6 +29,8 @@ export interface Reach extends Pick<Elsewhere<Cell>, "spawn" | "name" | "find" |
   forget(cell: Cell): void;
 }
 
+/** The node of a thread: whose it is, and of which of that node's processes where it is not the first. */
+const threadPattern = /^(.+)-t\d+(?:@(\d+))?$/;
 const spawnAttemptsMax = 3;
 
 export function reach({ engine, name, store, environment, classes, steward, succeeds }: ReachParts): Reach {
@@ -36,6 +38,8 @@ export function reach({ engine, name, store, environment, classes, steward, succ
   const names = actorNames(store, environment, async (id) => {
     if (id.includes("/@")) return false;
     const node = nodeOf(id);
+    const [, head, headEpoch = 1] = threadPattern.exec(node) ?? [];
+    if (head !== undefined && Number(headEpoch) < ((await store.claimed(`node/${head}`))?.epoch ?? 0)) return true;
     const claimed = await store.claimed(`node/${node}`);
     const of = id.slice(0, id.indexOf("/"));
     if (claimed === undefined || of === (claimed.epoch === 1 ? node : `${node}.${claimed.epoch}`)) return false;
@@ -105,7 +109,7 @@ export function reach({ engine, name, store, environment, classes, steward, succ
           (error: unknown) => {
             // Whoever has its node now may have made it again, or knows that it is gone.
             if (isWatching && isShoalError(error, "Lost") && succeeds(nodeOf(id))) ask();
-            else tell({ id, reason: "lost" });
+            else tell({ id, reason: isShoalError(error, "ShuttingDown") ? "system closed" : "lost" });
           },
         );
       ask();

@@ -171,7 +171,14 @@ export function steward(
         asked.reject(new ShoalError("Lost", text, { outcome: "unknown" }));
       }
     },
-    close: () => cancelPing?.(),
+    close() {
+      cancelPing?.();
+      for (const { node, what, reject } of waiting.values()) {
+        const text = `Cannot ${what} on node ${node}: the system is closing`;
+        reject(new ShoalError("ShuttingDown", text, { outcome: "unknown" }));
+      }
+      waiting.clear();
+    },
   };
 }
 

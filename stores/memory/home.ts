@@ -1,7 +1,7 @@
 // The thread that opened a `memory:` store first lets others in, keeps the logs and claims for all of them, and lets go
 // of what one had that has ended.
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import type { Claims, Logs, Position, ReadOptions } from "../store.ts";
+import type { Claims, Logs, Position, ReadOptions, Sharing } from "../store.ts";
 import { type Callable, type FromGuest, type FromHome, type Packed, packed, sentError, unpacked } from "./calls.ts";
 import type { Settings } from "./calls.ts";
 import type { Member } from "./member.ts";
@@ -18,7 +18,7 @@ export interface HomeOptions {
 
 export interface Home {
   /** A port with which another thread opens the store. */
-  share(): MessagePort;
+  share(): Sharing;
   /** A slab was let go of here. */
   dropped(): void;
   close(): void;
@@ -44,7 +44,7 @@ export function home({ ground, settings, member, logs, claims }: HomeOptions): H
     throw new ShoalError("CapacityExceeded", `Cannot share store ${settings.url}: ${threadsMax} threads have it open`);
   }
 
-  function share(): MessagePort {
+  function share(): Sharing {
     member.throwIfClosed();
     const thread = numberFor();
     const { port1: own, port2: theirs } = new MessageChannel();
@@ -66,7 +66,7 @@ export function home({ ground, settings, member, logs, claims }: HomeOptions): H
     own.unref();
     const slabs = [...member.pool.slabs()];
     say(own, { type: "hello", ground, thread, settings, slabs, peers }, peers.map(([, port]) => port));
-    return theirs;
+    return { port: theirs, ended: () => forget(guest, thread) };
   }
 
   function hear(guest: Guest, thread: number, message: FromGuest): void {

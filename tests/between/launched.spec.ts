@@ -5,35 +5,38 @@ import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { assert, fc, runtime, seed, test } from "../suite.ts";
 
 const program = fileURLToPath(new URL(`../programs/savings.${runtime === "node" ? "js" : "ts"}`, import.meta.url));
 const flags = runtime === "node" ? [] : ["run", "-A", "--no-lock", "--conditions=source"];
 
-interface Run {
-  readonly answers: AsyncIterable<string>;
-  readonly ended: Promise<number | null>;
-  kill(): void;
-  /** All that it has written. */
-  said(): string;
-  errors(): string;
+interface Ended {
+  readonly code: number | null;
+  readonly answers: readonly number[];
+  readonly errors: string;
 }
 
-function savings(...args: readonly string[]): Run {
+interface Run {
+  readonly ended: Promise<Ended>;
+  kill(): void;
+}
+
+/** Runs the program; `answered` is told how many answers have come. */
+function savings(args: readonly string[], answered: (count: number) => void): Run {
   const child = spawn(process.execPath, [...flags, program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   let errors = "";
-  child.stdout.on("data", (chunk: Uint8Array) => said += new TextDecoder().decode(chunk));
-  child.stderr.on("data", (chunk: Uint8Array) => errors += new TextDecoder().decode(chunk));
-  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    said += chunk;
+    answered(said.split("\n").length - 1);
+  });
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => errors += chunk);
   return {
-    answers: createInterface({ input: child.stdout }),
-    ended,
+    ended: new Promise((resolve) =>
+      child.on("close", (code) => resolve({ code, answers: said.split("\n").slice(0, -1).map(Number), errors }))
+    ),
     kill: () => child.kill("SIGKILL"),
-    said: () => said,
-    errors: () => errors,
   };
 }
 
@@ -50,43 +53,40 @@ test(
   "launched: a durable actor is there again in the next process, however the last one ended",
   () =>
     inFolder(async (url) => {
-      const rounds = fc.sample(fc.nat({ max: 60 }), { numRuns: 6, seed });
-      let answered = 0;
-      for (const killAfter of rounds) {
-        const run = savings(url, "r", "100000", "hold");
-        let left = killAfter;
-        let first = true;
-        for await (const answer of run.answers) {
-          const balance = Number(answer);
+      let last = 0;
+      for (const killAfter of fc.sample(fc.nat({ max: 60 }), { numRuns: 6, seed })) {
+        const run = savings([url, "r", "100000", "hold"], (count) => {
+          if (count > killAfter) run.kill();
+        });
+        const { answers, errors } = await run.ended;
+        assert.equal(errors, "");
+        for (const [index, balance] of answers.entries()) {
           // What was asked and not answered may have happened, once.
-          if (first) assert.ok(balance > answered && balance <= answered + 2, `${balance} after ${answered}`);
-          else assert.equal(balance, answered + 1);
-          first = false;
-          answered = balance;
-          if (left-- === 0) run.kill();
+          if (index === 0) assert.ok(balance > last && balance <= last + 2, `${balance} after ${last}`);
+          else assert.equal(balance, last + 1);
+          last = balance;
         }
-        await run.ended;
-        assert.equal(run.errors(), "");
       }
     }),
   { timeoutMs: 60_000 },
 );
 
-test("launched: of two processes that are one node, the first is fenced and says so", () =>
-  inFolder(async (url) => {
-    const first = savings(url, "r", "1000000", "hold");
-    let second: Run | undefined;
-    let last = 0;
-    for await (const answer of first.answers) {
-      last = Number(answer);
-      second ??= savings(url, "r", "1");
-    }
-    assert.notEqual(await first.ended, 0);
-    assert.match(first.errors(), /Fenced|another process has its place/);
-    assert.equal(await second!.ended, 0, second!.errors());
-    const answers = second!.said().split("\n").filter((line) => line !== "").map(Number);
-    assert.ok(
-      answers.length === 1 && answers[0]! >= last + 1 && answers[0]! <= last + 2,
-      `${answers.join()} after ${last}`,
-    );
-  }), { timeoutMs: 60_000 });
+test(
+  "launched: of two processes that are one node, the first is fenced and says so",
+  () =>
+    inFolder(async (url) => {
+      let second: Run | undefined;
+      const first = savings([url, "r", "1000000", "hold"], () => {
+        second ??= savings([url, "r", "1"], () => {});
+      });
+      const one = await first.ended;
+      assert.notEqual(one.code, 0);
+      assert.match(one.errors, /another process has its place/);
+      const two = await second!.ended;
+      assert.equal(two.code, 0, two.errors);
+      const last = one.answers.at(-1)!;
+      const [next = 0] = two.answers;
+      assert.ok(two.answers.length === 1 && next > last && next <= last + 2, `${two.answers.join()} after ${last}`);
+    }),
+  { timeoutMs: 60_000 },
+);

@@ -20,7 +20,7 @@ function joined(name: string): Subject {
         home = memoryStore({ run: options.run, environment: options.environment, strict: options.strict, ...bounds });
         runs.set(options.run, home);
       }
-      const store = await openStore("memory:", { ...options, home: home.share!() });
+      const store = await openStore("memory:", { ...options, home: home.share!().port });
       assert.equal(store.abilities.shared, "threads");
       // The first is never closed within a case: to those who come and go, the store is kept, and others have it.
       return { ...store, abilities: { ...store.abilities, survives: "process", shared: "host" } };

@@ -26,7 +26,7 @@ async function threadsOf(store: Store, count: number, work: Omit<Work, "home" | 
   }
   return await Promise.all(ports.map(async (others, index): Promise<Thread> => {
     const worker = new Worker(putter);
-    const home = store.share!();
+    const home = store.share!().port;
     let settle!: (done: Done | undefined) => void;
     const done = new Promise<Done | undefined>((resolve) => settle = resolve);
     const ready = new Promise<void>((resolve, reject) => {
@@ -92,7 +92,7 @@ test("memory: a thread that is ended leaves no room taken, and no line of those 
 test("memory: what a thread has put outlives it, and who closes the store closes it for all", async () => {
   const store = memoryStore({ run: "r", environment: realWorld, strict: true });
   const worker = new Worker(putter);
-  const home = store.share!();
+  const home = store.share!().port;
   const { port1, port2 } = new MessageChannel();
   const mail = new Promise<{ ref: TensorRef; fill: number }>((resolve) => port1.once("message", resolve));
   const work: Work = { home, others: [port2], count: 1, seed, leaseMs: 60_000, bytesMax: 100_000, reads: false };
