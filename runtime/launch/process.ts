@@ -1,6 +1,7 @@
 // The system of one process: a node in the main thread, and one in each of its other threads once they are wanted.
 
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { ShoalError } from "../../stores/error.ts";
 import type { Store } from "../../stores/store.ts";
 import { threadPorts } from "../links/thread.ts";
@@ -38,6 +39,8 @@ export interface ProcessOptions {
 
 export async function processSystem(options: ProcessOptions): Promise<System> {
   const { run, node: name, seed, strict, store, limits, supervision, record, program, allow } = options;
+  // A system that is part of a program of one's own finds its actors in that program's package.
+  const root = program === undefined ? process.argv[1] ?? join(process.cwd(), "program") : undefined;
   const count = options.threads ?? availableParallelism();
   const ports = threadPorts();
   let failure: { readonly error: ShoalError } | undefined;
@@ -56,6 +59,8 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     store: options.url,
     storeThresholdBytes: options.storeThresholdBytes,
     program,
+    root,
+    epoch: () => main.epoch,
     allow,
     limits,
     supervision,
@@ -79,7 +84,7 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     environment: realWorld,
     store,
     link: ports.linking,
-    classes: catalogue({ program, allow }),
+    classes: catalogue({ program, root, allow }),
     limits,
     delivery: threadDelivery,
     supervision,

@@ -35,6 +35,8 @@ export interface ThreadOptions {
   /** For a store whose URL alone does not lead there. */
   readonly home: MessagePort | undefined;
   readonly program: string | undefined;
+  /** A file of the program of one's own that the system is part of. */
+  readonly root: string | undefined;
   readonly allow: readonly string[] | undefined;
   readonly limits: Limits;
   readonly supervision: Supervision;
@@ -135,7 +137,7 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
         environment: realWorld,
         store,
         link: ports.linking,
-        classes: catalogue({ program: options.program, allow: options.allow }),
+        classes: catalogue({ program: options.program, root: options.root, allow: options.allow }),
         limits,
         delivery: threadDelivery,
         supervision,

@@ -19,6 +19,8 @@ export interface ThreadsOptions extends Omit<ThreadOptions, "name" | "threads" |
   /** The node that starts them. */
   readonly node: string;
   readonly count: number;
+  /** Which process of its node this is. */
+  epoch(): number;
   readonly opened: Store;
   /** The main thread's own ports. */
   readonly ports: ThreadPorts;
@@ -66,12 +68,24 @@ const retryMs = 100;
 const retryMsMax = 10_000;
 
 export function threads(options: ThreadsOptions): Threads {
-  const names = Array.from({ length: options.count }, (_, index) => `${options.node}-t${index + 1}`);
+  const names: string[] = [];
   const running = new Map<string, Thread>();
   const probed = new Set<string>();
-  const kept = new Map(names.map((name) => [name, new Map<string, Kept>()]));
+  const kept = new Map<string, Map<string, Kept>>();
   let starting: Promise<readonly string[]> | undefined;
   let isClosing = false;
+
+  /** The names of an earlier process's threads are not theirs: whoever was found there is gone. */
+  async function startAll(): Promise<readonly string[]> {
+    const epoch = options.epoch();
+    for (let number = 1; number <= options.count; number++) {
+      const name = `${options.node}-t${number}${epoch === 1 ? "" : `@${epoch}`}`;
+      names.push(name);
+      kept.set(name, new Map());
+    }
+    await Promise.all(names.map((name) => start(name)).map(({ opened }) => opened));
+    return names;
+  }
 
   function start(name: string, failures = 0): Thread {
     const control = new MessageChannel();
@@ -120,7 +134,7 @@ export function threads(options: ThreadsOptions): Threads {
 
   function open(name: string, calls: Remote<ThreadControl>, sharing: Sharing | undefined): Promise<void> {
     const home = sharing?.port;
-    const { run, seed, strict, store, storeThresholdBytes, program, allow, limits, supervision } = options;
+    const { run, seed, strict, store, storeThresholdBytes, program, root, allow, limits, supervision } = options;
     const told: ThreadOptions = {
       run,
       name,
@@ -131,6 +145,7 @@ export function threads(options: ThreadsOptions): Threads {
       storeThresholdBytes,
       home,
       program,
+      root,
       allow,
       limits,
       supervision,
@@ -238,7 +253,7 @@ export function threads(options: ThreadsOptions): Threads {
       if (isClosing) {
         return Promise.reject(new ShoalError("ShuttingDown", "Cannot start threads: the system is closing"));
       }
-      return starting ??= Promise.all(names.map((name) => start(name)).map(({ opened }) => opened)).then(() => names);
+      return starting ??= startAll();
     },
     has: (node) => names.includes(node),
     givenUp,

@@ -13,6 +13,8 @@ import type { Classes } from "./classes.ts";
 export interface CatalogueOptions {
   /** Where the program's module is, as a URL; nothing where a system is part of somebody's own program. */
   readonly program?: string | undefined;
+  /** A file of that program of one's own: its package's classes are found by name. */
+  readonly root?: string | undefined;
   /**
    * What may be loaded by name: a package or `program`, a path in it, or one class. The program's own package, and
    * this one, unless said.
@@ -39,7 +41,9 @@ export function catalogue(options: CatalogueOptions): Classes {
   const found = new Map<string, Promise<ActorClass>>();
   const programFile = options.program === undefined ? undefined : realpathSync(fileURLToPath(options.program));
   const own = rootOf(here);
-  const programRoot = programFile === undefined ? undefined : rootOf(programFile);
+  const rootFile = programFile ??
+    (options.root !== undefined && existsSync(options.root) ? realpathSync(options.root) : undefined);
+  const programRoot = rootFile === undefined ? undefined : rootOf(rootFile);
   const allow = options.allow ?? [...programRoot === undefined ? [] : [programRoot.name], own.name];
 
   function nameOf(Class: ActorClass): string {
@@ -114,7 +118,7 @@ export function catalogue(options: CatalogueOptions): Classes {
 
   /** The files that a path may mean: the same form first that the program, or this package, runs in. */
   function candidates(root: Root, path: string): string[] {
-    const model = root.folder === own.folder ? here : root.folder === programRoot?.folder ? programFile : undefined;
+    const model = root.folder === own.folder ? here : root.folder === programRoot?.folder ? rootFile : undefined;
     const inModel = model === undefined ? "" : relative(root.folder, model);
     const output = outputs.find((folder) => inModel.startsWith(`${folder}${sep}`));
     const others = outputs.filter((folder) => folder !== output);

@@ -97,7 +97,11 @@ test.on(
       ];
       const calls = [victim.ask("end", "memory"), ...Array.from({ length: 100 }, (_, by) => victim.ask("echo", by))];
       const settled = await asked(calls);
-      assert.ok(settled.every(({ outcome }) => outcome !== "done"));
+      assert.equal(settled[0]!.outcome, "unknown");
+      // What had not left for the thread that ended is handled by the actor's next life.
+      for (const [index, { outcome, value }] of settled.entries()) {
+        if (outcome === "done") assert.equal(value, index - 1);
+      }
       assert.equal(await other.ask("echo", 5), 5);
     }),
   { timeoutMs: 120_000 },
