@@ -56,7 +56,7 @@ export interface Home {
   endViews(cell: Cell): Error | undefined;
   /** And neither are the tensors of the answers that it got. */
   endReceived(cell: Cell): void;
-  deadLetter(cell: Cell, from: Reference, method: string, reason: ShoalError): void;
+  deadLetter(to: Target, from: Reference, method: string, reason: ShoalError): void;
   readonly log: LogSink;
   readonly trace: ((actor: string, method: string) => void) | undefined;
   record(fact: () => Fact): void;

@@ -264,16 +264,18 @@ export function engine(options: EngineOptions): Engine {
       cell.extra.received = undefined;
       for (const parcel of received) over(parcel, true);
     },
-    deadLetter(cell, from, method, reason) {
+    deadLetter(to, from, method, reason) {
+      const { id, className } = to;
       dead.add({
         at: environment.date(),
-        to: cell.id,
-        class: cell.className,
+        to: id,
+        class: className,
         from: from.source.id,
         method,
         reason: reason.message,
       });
-      record(() => ({ type: "MessageDied", to: identity(cell), method, reason: reason.message }));
+      const who = to instanceof Cell ? identity(to) : { id, class: className };
+      record(() => ({ type: "MessageDied", to: who, method, reason: reason.message }));
     },
     log,
     record,

@@ -85,13 +85,13 @@ export function groundOf(cell: Cell, life: number, doings: Doings, timers: { cou
     }),
     log: actorLog(doings.log, () => identity(cell), () => cell.life === life ? cell.handling?.name : undefined),
     get random() {
-      return random ??= doings.random(cell);
+      return home.post?.step(cell)?.random ?? (random ??= doings.random(cell));
     },
     get signal() {
       if (cell.life !== life) return AbortSignal.abort();
       return cell.running instanceof Call ? cell.running.signal : never;
     },
-    now: () => home.environment.date(),
+    now: () => home.post?.step(cell)?.now ?? home.environment.date(),
     async spawn(Class, input, options) {
       alive(`spawn ${Class.name}`);
       return await doings.spawn(cell, life, Class, input, options);

@@ -55,6 +55,8 @@ export interface Local {
   readonly system: System;
   /** The addresses of those that could crash now. */
   actors(): readonly string[];
+  /** Ends the system at once, with this as the reason. */
+  fail(error: Error): void;
   /** Makes an actor fail, wherever it is: between two messages, or in the middle of a handler. */
   crash(id: string, error: Error): void;
 }
@@ -277,6 +279,10 @@ export function local(options: LocalOptions): Local {
 
   return {
     system,
+    fail(error) {
+      failure ??= { error };
+      close({ now: true }).catch(() => {});
+    },
     actors: () => [...cells.values()].filter(canCrash).map(({ id }) => id),
     crash(id, error) {
       for (const cell of cells.values()) {

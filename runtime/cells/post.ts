@@ -2,6 +2,7 @@
 
 import type { Survives } from "../../stores/store.ts";
 import type { Timer } from "../actor.ts";
+import type { Random } from "../random.ts";
 import type { AskOptions, StreamOptions, TellOptions } from "../ref.ts";
 import type { Reference, Sender } from "../reference.ts";
 import type { ActorClass, Ended, SpawnOptions, StopOptions } from "../system.ts";
@@ -16,6 +17,8 @@ export interface Post<Cell> {
   mail(cell: Cell, method: string, message: unknown): void;
   /** Sets a timer as part of a durable actor's running step; nothing where none runs. */
   timer(cell: Cell, delayMs: number, repeat: boolean, method: string, message: unknown): Timer | undefined;
+  /** What a durable actor's running step draws and reads from the clock: the same, however often it runs. */
+  step(cell: Cell): { readonly random: Random; readonly now: number } | undefined;
   /** A failure of this actor was judged: it goes on, begins a new life, or ends. */
   judged(cell: Cell): void;
   ended(cell: Cell): void;

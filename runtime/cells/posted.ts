@@ -22,6 +22,9 @@ export function nodeOf(id: string): string {
   return dot < 0 ? process : process.slice(0, dot);
 }
 
+/** Durable actors have names in their addresses, which mean the same in every process. */
+export const isDurable = (id: string): boolean => id.includes("/@");
+
 /** A reference that hands its messages to the post. */
 export class PostedReference extends Reference {
   readonly #post: Post<never>;

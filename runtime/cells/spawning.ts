@@ -116,7 +116,8 @@ export function spawning({ engine, limits, supervision, isClosing, elsewhere, ne
     if (on !== "threads") throw new ShoalError("BadInput", `${what}: on is ${String(on)}, expected "threads"`);
     if (rest.node !== undefined) throw new ShoalError("BadInput", `${what}: node and on say both where it lives`);
     if (survivesOf(Class) !== undefined) {
-      const text = `${what} on threads: it is durable, and is found again in the main thread, however many others there are`;
+      const text =
+        `${what} on threads: it is durable, and is found again in the main thread, however many others there are`;
       throw new ShoalError("BadInput", `${text}; leave out on`);
     }
     return { ...rest, node: await nextThread(what) };

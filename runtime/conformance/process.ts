@@ -72,7 +72,7 @@ const nobody = (): undefined => undefined;
 const messageOf = (body: unknown): Message => openBody(body as Body, nobody) as Message;
 /** As journals keep states: how an actor was born, which here is nowhere asked, and its fields. */
 function stateOf(account: string, fields: Account): State {
-  const birth = { class: "", name: account, input: plainBody(undefined), options: {} };
+  const birth = { class: "", name: account, input: plainBody(undefined), seed: 0, options: {} };
   return { birth, fields: plainBody(fields) };
 }
 

@@ -20,6 +20,8 @@ export interface Body {
   readonly tensors: boolean;
   /** The caller's number for this call, by which it can be cancelled; 0 for what cannot. */
   readonly call: number;
+  /** When it was sent, to a durable actor: for its step that is now, also where it runs again. 0 for others. */
+  readonly at: number;
   /** How many partial results its caller takes ahead; 0 for a call that is no stream. */
   readonly credit: number;
 }
@@ -41,12 +43,12 @@ export function bodyFrom(json: Body): Body {
 type Found = Pick<Passage, "special" | "tensors">;
 
 /** A body for a value that `copyMessage` let pass. */
-export function bodyOf(method: string, value: unknown, found: Found, call: number, credit: number): Body {
+export function bodyOf(method: string, value: unknown, found: Found, call: number, credit: number, at = 0): Body {
   const views: ArrayBufferView[] = [];
   const text = messageText(value, found.special, views);
   const arrays = views.length === 0 ? noArrays : joined(views);
   const { special, tensors } = found;
-  return { method, text, json: undefined, special, arrays, tensors: tensors !== undefined, call, credit };
+  return { method, text, json: undefined, special, arrays, tensors: tensors !== undefined, call, credit, at };
 }
 
 /** A body for an answer or a state. */

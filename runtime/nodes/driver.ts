@@ -50,6 +50,8 @@ export interface Driver {
   /** Something happened; what follows from it is done before the next turn, or by `flush`. */
   happen(event: Event): void;
   flush(): void;
+  /** Settles when nothing waits for its commit any more, or after a while. */
+  drained(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -61,6 +63,7 @@ export function driver(parts: DriverParts): Driver {
   let isDue = false;
   let isOver = false;
   let cancelTick: (() => void) | undefined;
+  let emptied: (() => void) | undefined;
   let ready: (() => void) | undefined;
   let failed: ((error: Error) => void) | undefined;
   let outgoing = new Map<NodeName, Frame[]>();
@@ -111,7 +114,13 @@ export function driver(parts: DriverParts): Driver {
     } finally {
       isFlushing = false;
     }
+    if (isEmpty()) emptied?.();
     if (cancelTick === undefined && !isOver && isWaiting()) cancelTick = environment.after(tickMs, tick);
+  }
+
+  /** Whether all that was done is in the journal, and those who are to hear of it have. */
+  function isEmpty(): boolean {
+    return core.committing === undefined && core.sealed.length === 0 && events.length === 0;
   }
 
   function isWaiting(): boolean {
@@ -217,6 +226,7 @@ export function driver(parts: DriverParts): Driver {
 
   function end(): void {
     isOver = true;
+    emptied?.();
     cancelTick?.();
     events = [];
   }
@@ -232,6 +242,18 @@ export function driver(parts: DriverParts): Driver {
     },
     happen,
     flush,
+    async drained() {
+      flush();
+      if (isOver || isEmpty()) return;
+      await new Promise<void>((resolve) => {
+        const cancel = environment.after(drainMsMax, resolve);
+        emptied = () => {
+          cancel();
+          resolve();
+        };
+      });
+      emptied = undefined;
+    },
     async close() {
       flush();
       releaseAll();
@@ -240,6 +262,9 @@ export function driver(parts: DriverParts): Driver {
     },
   };
 }
+
+/** How long a node that closes waits for its store. */
+const drainMsMax = 5_000;
 
 const isAck = (frame: Frame): frame is AckFrame => frame.type === "ack";
 const streamOf = ({ source, destination, streamEpoch, state }: AckFrame): string =>

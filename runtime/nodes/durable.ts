@@ -5,28 +5,33 @@ import { ShoalError } from "../../stores/error.ts";
 import type { Timer as Cancelling } from "../actor.ts";
 import { type Cell, Phase } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
-import type { StepRecord, Timer } from "../delivery/protocol.ts";
+import type { Input, StepRecord, Timer } from "../delivery/protocol.ts";
 import type { Supervision } from "../supervision.ts";
+import { type Random, random } from "../random.ts";
 import type { SpawnOptions } from "../system.ts";
 import type { Body } from "./body.ts";
 import type { Classes } from "./classes.ts";
 import type { Driver, Order } from "./driver.ts";
 import type { Effect } from "./incoming.ts";
+import { type Keeping, newKeeping } from "./keeping.ts";
 import { type Birth, type State, states } from "./states.ts";
-import { type Timers, timers } from "./timers.ts";
+import { timers } from "./timers.ts";
 
 export interface DurableParts {
   readonly engine: Engine;
   readonly driver: Pick<Driver, "core" | "happen" | "flush">;
   readonly classes: Classes;
   readonly supervision: Supervision;
+  readonly seed: number;
   known(cell: Cell): void;
   /** A timer of a durable actor is due. */
   fire(cell: Cell, timer: string): void;
 }
 
 export interface Durable {
-  began(cell: Cell, timer: string): void;
+  began(cell: Cell, input: Input, at: number): void;
+  /** What the running step draws and reads from the clock; nothing where none runs. */
+  step(cell: Cell): { readonly random: Random; readonly now: number } | undefined;
   effect(cell: Cell): Effect;
   /** Something that its running step told was refused, and it does not know. */
   refused(cell: Cell, error: Error): void;
@@ -61,26 +66,9 @@ export interface Durable {
   timed(cell: Cell, timer: string): { readonly method: string; readonly message: unknown } | undefined;
 }
 
-/** A durable actor beside its cell. */
-interface Keeping {
-  readonly birth: Birth;
-  /** What its last step left, sealed or committed: when it is to be read back, all is committed. */
-  fields: Body | undefined;
-  readonly timers: Timers;
-  /** Waits for what it has done to be committed, to begin anew. */
-  reloaded: (() => void) | undefined;
-  isReloading: boolean;
-  isBorn: (() => void) | undefined;
-  owesSnapshot: boolean;
-  /** Whether a handler runs. */
-  inStep: boolean;
-  /** Why the running step has failed without its handler's knowledge. */
-  fault: Error | undefined;
-}
-
-export function durable({ engine, driver, classes, supervision, known, fire }: DurableParts): Durable {
+export function durable({ engine, driver, classes, supervision, seed, known, fire }: DurableParts): Durable {
   const { home, life } = engine;
-  const form = states(engine, classes, supervision);
+  const form = states(engine, classes, supervision, seed);
   const keepings = new Map<Cell, Keeping>();
   /** Those of before this process that the program has not asked for yet, by name. */
   const before = new Map<string, Cell>();
@@ -95,17 +83,7 @@ export function durable({ engine, driver, classes, supervision, known, fire }: D
   }
 
   function keep(cell: Cell, birth: Birth, fields: Body | undefined): Keeping {
-    const keeping: Keeping = {
-      birth,
-      fields,
-      timers: timers({ engine, cell, fire: (timer) => fire(cell, timer) }),
-      reloaded: undefined,
-      isReloading: false,
-      isBorn: undefined,
-      owesSnapshot: false,
-      inStep: false,
-      fault: undefined,
-    };
+    const keeping = newKeeping(birth, fields, timers({ engine, cell, fire: (timer) => fire(cell, timer) }));
     keepings.set(cell, keeping);
     return keeping;
   }
@@ -141,11 +119,19 @@ export function durable({ engine, driver, classes, supervision, known, fire }: D
   }
 
   return {
-    began(cell, timer) {
+    step(cell) {
+      const keeping = keepings.get(cell);
+      if (keeping?.inStep !== true) return undefined;
+      return keeping.world ??= { random: random(`${keeping.birth.seed}/${keeping.input}`), now: keeping.now };
+    },
+    began(cell, input, at) {
       const keeping = keepingOf(cell);
       keeping.inStep = true;
+      keeping.world = undefined;
+      keeping.input = `${cell.id}/${input.identity}`;
+      keeping.now = input.timer === "" ? at : keeping.timers.dueAt(input.timer);
       keeping.fault = undefined;
-      keeping.timers.began(timer);
+      keeping.timers.began(input.timer);
     },
     effect(cell) {
       const keeping = keepingOf(cell);

@@ -5,7 +5,7 @@ import type { TensorRef } from "../../stores/store.ts";
 import { type Cell, Phase } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
 import type { Handler } from "../cells/kind.ts";
-import type { Change, Timer } from "../delivery/protocol.ts";
+import type { Change, Input, Timer } from "../delivery/protocol.ts";
 import type { Deliver } from "../delivery/events.ts";
 import { copyMessage } from "../messages/message.ts";
 import { Reference } from "../reference.ts";
@@ -27,7 +27,7 @@ export interface IncomingParts {
   readonly driver: Pick<Driver, "happen" | "flush">;
   readonly durable: {
     /** A handler begins. */
-    began(cell: Cell, timer: string): void;
+    began(cell: Cell, input: Input, at: number): void;
     /** What it has done; throws where the actor's state cannot be kept. */
     effect(cell: Cell): Effect;
     /** Its end was told. */
@@ -97,7 +97,9 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
     }
     if (handler === undefined) fault ??= cell.terms.kind.unknown(method);
     if (body !== undefined && body.credit > 0) flow(delivered, body.credit);
-    const way = fault === undefined ? wrapped(cell, handler!, delivered) : refusing(cell, method, delivered, fault);
+    const way = fault === undefined
+      ? wrapped(cell, handler!, delivered, body?.at ?? 0)
+      : refusing(cell, method, delivered, fault);
     cell.push(way, message, delivered, tensors === noTensors ? 0 : delivered.weight);
   }
 
@@ -116,7 +118,7 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
   }
 
   /** The handler, with what the core must hear before it begins. */
-  function wrapped(cell: Cell, handler: Handler, delivered: Delivered): Handler {
+  function wrapped(cell: Cell, handler: Handler, delivered: Delivered, at: number): Handler {
     if (!cell.terms.durable) return handler;
     return {
       name: handler.name,
@@ -124,7 +126,7 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
         const { input, chain } = delivered;
         delivered.life = cell.life;
         driver.happen({ type: "began", actor: cell.id, input, chain });
-        durable.began(cell, input.timer);
+        durable.began(cell, input, at);
         return handler.run.call(this, message);
       },
     };

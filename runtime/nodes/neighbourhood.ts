@@ -7,7 +7,7 @@ import type { Cell } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
 import { identity } from "../cells/failure.ts";
 import type { Elsewhere } from "../cells/post.ts";
-import { Distant, nodeOf } from "../cells/posted.ts";
+import { Distant, isDurable, nodeOf } from "../cells/posted.ts";
 import { sameAddress } from "../cells/spawning.ts";
 import type { DeliveryLimits } from "../delivery/events.ts";
 import type { Environment } from "../environment.ts";
@@ -18,6 +18,7 @@ import type { AnyActorRef } from "../ref.ts";
 import type { ActorClass, Ended, Limits, SpawnOptions, StopOptions } from "../system.ts";
 import type { Classes } from "./classes.ts";
 import { circles, waitingFor } from "./circles.ts";
+import { deliveryLimits } from "./limits.ts";
 import { type Driver, driver, type Order, type Orders } from "./driver.ts";
 import { durable } from "./durable.ts";
 import { incoming } from "./incoming.ts";
@@ -27,9 +28,6 @@ import { reach } from "./reach.ts";
 import type { Recipe, Recipes } from "./recipe.ts";
 import { nodeOfSteward, steward } from "./steward.ts";
 import { streams } from "./streams.ts";
-
-/** Open calls of one actor to one other, and the answers kept for them. */
-const callsMax = 65_536;
 
 export interface Neighbourhood {
   readonly elsewhere: Elsewhere<Cell>;
@@ -53,6 +51,7 @@ export interface NeighbourhoodParts {
   readonly delivery?: Partial<DeliveryLimits>;
   readonly tickMs: number;
   readonly supervision: Supervision;
+  readonly seed: number;
   readonly journal: Journal;
   readonly givenUp?: ((node: string) => void) | undefined;
   readonly recipes?: Recipes | undefined;
@@ -92,7 +91,7 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
       const cell = cellAt(actor);
       if (cell !== undefined) return known(cell);
       // An address that is a number was given once, and is given to nobody else. A name may yet be taken.
-      if (actor.includes("/@")) return;
+      if (isDurable(actor)) return;
       core.happen({ type: "spawned", actor, durable: false });
       core.happen({ type: "ended", actor });
     },
@@ -110,17 +109,7 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
   const core = driver({
     run,
     name,
-    limits: {
-      mailboxMessagesMax: limits.mailboxMessagesMax,
-      mailboxBytesMax: limits.mailboxBytesMax,
-      outboxMessagesMax: limits.overflowMessagesMax,
-      outboxBytesMax: limits.mailboxBytesMax,
-      // A message was weighed when it was sent; this weighs what it references too, which may be much more.
-      messageBytesMax: Number.MAX_SAFE_INTEGER,
-      callsMax,
-      answersMax: callsMax * 2,
-      ...given.delivery,
-    },
+    limits: { ...deliveryLimits(limits), ...given.delivery },
     environment,
     journal: given.journal,
     link: given.link,
@@ -146,6 +135,7 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
     driver: core,
     classes,
     supervision: given.supervision,
+    seed: given.seed,
     known,
     fire: (cell, timer) => core.happen({ type: "fired", actor: cell.id, timer }),
   });
@@ -273,12 +263,12 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
     judged: into.judged,
     restore: keeping.restore,
     ended(cell) {
-      const { durable: isDurable } = cell.terms;
+      const { durable: keeps } = cell.terms;
       const { reason, error } = cell.extras?.end ?? {};
       // What a durable actor keeps outlives the system; what ends it for good is a stop of its own.
-      if (knownCells.delete(cell) && !(isDurable && reason === "system closed")) into.ended(cell);
+      if (knownCells.delete(cell) && !(keeps && reason === "system closed")) into.ended(cell);
       keeping.ended(cell);
-      if (!isDurable || reason === "stopped") return others.forget(cell);
+      if (!keeps || reason === "stopped") return others.forget(cell);
       if (reason === "system closed") return;
       const text = `${reason}: ${error?.message ?? "no more is known"}; what it committed stays for the next process`;
       home.log({ type: "MessageLogged", level: "error", text, actor: identity(cell) });
@@ -286,15 +276,22 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
     ...others,
     mail: (cell, method, message) => void home.refer(cell, attendant.cell, attendant.cell.life).tell(method, message),
     timer: keeping.timer,
+    step: keeping.step,
     conceive: keeping.conceive,
     born: keeping.born,
     found: keeping.found,
     async close() {
+      await core.drained();
       attendant.close();
       await core.close();
       out.stop(new ShoalError("ShuttingDown", `Cannot send from node ${name}: the system was closed`));
     },
   };
 
-  return { elsewhere, driver: core, begun: keeping.begun, lost, again, stop: out.stop };
+  function replaced(node: string): void {
+    lost(node);
+    attendant.greet(node);
+  }
+
+  return { elsewhere, driver: core, begun: keeping.begun, lost: replaced, again, stop: out.stop };
 }

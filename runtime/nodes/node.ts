@@ -88,7 +88,7 @@ export async function openNode(options: NodeOptions): Promise<RunningNode> {
   let settleEnded!: (error: Error | undefined) => void;
   const ended = new Promise<Error | undefined>((resolve) => settleEnded = resolve);
   let parts!: Neighbourhood;
-  const { system, actors, crash } = local({
+  const { system, actors, crash, fail } = local({
     ...options,
     node: process,
     elsewhere(engine) {
@@ -104,7 +104,7 @@ export async function openNode(options: NodeOptions): Promise<RunningNode> {
   function stopped(error: Error): void {
     parts.stop(error instanceof ShoalError ? error : new ShoalError("Unavailable", error.message, { cause: error }));
     settleEnded(error);
-    system.close({ now: true }).catch(() => {});
+    fail(error);
   }
 
   try {

@@ -6,7 +6,7 @@ import { type Call, Parcel } from "../cells/call.ts";
 import { Cell } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
 import { faultOfSignal, faultOfWait } from "../cells/sending.ts";
-import { nodeOf } from "../cells/posted.ts";
+import { isDurable, nodeOf } from "../cells/posted.ts";
 import { turn } from "../cells/turn.ts";
 import type { Sending } from "../delivery/events.ts";
 import type { Refusal } from "../delivery/protocol.ts";
@@ -83,7 +83,14 @@ export function outgoing({ engine, driver, known, watch, cancel, refused }: Outg
         `Cannot send ${method} to ${from.toString()}: its sender ${source.id} has ended its life ${from.life}`;
       throw new ShoalError("Fenced", text);
     }
-    const body = bodyOf(method, passed, passage, type === "ask" ? token : 0, credit);
+    const body = bodyOf(
+      method,
+      passed,
+      passage,
+      type === "ask" ? token : 0,
+      credit,
+      isDurable(from.id) ? Math.trunc(home.environment.date()) : 0,
+    );
     let bytes = passage.bytes;
     if (passage.tensors !== undefined) { for (const tensor of passage.tensors) bytes += tensor.bytes; }
     const to = from.id;
@@ -192,7 +199,7 @@ export function outgoing({ engine, driver, known, watch, cancel, refused }: Outg
       if (code === undefined) return item.end();
       const text = `Cannot send ${item.method} to ${item.from.toString()}: ${reasons[code]}`;
       const error = new ShoalError(code, text, { outcome });
-      home.deadLetter(item.from.source as Cell, item.from, item.method, error);
+      home.deadLetter(item.from.target, item.from, item.method, error);
       item.end(error);
       // A step is whole, or is not: one that has told in vain and does not know has failed.
       if (!item.isAwaited) refused(item.from.source as Cell, error);
@@ -241,7 +248,7 @@ export function outgoing({ engine, driver, known, watch, cancel, refused }: Outg
 
   function lost(from: Reference, method: string, error: unknown): PromiseLike<void> {
     const reason = error instanceof ShoalError ? error : new ShoalError("BadInput", String(error), { cause: error });
-    home.deadLetter(from.source as Cell, from, method, reason);
+    home.deadLetter(from.target, from, method, reason);
     return Parked.refused(reason);
   }
 

@@ -72,11 +72,11 @@ function answerText({ epoch, sequence, key, digest, result, body }: Answer, arra
 /** Of what has none, nothing: a place that is held, a question. */
 function bodyText(value: unknown, arrays: Uint8Array[]): string {
   if (value === undefined) return "";
-  const { method, text, json, special, arrays: own, tensors, call, credit } = value as Body;
+  const { method, text, json, special, arrays: own, tensors, call, credit, at } = value as Body;
   if (own.length > 0) arrays.push(own);
   const written = text ?? (json === undefined ? "" : JSON.stringify(json));
   const flags = (special ? 1 : 0) + (tensors ? 2 : 0);
-  return `,${quoted(method)},${call},${credit},${flags},${own.length}${written === "" ? "" : `,${written}`}`;
+  return `,${quoted(method)},${call},${credit},${flags},${own.length},${at}${written === "" ? "" : `,${written}`}`;
 }
 
 let latest: readonly [string, string] = ["", `""`];
@@ -215,12 +215,13 @@ function readBody(list: readonly unknown[], from: number, reading: Reading): Bod
   return {
     method: textOf(list[from]),
     text: undefined,
-    json: list[from + 5],
+    json: list[from + 6],
     special: (flags & 1) !== 0,
     arrays: length === 0 ? noArrays : arrays.subarray(at, at + length),
     tensors: (flags & 2) !== 0,
     call: countOf(list[from + 1]),
     credit: countOf(list[from + 2]),
+    at: countOf(list[from + 5]),
   };
 }
 

@@ -5,7 +5,7 @@ import type { Claims } from "../../stores/store.ts";
 import { type Cell, Phase } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
 import type { Elsewhere } from "../cells/post.ts";
-import { nodeOf } from "../cells/posted.ts";
+import { isDurable, nodeOf } from "../cells/posted.ts";
 import type { Environment } from "../environment.ts";
 import type { Ended } from "../system.ts";
 import type { Classes } from "./classes.ts";
@@ -36,7 +36,7 @@ const spawnAttemptsMax = 3;
 export function reach({ engine, name, store, environment, classes, steward, succeeds }: ReachParts): Reach {
   const { home, program } = engine;
   const names = actorNames(store, environment, async (id) => {
-    if (id.includes("/@")) return false;
+    if (isDurable(id)) return false;
     const node = nodeOf(id);
     const [, head, headEpoch = 1] = threadPattern.exec(node) ?? [];
     if (head !== undefined && Number(headEpoch) < ((await store.claimed(`node/${head}`))?.epoch ?? 0)) return true;
@@ -93,8 +93,7 @@ export function reach({ engine, name, store, environment, classes, steward, succ
       const named = await names.find(actorName);
       if (named === undefined) return undefined;
       // Its birth may have got no further than to its name.
-      const isDurable = named.id.includes("/@");
-      if (isDurable && !await steward.request(nodeOf(named.id), "has", { id: named.id })) return undefined;
+      if (isDurable(named.id) && !await steward.request(nodeOf(named.id), "has", { id: named.id })) return undefined;
       if (named.className !== Class.name) {
         throw new ShoalError("Incompatible", `Cannot find ${actorName} as ${Class.name}: it is a ${named.className}`);
       }

@@ -17,6 +17,8 @@ export interface Birth {
   readonly class: string;
   readonly name: string;
   readonly input: Body;
+  /** The run's seed then: what its steps draw must not depend on which process draws it. */
+  readonly seed: number;
   readonly options: Pick<SpawnOptions, "supervision" | "limits">;
 }
 
@@ -40,7 +42,7 @@ export interface States {
   make(birth: Birth): Promise<Cell>;
 }
 
-export function states(engine: Engine, classes: Classes, supervision: Supervision): States {
+export function states(engine: Engine, classes: Classes, supervision: Supervision, seed: number): States {
   const { home } = engine;
 
   function opened(cell: Cell, body: Body): unknown {
@@ -55,7 +57,7 @@ export function states(engine: Engine, classes: Classes, supervision: Supervisio
         ...(policy === undefined ? {} : { supervision: policy }),
         ...(limits === undefined ? {} : { limits }),
       };
-      return { class: classes.nameOf(cell.terms.Class), name, input, options };
+      return { class: classes.nameOf(cell.terms.Class), name, input, seed, options };
     },
     read(cell) {
       const actor = cell.actor as { snapshot?: () => unknown };
@@ -75,8 +77,12 @@ export function states(engine: Engine, classes: Classes, supervision: Supervisio
     put(cell, actor, fields) {
       const value = opened(cell, fields);
       const { restore } = actor as { restore?: (state: unknown) => void };
-      if (restore === undefined) Object.assign(actor, value);
-      else restore.call(actor, value);
+      if (restore !== undefined) return restore.call(actor, value);
+      // What a state has no word for was undefined, or gone: a field is not to begin with its first value again.
+      for (const field of Object.keys(actor)) {
+        if (!Object.hasOwn(value as object, field)) Reflect.set(actor, field, undefined);
+      }
+      Object.assign(actor, value);
     },
     async make(birth) {
       const Class = await classes.classOf(birth.class);

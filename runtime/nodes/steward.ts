@@ -23,6 +23,8 @@ export interface Steward {
   note(node: string, what: string, argument: unknown): void;
   /** A node's process is gone with all that it had been asked. */
   lost(node: string): void;
+  /** Says something to a node's next process: what was sent to the last one is known to be lost from then on. */
+  greet(node: string): void;
   close(): void;
 }
 
@@ -171,6 +173,7 @@ export function steward(
         asked.reject(new ShoalError("Lost", text, { outcome: "unknown" }));
       }
     },
+    greet: (node) => parts.send(senderTo(node), "ping", undefined),
     close() {
       cancelPing?.();
       for (const { node, what, reject } of waiting.values()) {

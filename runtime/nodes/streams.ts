@@ -192,4 +192,5 @@ const noBody = {
   arrays: new Uint8Array(0),
   call: 0,
   credit: 0,
+  at: 0,
 };

@@ -10,6 +10,8 @@ import { type Body, bodyFrom, openBody, plainBody } from "./body.ts";
 export interface Timers {
   /** A step begins: of this timer, or of a message. */
   began(timer: string): void;
+  /** When a timer that fired was to fire. */
+  dueAt(timer: string): number;
   /** The next time of a timer that repeats. */
   repeats(timer: string): readonly Timer[];
   set(delayMs: number, repeat: boolean, method: string, message: unknown): Cancelling;
@@ -40,6 +42,7 @@ export function timers({ engine, cell, fire }: TimersParts): Timers {
   const { home } = engine;
   const { environment } = home;
   const clocks = new Map<string, () => void>();
+  const due = new Map<string, number>();
   let timersSet: Timer[] = [];
   let timersDone: string[] = [];
 
@@ -49,6 +52,11 @@ export function timers({ engine, cell, fire }: TimersParts): Timers {
   }
 
   return {
+    dueAt(timer) {
+      const at = due.get(timer) ?? environment.date();
+      due.delete(timer);
+      return at;
+    },
     repeats,
     began(timer) {
       timersSet = [];
@@ -78,11 +86,12 @@ export function timers({ engine, cell, fire }: TimersParts): Timers {
     },
     schedule({ id, at }) {
       clocks.get(id)?.();
-      const due = (): void => {
+      due.set(id, at);
+      const ring = (): void => {
         clocks.delete(id);
         fire(id);
       };
-      clocks.set(id, environment.after(Math.max(0, at - environment.date()), due));
+      clocks.set(id, environment.after(Math.max(0, at - environment.date()), ring));
     },
     meaning(timer) {
       const { method, message } = JSON.parse(timer) as Meaning;

@@ -212,3 +212,55 @@ test("durable: one that was stopped is ended for good, and its name says so", as
   assert.equal(await second.system.find(Moody, "m"), undefined);
   await close();
 });
+
+class Gambler extends Actor {
+  static readonly durable = "nothing";
+  drawn: number[] = [];
+  job: string | undefined = "first";
+  draw(): readonly number[] {
+    this.drawn = [this.random.next(), this.random.next(), this.now()];
+    this.job = undefined;
+    return this.drawn;
+  }
+  async bet(step: { to: ActorRef<Keeper> }): Promise<void> {
+    runs++;
+    await step.to.ask("put", Math.floor(this.random.next() * 1e9) + this.now());
+  }
+  has(): boolean {
+    return this.job !== undefined;
+  }
+}
+
+test("durable: dice and clock of a step are the same when it runs again; a field that was cleared stays so", async () => {
+  runs = 0;
+  const { open, close } = await world(Gambler, Keeper);
+  const a = await open("a");
+  const gambler = await a.system.spawn(Gambler, undefined, { name: "g" });
+  const keeper = await a.system.spawn(Keeper, undefined, { name: "k" });
+  const first = await gambler.ask("draw");
+  assert.notDeepEqual(await gambler.ask("draw"), first);
+  const bet = gambler.ask("bet", { to: keeper });
+  while (runs === 0) await Promise.resolve();
+  a.crash("a/@g", new Error("power"));
+  await bet;
+  assert.equal(runs, 2);
+  assert.equal((await keeper.ask("list")).length, 1);
+  assert.equal(await gambler.ask("has"), false);
+  const second = await open("a");
+  const again = await second.system.spawn(Gambler, undefined, { name: "g" });
+  assert.equal(await again.ask("has"), false);
+  await close();
+});
+
+test("durable: a system that drains answers what its last steps committed", async () => {
+  const { open, close } = await world(Keeper);
+  const a = await open("a");
+  const keeper = await a.system.spawn(Keeper, undefined, { name: "k" });
+  const calls = [1, 2, 3, 4, 5].map((n) => keeper.ask("put", n));
+  await Promise.resolve();
+  const closing = a.system.close();
+  const ended = await Promise.allSettled(calls);
+  await closing;
+  assert.ok(ended.every(({ status }) => status === "fulfilled"), ended.map((one) => String(Object(one).reason)).join());
+  await close();
+});

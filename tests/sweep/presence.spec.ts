@@ -75,11 +75,11 @@ test("Whoever is elsewhere is live while its beat changes, and dead after a leas
     assert.equal(await stateAt(root), "live", "nobody has watched it yet");
     const all = (await claimants(posixDisk, owners)).map((claimant) => ({ owners, claimant }));
     assert.deepEqual(all.map(({ claimant }) => claimant.presence), ["elsewhere", "elsewhere"]);
-    const before = readFileSync(beatOf(owners, one), "utf8");
     // The lease is over as soon as the one that lives has shown it.
     const environment = {
       ...realWorld,
       after(_: number, call: () => void) {
+        const before = readFileSync(beatOf(owners, one), "utf8");
         const look = (): void => {
           if (readFileSync(beatOf(owners, one), "utf8") === before) setImmediate(look);
           else call();

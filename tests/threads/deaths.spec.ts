@@ -7,7 +7,8 @@ import { Worker } from "./actors.ts";
 const noRecord = (): void => {};
 
 async function inThreads(options: LaunchOptions, body: (system: System) => Promise<void>): Promise<void> {
-  const system = await launch({ threads: 2, record: noRecord, ...options });
+  // Not strict: handlers and tests tell each other where they are by words in a tensor that both see.
+  const system = await launch({ threads: 2, record: noRecord, strict: false, ...options });
   try {
     await body(system);
   } finally {
