@@ -73,6 +73,7 @@ export function steward(
   const { home } = engine;
   const waiting = new Map<number, Waiting>();
   const senders = new Map<string, Sender>();
+  let isClosed = false;
   let isPinging = false;
   let cancelPing: (() => void) | undefined;
   let ids = 0;
@@ -133,7 +134,7 @@ export function steward(
 
   /** A process that took a request and died would be missed by nobody: its successor has never heard of it. */
   function ping(): void {
-    if (isPinging) return;
+    if (isPinging || isClosed) return;
     isPinging = true;
     cancelPing = home.environment.after(pingMs, () => {
       isPinging = false;
@@ -153,6 +154,7 @@ export function steward(
   return {
     cell,
     request(node, what, argument) {
+      if (isClosed) return Promise.reject(closing(node, what));
       const id = ++ids;
       return new Promise((resolve, reject) => {
         waiting.set(id, { node, what, resolve, reject });
@@ -175,14 +177,18 @@ export function steward(
     },
     greet: (node) => parts.send(senderTo(node), "ping", undefined),
     close() {
+      isClosed = true;
       cancelPing?.();
-      for (const { node, what, reject } of waiting.values()) {
-        const text = `Cannot ${what} on node ${node}: the system is closing`;
-        reject(new ShoalError("ShuttingDown", text, { outcome: "unknown" }));
-      }
+      for (const { node, what, reject } of waiting.values()) reject(closing(node, what));
       waiting.clear();
     },
   };
+}
+
+function closing(node: string, what: string): ShoalError {
+  return new ShoalError("ShuttingDown", `Cannot ${what} on node ${node}: the system is closing`, {
+    outcome: "unknown",
+  });
 }
 
 function faultOf(error: unknown): Fault {

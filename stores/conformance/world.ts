@@ -11,7 +11,7 @@ export interface World extends StoreEnvironment {
 }
 
 /** How long a disk or a server may keep a call, in real time, beyond what the virtual clock allows. */
-const busyMs = 5_000;
+const busyMs = 1_000;
 
 let tokens = 0;
 const token = (): string => (++tokens).toString(16).padStart(16, "0");
