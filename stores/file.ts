@@ -22,7 +22,7 @@ import { fileTensors } from "./file/tensors.ts";
 import { tidying as fileTidying } from "./file/tidying.ts";
 import { troubleOf } from "./file/trouble.ts";
 import { wholes as fileWholes } from "./file/whole.ts";
-import { room as memoryRoom } from "./memory/room.ts";
+import { room as boundedRoom } from "./room.ts";
 import type { OpenOptions, Store, StoreEnvironment, TensorRef } from "./store.ts";
 import { filePresence } from "./sweep/presence.ts";
 import { msOption, type Reader, readOptions, sizeOption, type StoreUrl, wordOption } from "./url.ts";
@@ -182,7 +182,7 @@ export async function fileStore(options: FileOptions): Promise<Store> {
   // A power cut may mix the old with the new in a file that is written again: not where that is promised away.
   const isSpared = disk.isNear === true && !durable;
   const spares = isSpared ? fileSpares(disk, Math.min(poolBytesMax, capacityBytes), tidying.touched) : undefined;
-  const room = memoryRoom({ capacityBytes, full, waitMs, environment });
+  const room = boundedRoom({ capacityBytes, full, waitMs, environment });
 
   // What is kept for the next tensor must not keep others from theirs, nor the mail.
   const shared = spares === undefined ? disk : roomy(disk, spares.clear);

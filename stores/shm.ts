@@ -12,7 +12,7 @@ import { fileLogs } from "./file/logs.ts";
 import { posixDiskAt } from "./file/posix.ts";
 import { troubleOf } from "./file/trouble.ts";
 import { wholes as fileWholes } from "./file/whole.ts";
-import { room as memoryRoom } from "./memory/room.ts";
+import { room as boundedRoom } from "./room.ts";
 import { type Admission, admission as shmAdmission } from "./shm/admission.ts";
 import { type Arena, createArena, dataWindowBytes } from "./shm/arena.ts";
 import type { Entry } from "./shm/entry.ts";
@@ -148,7 +148,7 @@ export async function shmStore(options: ShmOptions): Promise<Store> {
     yields: native === undefined ? "at the end" : "anywhere",
   });
   const trimming = shmTrimming({ arena, space, environment });
-  const room = memoryRoom({ capacityBytes, full, waitMs, environment });
+  const room = boundedRoom({ capacityBytes, full, waitMs, environment });
   const sums = strict || verify === "always";
   // What others keep is looked for by who lets tensors in, and he comes after them.
   let admission: Admission | undefined = undefined;

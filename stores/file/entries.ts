@@ -3,7 +3,7 @@
 // stand the pins of messages and the views of handlers.
 import { ShoalError } from "../error.ts";
 import { leases } from "../memory/leases.ts";
-import type { Room } from "../memory/room.ts";
+import type { Room } from "../room.ts";
 import type { Holder, Lifetime, StoreEnvironment, TensorEntry, TensorRef } from "../store.ts";
 
 export interface Entry {

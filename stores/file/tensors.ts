@@ -5,7 +5,7 @@ import { crc32 } from "../checksum.ts";
 import { arrayOver, layoutOf, tensorBytes } from "../dtype.ts";
 import { ShoalError } from "../error.ts";
 import { lifetimeOf } from "../lifetime.ts";
-import type { Room } from "../memory/room.ts";
+import type { Room } from "../room.ts";
 import { checkedRef, isSameTensor, tensorRef } from "../reference.ts";
 import type { Dtype, Item, PutOptions, Tensor, TensorEntry, TensorRef, Tensors } from "../store.ts";
 import type { Adopted } from "./adopted.ts";

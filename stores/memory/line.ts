@@ -2,7 +2,7 @@
 // is in: in each thread in the order of arrival, and of the first of each thread the one who came first.
 import { cancelled, throwIfCancelled } from "../cancellation.ts";
 import { ShoalError } from "../error.ts";
-import type { Room, RoomOptions } from "./room.ts";
+import type { Room, RoomOptions } from "../room.ts";
 import { arrivals, firstInLine, joined, left, pendingBytes, threadsMax, usedBytes, type Words } from "./words.ts";
 
 export interface Line extends Room {

@@ -5,7 +5,7 @@ import { ShoalError } from "../error.ts";
 import { errnoOf } from "../file/disk.ts";
 import { troubleOf } from "../file/trouble.ts";
 import { lifetimeOf } from "../lifetime.ts";
-import type { Room } from "../memory/room.ts";
+import type { Room } from "../room.ts";
 import type { Lifetime, PutOptions, StoreEnvironment } from "../store.ts";
 import type { Entry, Owned } from "./entry.ts";
 import { Crowded } from "./space.ts";

@@ -1,6 +1,6 @@
 // What is known of a tensor of this opening's own arena, and what may be done with it. Types only.
 import type { ShoalError } from "../error.ts";
-import type { Room } from "../memory/room.ts";
+import type { Room } from "../room.ts";
 import type { Holder, Lifetime, StoreEnvironment, TensorEntry, TensorRef } from "../store.ts";
 import type { Arena } from "./arena.ts";
 import type { Roster } from "./roster.ts";

@@ -1,7 +1,7 @@
 // The room that a store's tensors may take together: who finds it full waits in line, with a deadline, or is refused.
-import { cancelled, throwIfCancelled } from "../cancellation.ts";
-import { ShoalError } from "../error.ts";
-import type { StoreEnvironment } from "../store.ts";
+import { cancelled, throwIfCancelled } from "./cancellation.ts";
+import { ShoalError } from "./error.ts";
+import type { StoreEnvironment } from "./store.ts";
 
 export interface RoomOptions {
   readonly capacityBytes: number;
