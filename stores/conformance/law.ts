@@ -79,6 +79,8 @@ const runsUnlessSaid = 100;
 const wantsRunsMin = 100;
 /** A case has hung after this long. */
 const caseMsMax = 20_000;
+/** A failure is shown as small as it has become by then: one that comes and goes would be made smaller for ever. */
+const shrinkMsMax = 15_000;
 
 /** A law from its text. */
 export function law<Case>(text: LawText<Case>): Law {
@@ -144,11 +146,16 @@ async function tried<Case>(
 ): Promise<Verdict> {
   const { runs = runsUnlessSaid, seed = Math.floor(Math.random() * 2 ** 31), path, shrink = true } = options;
   const happened: Record<string, number> = {};
+  let shrinkEnd = Infinity;
   const property = fc.asyncProperty(cases(subject), async (value) => {
+    if (performance.now() > shrinkEnd) return;
     const own = new Set<string>();
     const one = stage(subject, (what) => own.add(what));
     try {
       await inTime(holds(value, one));
+    } catch (error) {
+      shrinkEnd = Math.min(shrinkEnd, performance.now() + shrinkMsMax);
+      throw error;
     } finally {
       await one.close();
       for (const what of own) happened[what] = (happened[what] ?? 0) + 1;

@@ -162,9 +162,13 @@ async function collected(store: Store, all: readonly Modelled[], stage: Stage): 
   const gone = all.filter(({ state, pins }) => (state === "Missing" || state === "Expired") && pins.size === 0);
   const ids = new Set(gone.map(({ ref }) => ref?.id));
   await stage.world.advance((stage.subject.graceMs ?? 1_000) + 1);
-  for await (const { id, state } of store.tensors.list()) {
-    hold(!ids.has(id), `tensor ${id} is gone, and still takes room after the grace (${state})`);
-  }
+  const amiss = await stage.world.settled(async () => {
+    for await (const { id, state } of store.tensors.list()) {
+      if (ids.has(id)) return `tensor ${id} is gone, and still takes room after the grace (${state})`;
+    }
+    return undefined;
+  });
+  hold(amiss === undefined, amiss ?? "");
 }
 
 const timed: Needs = (_, { clock }) =>
