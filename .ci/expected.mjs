@@ -31,6 +31,30 @@ const expected = {
   "the package's types under bundler": (row) => row.name.startsWith("Package has types under bundler"),
 };
 
+/** Rooms whose tests must have run on both runtimes. */
+const rooms = {
+  "the laws of memory: and file:": "stores/laws",
+  "the laws of shm:": "shm/laws",
+  "the broken stores": "stores/broken",
+  "file: on a disk that loses power": "file/crashes",
+  "stores shared by processes": "file/processes",
+  "kills of a store's processes": "kills/kills",
+  "what the sweeper frees": "sweep/sweep",
+  "the delivery core's laws": "delivery/laws",
+  "the delivery core's mutants": "delivery/mutants",
+  "simulated systems": "simulator/promises",
+  "threads": "threads/laws",
+  "threads that die": "threads/deaths",
+  "durable actors and kill -9": "between/launched",
+  "kills of a head": "run/kills",
+  "waves on every store and thread": "cli/waves",
+};
+for (const [name, spec] of Object.entries(rooms)) {
+  for (const runtime of ["node", "deno"]) {
+    expected[`${name}, on ${runtime}`] = (row) => row.spec === spec && row.runtime === runtime;
+  }
+}
+
 const missing = Object.entries(expected).filter(([, isIt]) => !passed.some(isIt)).map(([name]) => name);
 for (const name of missing) console.error(`FAIL: did not run or did not pass: ${name}`);
 process.exitCode = missing.length === 0 ? 0 : 1;
