@@ -1,20 +1,22 @@
 // How messages end that are not acknowledged: a gap, a receiver that is gone, silence, a sender that waits no more.
 
-import type { Epoch, Refusal, Sequence, Token } from "./protocol.ts";
+import type { AckFrame, Epoch, Refusal, Sequence, Token } from "./protocol.ts";
 import type { Item, Node, Outbound } from "./state.ts";
 import { touchOut } from "./origin.ts";
 import { forget, holderOf, itemAt, settle } from "./outbox.ts";
+import { seal } from "./steps.ts";
 
 export function progress(out: Outbound): void {
   out.quiet = 0;
   out.wait = 1;
 }
 
-function settleCalls(node: Node, out: Outbound, through: Sequence, code: Refusal): void {
+function settleCalls(node: Node, out: Outbound, through: Sequence, code: Refusal, applied = out.last): void {
   while (out.calls.length > 0 && out.calls[0]!.sequence <= through) {
     const { token, sequence } = out.calls.shift()!;
     const item = itemAt(out, sequence);
-    const isFailed = item !== undefined && node.rules.isWithdrawable(item, out);
+    const { isUntouched, isWithdrawable } = node.rules;
+    const isFailed = item !== undefined && (isWithdrawable(item, out) || isUntouched(item, applied));
     settle(node, token, isFailed ? "failed" : "unknown", code);
   }
 }
@@ -30,7 +32,7 @@ export function leaveGap(node: Node, out: Outbound): void {
 
 /** The store of a durable receiver has lost what it acknowledged. It goes on behind that, and its sender is told. */
 export function leaveLoss(node: Node, out: Outbound, through: Sequence, epoch: Epoch): void {
-  if (node.rules.isToldOfGap(out)) tellGap(node, out, through, out.acked);
+  if (node.rules.isToldOfLoss(out)) tellGap(node, out, through, out.acked);
   settleCalls(node, out, out.acked, "Lost");
   out.ackedUnder = epoch;
   out.probe = true;
@@ -48,14 +50,26 @@ function startAgain(node: Node, out: Outbound): void {
   progress(out);
 }
 
-export function end(node: Node, out: Outbound): void {
+/** The receiver is gone for good. A volatile one is so everywhere: its stream is forgotten, and that it is gone kept. */
+export function end(node: Node, out: Outbound, { cursorEpoch, incarnation, through }: AckFrame): void {
   out.ended = true;
-  settleCalls(node, out, out.last, "Ended");
+  settleCalls(node, out, out.last, "Ended", cursorEpoch === 0 ? out.last : through);
   for (let sequence = Math.max(out.everSent, out.acked) + 1; sequence <= out.last; sequence++) {
     const { kind, token } = itemAt(out, sequence)!;
     if (kind === "tell") settle(node, token, "failed", "Ended");
   }
   bury(node, out);
+  if (incarnation === 0) return;
+  const { source, destination } = out;
+  source.outbounds.delete(destination);
+  node.gone.add(destination);
+  for (const oldest of node.gone) {
+    if (node.gone.size <= node.limits.endedActorsMax) break;
+    node.gone.delete(oldest);
+  }
+  if (!source.durable || source.ending) return;
+  source.touched.push(out);
+  seal(node, source, { cursors: [], passed: { answers: [], forgotten: [] } });
 }
 
 /** Nothing will be applied any more of what is kept, nor of what a running step still adds. */
@@ -65,8 +79,12 @@ export function bury(node: Node, out: Outbound): void {
   forget(node, out, out.last);
 }
 
-function tellGap(node: Node, { source, destination }: Outbound, acknowledged: Sequence, through: Sequence): void {
-  node.commands.push({ type: "gap", source: source.name, destination, acknowledged, through });
+function tellGap(node: Node, out: Outbound, acknowledged: Sequence, through: Sequence): void {
+  const { source, destination, acked } = out;
+  // Of what was acknowledged, and is lost with a store, nobody knows any more what it was.
+  let tells = acknowledged < acked;
+  for (let sequence = acked + 1; sequence <= through; sequence++) tells ||= itemAt(out, sequence)?.kind === "tell";
+  node.commands.push({ type: "gap", source: source.name, destination, acknowledged, through, tells });
 }
 
 /**

@@ -39,6 +39,8 @@ export interface DeliveryLimits {
   readonly commitRecordsMax: number;
   readonly replayMessagesMax: number;
   readonly replayBytesMax: number;
+  /** Volatile actors that have ended, here or elsewhere, of which it is known how; of others it is asked again. */
+  readonly endedActorsMax: number;
 }
 
 /** What happened, told by the driver. */
@@ -51,7 +53,13 @@ export type Event =
   | { readonly type: "spawned"; readonly actor: ActorName; readonly durable: boolean }
   /** The actor is gone for good. A durable one's end is committed before anybody hears of it. */
   /** For good, with all that it has committed; or `here`: this process cannot have it, and a successor may. */
-  | { readonly type: "ended"; readonly actor: ActorName; readonly here?: boolean }
+  | {
+    readonly type: "ended";
+    readonly actor: ActorName;
+    readonly here?: boolean;
+    /** It was here, or may have been, and nobody knows what it has applied. */
+    readonly forgotten?: boolean;
+  }
   /** The actor lost its memory (its thread died, or its supervisor restarts it) and starts again on this node. */
   | { readonly type: "crashed"; readonly actor: ActorName }
   /** A registry says which epoch of a node is the newest. */
@@ -150,6 +158,8 @@ export type Command =
     readonly destination: ActorName;
     readonly acknowledged: Sequence;
     readonly through: Sequence;
+    /** Whether there are tells among them: who asked has been told already. */
+    readonly tells: boolean;
   }
   | {
     readonly type: "suspended";

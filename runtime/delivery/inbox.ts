@@ -1,7 +1,7 @@
 // The receiving side of a stream: lets the next entry in, parks a stream that finds no room, acknowledges what is
 // applied for good, and keeps answers until their asker has committed.
 
-import type { AckFrame, Answer, AnswerFrame, Entry, MailFrame, NodeName } from "./protocol.ts";
+import type { AckFrame, Answer, AnswerFrame, Entry, Epoch, MailFrame, NodeName } from "./protocol.ts";
 import type { Actor, Awaited, Inbound, Node } from "./state.ts";
 import { inboundOf, touchIn } from "./origin.ts";
 import { commonThrough } from "./rules.ts";
@@ -14,7 +14,7 @@ export function receive(node: Node, frame: MailFrame): void {
   const actor = node.actors.get(frame.destination);
   // What was never heard of may yet be spawned here. Silence leads its sender to `Suspended`.
   if (actor === undefined) return;
-  if (actor.ended) return answerAtOnce(node, frame, actor, "ended");
+  if (actor.ended) return farewell(node, frame, actor);
   // Its end is not committed yet: should that fail, it lives, and nobody was told otherwise.
   if (actor.ending) return;
   let inbound = actor.inbounds.get(frame.source);
@@ -42,6 +42,21 @@ export function receive(node: Node, frame: MailFrame): void {
     }
   }
   if (inbound.accepted === before) answerAgain(inbound);
+}
+
+/** Whoever sends to one that has ended gets the answers that are left, and is told what was never applied. */
+function farewell(node: Node, frame: MailFrame, actor: Actor): void {
+  const inbound = actor.inbounds.get(frame.source);
+  const isMeant = node.rules.isMeant(frame.incarnation, actor);
+  if (inbound === undefined) {
+    const isKnown = isMeant && !actor.isForgotten;
+    return answerAtOnce(node, frame, actor, "ended", isKnown ? frame.epoch : 0);
+  }
+  if (frame.epoch !== inbound.epoch || !isMeant) return answerAtOnce(node, frame, actor, "ended");
+  inbound.got = Math.max(inbound.got, frame.got);
+  dropKept(node, inbound, frame.forget);
+  answerAgain(inbound);
+  touchIn(node, inbound);
 }
 
 /** The asker may lack any of them. */
@@ -86,8 +101,7 @@ const doubtsOf = ({ kept, epoch, parked }: Inbound): readonly string[] =>
 function accept(node: Node, inbound: Inbound, entry: Entry): boolean {
   const { actor } = inbound;
   const { sequence, kind, key, digest, bytes } = entry;
-  const repeats = (call: Awaited): boolean => node.rules.isRepeat(key, call);
-  const isRepeat = kind === "call" && key !== "" && (inbound.kept.some(repeats) || inbound.awaited.some(repeats));
+  const isRepeat = kind === "call" && key !== "" && isKnown(node, inbound, key);
   if (kind === "void" || kind === "forget" || isRepeat) {
     inbound.accepted = sequence;
     inbound.skips.push(entry);
@@ -103,6 +117,11 @@ function accept(node: Node, inbound: Inbound, entry: Entry): boolean {
   const input = { source: inbound.source, epoch: inbound.epoch, sequence, identity, bytes, timer: "" };
   node.commands.push({ type: "deliver", actor: actor.name, input, entry });
   return true;
+}
+
+function isKnown(node: Node, { kept, awaited }: Inbound, key: string): boolean {
+  const repeats = (call: Awaited): boolean => node.rules.isRepeat(key, call);
+  return kept.some(repeats) || awaited.some(repeats);
 }
 
 /** What a stream has passed: the answers that are new or have a new number, and the steps that may be forgotten. */
@@ -154,32 +173,43 @@ export function report(node: Node, inbound: Inbound): void {
   const { actor, source, epoch: streamEpoch } = inbound;
   if (actor.inbounds.get(source) !== inbound) return;
   const head = { node: node.name, epoch: node.epoch, source, destination: actor.name, streamEpoch };
-  const isClosed = inbound.parked || actor.snapshotDue || actor.reloadDue;
+  const isClosed = inbound.parked || actor.snapshotDue || actor.reloadDue || actor.ending;
   const ack: AckFrame = {
     type: "ack",
     ...head,
     cursorEpoch: inbound.cursorEpoch,
     incarnation: actor.durable ? 0 : actor.incarnation,
-    state: "known",
-    through: node.rules.acknowledges(inbound),
+    state: actor.ended ? "ended" : "known",
+    through: actor.ended ? inbound.accepted : node.rules.acknowledges(inbound),
     accepted: inbound.accepted,
     creditMessages: isClosed ? 0 : Math.max(0, node.limits.mailboxMessagesMax - actor.mailMessages),
     creditBytes: isClosed ? 0 : Math.max(0, node.limits.mailboxBytesMax - actor.mailBytes),
     got: inbound.got,
     doubts: doubtsOf(inbound),
   };
+  // Before the word that there will be no more of them.
+  const answers = inbound.answerDue ? answersDue(node, inbound) : [];
+  if (answers.length > 0) send(node, inbound.node, { type: "answer", ...head, answers });
   send(node, inbound.node, ack);
-  if (!inbound.answerDue) return;
+}
+
+function answersDue(node: Node, inbound: Inbound): readonly Answer[] {
   inbound.answerDue = false;
   const through = node.rules.mayAnswer(inbound);
   const answers = inbound.kept.filter(({ epoch, sequence }) =>
     epoch === inbound.epoch && sequence > inbound.got && sequence > inbound.told && sequence <= through
   );
   inbound.told = Math.max(inbound.told, through);
-  if (answers.length > 0) send(node, inbound.node, { type: "answer", ...head, answers });
+  return answers;
 }
 
-function answerAtOnce(node: Node, frame: MailFrame, actor: Actor, state: AckFrame["state"]): void {
+function answerAtOnce(
+  node: Node,
+  frame: MailFrame,
+  actor: Actor,
+  state: AckFrame["state"],
+  cursorEpoch: Epoch = 0,
+): void {
   send(node, frame.node, {
     type: "ack",
     node: node.name,
@@ -187,7 +217,7 @@ function answerAtOnce(node: Node, frame: MailFrame, actor: Actor, state: AckFram
     source: frame.source,
     destination: frame.destination,
     streamEpoch: frame.epoch,
-    cursorEpoch: 0,
+    cursorEpoch,
     incarnation: actor.durable ? 0 : actor.incarnation,
     state,
     through: 0,

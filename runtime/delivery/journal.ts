@@ -135,7 +135,7 @@ function restore(node: Node, actor: Actor, records: readonly StepRecord[]): void
 function restoreCursor(node: Node, actor: Actor, record: CursorRecord): void {
   const { source, epoch, sequence, kept, forgotten } = record;
   // What a node was accepted as by a predecessor, it still is: an older process of it does not come back.
-  node.peers.set(record.node, Math.max(epoch, node.peers.get(record.node) ?? 0));
+  node.peers.set(record.node, node.rules.remembers(epoch, node.peers.get(record.node) ?? 0));
   const inbound = actor.inbounds.get(source) ?? inboundOf(actor, source, record.node, epoch, sequence);
   inbound.epoch = epoch;
   inbound.cursorEpoch = epoch;
@@ -155,6 +155,7 @@ function restoreCursor(node: Node, actor: Actor, record: CursorRecord): void {
 }
 
 function restoreSent(node: Node, actor: Actor, sent: SentRecord, record: StepRecord, epochs: Map<Outbound, number>) {
+  if (sent.ended === true) return void actor.outbounds.delete(sent.destination);
   const out = outboundOf(node, actor, sent.destination, sent.node);
   const known = epochs.get(out);
   if (record.whole) out.openings = sent.openings;

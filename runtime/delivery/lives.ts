@@ -24,6 +24,14 @@ export function crash(node: Node, actor: Actor): void {
 }
 
 function loseMemory(node: Node, actor: Actor): void {
+  leaveMemory(node, actor);
+  if (actor.durable) return;
+  actor.inbounds.clear();
+  actor.parkedStreams = 0;
+}
+
+/** What its handler had in hand is given up. */
+function leaveMemory(node: Node, actor: Actor): void {
   for (const message of actor.step?.told ?? []) unreserve(node, message);
   for (const out of actor.step?.asked ?? []) out.reserved -= 1;
   actor.step = undefined;
@@ -35,28 +43,47 @@ function loseMemory(node: Node, actor: Actor): void {
     if (timer !== undefined) node.commands.push({ type: "schedule", actor: actor.name, timer });
   }
   actor.fired.clear();
-  if (actor.durable) return;
-  actor.inbounds.clear();
-  actor.parkedStreams = 0;
 }
 
 /** An end is for good. A durable actor's is committed before anybody hears of it; what it told is still delivered. */
-export function endActor(node: Node, actor: Actor, isHere: boolean): void {
+export function endActor(node: Node, actor: Actor, isHere: boolean, isForgotten: boolean): void {
   actor.ending = true;
   actor.timers.clear();
-  loseMemory(node, actor);
+  leaveMemory(node, actor);
+  closeStreams(actor);
   if (actor.durable && !isHere) return sealEnd(node, actor);
   // What it has committed stays as it is: nothing more of it is written.
   actor.endedHere = isHere;
+  actor.isForgotten = isForgotten;
   actor.ended = true;
-  actor.inbounds.clear();
+  if (!actor.durable) node.endings.push(actor.name);
+}
+
+/** Nothing more comes in. How much had is still to be told: of what was let in, a handler may have begun. */
+function closeStreams(actor: Actor): void {
+  for (const inbound of actor.inbounds.values()) {
+    inbound.awaited = [];
+    inbound.skips = [];
+    inbound.parked = false;
+    // Those of a durable one leave with its last commit; others have left.
+    if (!actor.durable) inbound.kept = [];
+  }
   actor.parkedStreams = 0;
+}
+
+/** Of the volatile actors that have ended the last are known. What an older one has told and is on its way stays. */
+export function forgetEnded(node: Node): void {
+  for (let excess = node.endings.length - node.limits.endedActorsMax; excess > 0; excess--) {
+    const name = node.endings.shift()!;
+    const { outbounds } = node.actors.get(name)!;
+    const isOver = ![...outbounds.values()].some((out) => node.active.has(out));
+    if (isOver) node.actors.delete(name);
+    else node.endings.push(name);
+  }
 }
 
 /** What stays of an actor that has ended: that it has, and what it told before and nobody has acknowledged. */
 export function sealEnd(node: Node, actor: Actor): void {
-  actor.inbounds.clear();
-  actor.parkedStreams = 0;
   actor.reloadDue = false;
   seal(node, actor, { cursors: [], passed: { answers: [], forgotten: [] }, pins: [] });
 }

@@ -10,7 +10,7 @@ import { expire } from "./endings.ts";
 import { acknowledge, answered, resend, tickStream, transmit } from "./sender.ts";
 import { receive, report } from "./inbox.ts";
 import { settle } from "./outbox.ts";
-import { crash, endActor } from "./lives.ts";
+import { crash, endActor, forgetEnded } from "./lives.ts";
 import { ask, begin, finish, passIdle, resolve, seal, tell } from "./steps.ts";
 import { commit, committed, gather, stop, takeOver } from "./journal.ts";
 
@@ -32,6 +32,7 @@ export const defaultDeliveryLimits: DeliveryLimits = {
   commitRecordsMax: 256,
   replayMessagesMax: 1024,
   replayBytesMax: 16 * 2 ** 20,
+  endedActorsMax: 1024,
 };
 
 /** A node that knows nothing yet; the event `started` begins it. */
@@ -52,8 +53,9 @@ export function advance(node: Node, events: readonly Event[]): readonly Command[
 function flush(node: Node): void {
   passIdle(node);
   commit(node);
-  for (const inbound of node.dirtyIn.splice(0)) report(node, inbound);
-  for (const out of node.dirtyOut.splice(0)) transmit(node, out);
+  if (node.dirtyIn.length > 0) { for (const inbound of node.dirtyIn.splice(0)) report(node, inbound); }
+  if (node.dirtyOut.length > 0) { for (const out of node.dirtyOut.splice(0)) transmit(node, out); }
+  forgetEnded(node);
 }
 
 function happen(node: Node, event: Event): void {
@@ -101,7 +103,7 @@ function happenTo(node: Node, event: Exclude<ActorEvent, { type: "spawned" }>): 
   }
   switch (event.type) {
     case "ended":
-      return endActor(node, actor, event.here === true);
+      return endActor(node, actor, event.here === true, event.forgotten === true);
     case "crashed":
       return crash(node, actor);
     case "began":

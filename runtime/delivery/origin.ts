@@ -32,6 +32,8 @@ export function newNode(name: NodeName, limits: DeliveryLimits, rules: Rules): N
     idleSkips: [],
     active: new Set(),
     commands: [],
+    endings: [],
+    gone: new Set(),
     pinsHolders: 0,
   };
 }
@@ -45,6 +47,7 @@ export function actorOf(node: Node, name: ActorName, durable: boolean): Actor {
     incarnation: durable ? 0 : firstLife(node.epoch),
     ending: false,
     endedHere: false,
+    isForgotten: false,
     ended: false,
     mailMessages: 0,
     mailBytes: 0,

@@ -54,7 +54,7 @@ export function append(
   };
   out.items.push(item);
   if (pins.length > 0) node.commands.push({ type: "pin", pins, holder: holderOf(out, item) });
-  if (kind === "call") out.calls.push({ sequence: out.last, token });
+  if (kind === "call") out.calls.push(item);
   if (!out.source.durable) out.leave = out.last;
   if (out.incarnation === 0 && !node.peers.has(out.node)) out.probe = true;
   node.active.add(out);

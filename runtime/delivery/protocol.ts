@@ -109,7 +109,10 @@ export interface AckFrame {
   readonly cursorEpoch: Epoch;
   /** The destination's life; 0 where it is durable and its lives do not matter to senders. */
   readonly incarnation: Incarnation;
-  /** `known`: this life stands in the stream. `new`: it has never seen it. `ended`: there will be no life any more. */
+  /**
+   * `known`: this life stands in the stream. `new`: it has never seen it. `ended`: there will be no life any more; where
+   * `cursorEpoch` is not 0, what comes after `through` was never applied.
+   */
   readonly state: "known" | "new" | "ended";
   readonly through: Sequence;
   readonly accepted: Sequence;
@@ -198,6 +201,8 @@ export interface SentRecord {
   readonly entries: readonly Entry[];
   /** Only where the record is whole; otherwise they follow from the epochs of the records. */
   readonly openings: readonly Opening[];
+  /** The destination is gone for good, and the stream with it. */
+  readonly ended?: true;
 }
 
 /**

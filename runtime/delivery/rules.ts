@@ -9,6 +9,7 @@ export const rules: Rules = {
   takeover: ["claim", "open", "read"],
   nextEpoch: (standing) => standing + 1,
   isStale: (epoch, known) => epoch < known,
+  remembers: (accepted, known) => Math.max(accepted, known),
 
   outboxHolds: (messages, messagesMax, bytes, bytesMax) => messages <= messagesMax && bytes <= bytesMax,
   mayLeave: (out) => out.leave,
@@ -18,10 +19,12 @@ export const rules: Rules = {
   isSilent: (out, probesMax) => out.silent > probesMax,
   gapThrough: (out) => out.everSent,
   isToldOfGap: () => true,
+  isToldOfLoss: () => true,
   // Of the same process it is an old word that was overtaken. A successor has read all that was committed.
   hasLost: (out, through, epoch) => through < out.acked && epoch > out.ackedUnder,
   // An ask of a durable step may be the repeat of one that an earlier run has sent.
   isWithdrawable: (item, out) => item.sequence > out.everSent && item.key === "",
+  isUntouched: (item, through) => item.sequence > through && item.key === "",
   refusedAsk: (code) => code === "TooLarge" ? "failed" : "unknown",
 
   mayAdopt: (inbound) => inbound.accepted === inbound.cursor,

@@ -13,7 +13,14 @@ export function transmit(node: Node, out: Outbound): void {
   out.dirty = false;
   if (out.ended) return bury(node, out);
   if (out.incarnation === 0) out.incarnation = firstLife(node.peers.get(out.node) ?? 0);
-  for (let entries = takeRun(node, out); entries.length > 0 || out.probe; entries = takeRun(node, out)) {
+  // What has not left yet is not sent to a process that is known to be gone: its successor would never get it.
+  const isGone = out.incarnation < firstLife(node.peers.get(out.node) ?? 0);
+  if (isGone && out.sent < out.last) out.probe = true;
+  for (
+    let entries = takeRun(node, out, isGone);
+    entries.length > 0 || out.probe;
+    entries = takeRun(node, out, isGone)
+  ) {
     out.probe = false;
     node.commands.push({
       type: "send",
@@ -36,9 +43,9 @@ export function transmit(node: Node, out: Outbound): void {
   }
 }
 
-function takeRun(node: Node, out: Outbound): Entry[] {
+function takeRun(node: Node, out: Outbound, isGone: boolean): Entry[] {
   const entries: Entry[] = [];
-  if (out.incarnation === 0 || out.suspended) return entries;
+  if (out.incarnation === 0 || out.suspended || isGone) return entries;
   const end = Math.min(node.rules.mayLeave(out), out.limitSequence);
   while (out.sent < end && entries.length < node.limits.frameMessagesMax) {
     const item = itemAt(out, out.sent + 1);
@@ -57,12 +64,14 @@ function takeRun(node: Node, out: Outbound): Entry[] {
 export function acknowledge(node: Node, out: Outbound, frame: AckFrame): void {
   signOfLife(node, out);
   if (!node.rules.speaksOf(frame.streamEpoch, node.epoch) || out.ended) return;
-  if (frame.state === "ended") return end(node, out);
+  if (frame.state === "ended") return end(node, out, frame);
   if (frame.incarnation !== 0 && frame.incarnation !== out.incarnation) {
     if (frame.incarnation < out.incarnation) return;
     if (frame.state === "new" && out.incarnation !== 0) leaveGap(node, out);
     out.incarnation = frame.incarnation;
   }
+  // The lives of a durable receiver are one; which process it is in says the frame.
+  if (frame.incarnation === 0) out.incarnation = Math.max(out.incarnation, firstLife(frame.epoch));
   if (frame.state === "new") return touchOut(node, out);
   if (frame.incarnation === 0 && node.rules.hasLost(out, frame.through, frame.epoch)) {
     return leaveLoss(node, out, frame.through, frame.epoch);

@@ -138,6 +138,8 @@ export interface Actor {
   ending: boolean;
   /** It ended in this process only. */
   endedHere: boolean;
+  /** Nobody knows what it had applied when it ended. */
+  isForgotten: boolean;
   ended: boolean;
   mailMessages: number;
   mailBytes: number;
@@ -203,6 +205,9 @@ export interface Node {
   /** Streams that wait for something; all others are no work at a tick. */
   active: Set<Outbound>;
   commands: Command[];
+  /** Volatile actors that have ended, oldest first, and destinations elsewhere that are known to have. */
+  readonly endings: ActorName[];
+  readonly gone: Set<ActorName>;
   /** Numbers the holders of states' pins, so that a new state's are not let go with the old one's. */
   pinsHolders: number;
 }
@@ -215,6 +220,8 @@ export interface Rules {
   readonly takeover: readonly ("claim" | "open" | "read")[];
   nextEpoch(standing: Epoch): Epoch;
   isStale(epoch: Epoch, known: Epoch): boolean;
+  /** The newest epoch of a peer that a successor knows of, where its predecessor has accepted this one. */
+  remembers(accepted: Epoch, known: Epoch): Epoch;
 
   /** A sender numbers on from here, and these entries fill its outbox. */
   outboxHolds(messages: number, messagesMax: number, bytes: number, bytesMax: number): boolean;
@@ -230,9 +237,13 @@ export interface Rules {
   /** What a new life of a volatile receiver never gets to see. */
   gapThrough(out: Outbound): Sequence;
   isToldOfGap(out: Outbound): boolean;
+  /** The same where a store has lost it. */
+  isToldOfLoss(out: Outbound): boolean;
   /** Whether a durable receiver stands before what it acknowledged, because its store has lost it. */
   hasLost(out: Outbound, through: Sequence, epoch: Epoch): boolean;
   isWithdrawable(item: Item, out: Outbound): boolean;
+  /** Whether a receiver that had applied so much when it ended has never begun with this. */
+  isUntouched(item: Item, through: Sequence): boolean;
   /** What becomes of an ask in a durable step that cannot be taken on. */
   refusedAsk(code: Refusal): Outcome;
 

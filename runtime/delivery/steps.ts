@@ -15,6 +15,7 @@ export function begin(actor: Actor, { input, chain }: EventOf<"began">): void {
 }
 
 export function tell(node: Node, actor: Actor, message: Sending): void {
+  if (node.gone.has(message.to)) return settle(node, message.token, "failed", "Ended");
   const out = outboundOf(node, actor, message.to, message.node);
   // What a step tells is kept with the step, and can wait for as long as a receiver shows no sign of life; so can what
   // nobody waits for.
@@ -36,18 +37,27 @@ export function tell(node: Node, actor: Actor, message: Sending): void {
 }
 
 export function ask(node: Node, actor: Actor, message: EventOf<"ask">): void {
-  const out = outboundOf(node, actor, message.to, message.node);
   const { step } = actor;
   // An ask is known by its place among all that a run makes: what one run is refused, another may be granted.
   if (step !== undefined) step.ordinal += 1;
-  const chain = [...(step?.chain ?? []), actor.name];
+  const chain = step === undefined ? ownChain(actor, message.to) : [...step.chain, actor.name];
   if ((step !== undefined && chain.includes(message.to)) || (actor.durable && step === undefined)) {
     return settle(node, message.token, "failed", "BadInput", chain);
   }
+  if (node.gone.has(message.to)) {
+    return settle(node, message.token, actor.durable ? node.rules.refusedAsk("Ended") : "failed", "Ended");
+  }
+  const out = outboundOf(node, actor, message.to, message.node);
   if (actor.durable) return askInStep(node, actor, out, message, chain);
   const code = out.calls.length >= node.limits.callsMax ? "CapacityExceeded" : refusal(node, out, message.bytes);
   if (code !== undefined) return settle(node, message.token, "failed", code);
   append(node, out, "call", message, "", message.digest, chain);
+}
+
+/** Who asks for itself alone says the same each time: those that wait for acknowledgements share it. */
+function ownChain({ name, outbounds }: Actor, to: string): readonly string[] {
+  const before = outbounds.get(to)?.items.at(-1)?.chain;
+  return before?.length === 1 && before[0] === name ? before : [name];
 }
 
 function askInStep(node: Node, actor: Actor, out: Outbound, message: EventOf<"ask">, chain: readonly string[]): void {
@@ -212,11 +222,14 @@ export function seal(node: Node, actor: Actor, parts: Parts): void {
 }
 
 function cursorRecord(node: Node, inbound: Inbound, passed: Passed, whole: boolean): CursorRecord[] {
-  const sequence = node.rules.commitsCursor(inbound);
+  const { ending } = inbound.actor;
+  const sequence = ending ? inbound.accepted : node.rules.commitsCursor(inbound);
   if (sequence === undefined) return [];
   const { source, node: at, epoch, got, base, kept } = inbound;
   const { answers, forgotten } = passed;
-  return [{ source, node: at, epoch, sequence, got, base, kept: whole ? [...kept] : answers, forgotten }];
+  // Nobody gets an answer from a journal any more whose actor has ended.
+  const all = ending ? [] : [...kept];
+  return [{ source, node: at, epoch, sequence, got, base, kept: whole ? all : answers, forgotten }];
 }
 
 function sentRecord(out: Outbound, whole: boolean): SentRecord {
@@ -224,7 +237,8 @@ function sentRecord(out: Outbound, whole: boolean): SentRecord {
   const after = whole ? acked : Math.max(acked, out.recorded);
   out.recorded = last;
   const entries = out.items.slice(out.head + after - acked);
-  return { destination, node, incarnation, start, acked, last, entries, openings: whole ? openings : [] };
+  const sent = { destination, node, incarnation, start, acked, last, entries, openings: whole ? openings : [] };
+  return out.source.outbounds.get(destination) === out ? sent : { ...sent, ended: true };
 }
 
 /** The new state's references are pinned before its commit, the old one's until after it. */
@@ -239,6 +253,7 @@ function repinState(node: Node, actor: Actor, pins: readonly string[] | undefine
 
 /** Moves over repeats and withdrawn entries that came when no handler was running for their stream. */
 export function passIdle(node: Node): void {
+  if (node.idleSkips.length === 0) return;
   for (const inbound of node.idleSkips.splice(0)) {
     if (inbound.skips[0]?.sequence !== inbound.sealed + 1) continue;
     const passed: Passed = { answers: [], forgotten: [] };

@@ -58,23 +58,3 @@ async function shrink(
   }
   return best;
 }
-
-/**
- * Runs a recorded run again, and stops where it goes another way: any of it, or with `actor` only what that one does.
- * The record must hold all that happened.
- */
-export function replay<T>(
-  program: Simulated<T>,
-  recorded: Simulation<T>,
-  { actor, ...options }: Omit<SimulateOptions, "seed" | "faults" | "expected" | "expectedOf"> & {
-    readonly actor?: string;
-  } = {},
-): Promise<Simulation<T>> {
-  const { seed, faults, happenings, happeningsCount } = recorded;
-  if (happenings.length < happeningsCount) {
-    const has = `the record has the last ${happenings.length} of ${happeningsCount} happenings`;
-    throw new RangeError(`Cannot replay: ${has}; keep more with happeningsMax`);
-  }
-  const of = actor === undefined ? {} : { expectedOf: actor };
-  return simulate(program, { ...options, ...of, seed, faults, expected: happenings });
-}

@@ -37,6 +37,10 @@ export interface FaultRates {
   readonly server: number;
   /** At any step: the power goes, and with it all processes but the program's own. */
   readonly power: number;
+  /** At any step: the program's own process dies, and a while later another begins the program from its first line. */
+  readonly head: number;
+  /** The same, but the first only holds still, and goes on when the second has long begun. */
+  readonly rival: number;
   /** A process starts with a clock that is wrong, and goes wrong. */
   readonly skew: number;
 
@@ -68,6 +72,8 @@ export const noFaults: FaultRates = {
   zombie: 0,
   server: 0,
   power: 0,
+  head: 0,
+  rival: 0,
   skew: 0,
   slowMsMax: 60_000,
   delayMsMax: 2_000,
@@ -90,6 +96,8 @@ const lasting = {
   zombie: "pauseMsMax",
   server: "downMsMax",
   power: "downMsMax",
+  head: "downMsMax",
+  rival: "pauseMsMax",
   skew: "skewMsMax",
 } as const;
 

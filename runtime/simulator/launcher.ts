@@ -1,10 +1,11 @@
 // Starts the nodes of a simulation, and successors where processes end: what a batch system does with real ones, and
-// what fate does to them. The program runs on `main`, whose process lasts as long as the program does.
+// what fate does to them. The program runs on `main`; where that is replaced, the program begins again.
 
 import { ShoalError } from "../../stores/error.ts";
 import type { Environment } from "../environment.ts";
 import type { RunningNode } from "../nodes/node.ts";
 import type { Store } from "../../stores/store.ts";
+import type { System } from "../system.ts";
 import type { Linking } from "../links/link.ts";
 import type { Fault, FaultPlan } from "./faults.ts";
 import type { Home } from "./home.ts";
@@ -22,6 +23,8 @@ export interface LauncherParts {
   readonly home: Home;
   open(name: string, environment: Environment, store: Store, link: Linking): Promise<RunningNode>;
   readonly happened: (told: Told) => void;
+  /** Another process has become the program's own. */
+  headed(process: SimulatedProcess, system: System): void;
 }
 
 /** One process of a node, from its first call on. */
@@ -107,6 +110,7 @@ export function launcher(parts: LauncherParts): Launcher {
     const running = await parts.open(slot.name, process.environment, store, network.linking(process));
     life.running = running;
     happened({ who: slot.name, what: `is the node, in epoch ${running.epoch}`, node: slot.name });
+    if (slot.name === program && process.number > 1) parts.headed(process, running.system);
     void running.ended.then((error) => {
       if (isOver || process.state === "dead") return;
       happened({
@@ -139,7 +143,6 @@ export function launcher(parts: LauncherParts): Launcher {
 
   function kill(name: string): void {
     const slot = slotOf(name);
-    if (name === program) throw new ShoalError("BadInput", "Cannot kill main: the program that says so runs there");
     const error = new ShoalError("Ended", `Cannot go on: node ${name} was killed`);
     for (const life of slot.lives) end(slot, life, error);
   }
@@ -169,14 +172,22 @@ export function launcher(parts: LauncherParts): Launcher {
     };
   }
 
+  function checkOther(name: string): void {
+    if (name === program) throw new ShoalError("BadInput", "Cannot kill main: the program that says so runs there");
+  }
+
   const listOf = (list: string | readonly string[]): readonly string[] => typeof list === "string" ? [list] : list;
   const wakes = new Map<string, (() => void)[]>();
 
   const nodes: SimulatedNodes = {
     names,
-    kill,
+    kill(name) {
+      checkOther(name);
+      kill(name);
+    },
     start,
     async restart(name) {
+      checkOther(name);
       kill(name);
       await start(name);
     },
@@ -209,13 +220,13 @@ export function launcher(parts: LauncherParts): Launcher {
         [...lives].flatMap(({ process, running }) => running === undefined ? [] : [{ process, running }])
       ),
     suffer({ kind, node = "", to = "", isOneWay = false, delayMs = 0 }) {
-      if (kind === "kill") {
+      if (kind === "kill" || kind === "head") {
         kill(node);
         again(slotOf(node), delayMs);
-      } else if (kind === "pause" || kind === "zombie") {
+      } else if (kind === "pause" || kind === "zombie" || kind === "rival") {
         const wake = pause(node);
         // Its successor has the second half of the time to itself.
-        if (kind === "zombie") {
+        if (kind !== "pause") {
           world.after(delayMs / 2, () => void start(node).catch(() => again(slotOf(node), againAfterMs)));
         }
         world.after(delayMs, wake);

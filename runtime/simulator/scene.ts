@@ -51,7 +51,8 @@ export type Told = Omit<Happening, "step" | "timeMs" | "details"> & {
 };
 
 export interface Scene {
-  readonly system: System;
+  /** As the program sees it; nothing while the program's own process is gone. */
+  readonly system: System | undefined;
   readonly world: SimulatedWorld;
   /** Lets something go wrong before this step, and answers whether anything did. */
   strike(step: number): boolean;

@@ -5,6 +5,8 @@ import { createHash } from "node:crypto";
 import { ShoalError } from "../../stores/error.ts";
 import type { DeliveryLimits } from "../delivery/events.ts";
 import { random } from "../random.ts";
+import type { Cell } from "../cells/cell.ts";
+import type { Onlooker } from "../cells/onlooker.ts";
 import type { Supervision } from "../supervision.ts";
 import type { Limits, System } from "../system.ts";
 import { turn } from "../cells/turn.ts";
@@ -12,6 +14,8 @@ import { drawnFaults, type Fault, type FaultPlan, type FaultRates, listedFaults,
 import { type Foreign, takeOver } from "./foreign.ts";
 import type { MakeBackend } from "./home.ts";
 import type { NetworkCounts } from "./network.ts";
+import type { Part } from "./part.ts";
+import { type Recorder, recorder } from "./recorder.ts";
 import type { Happening, Scene, SimulatedWorld, Told } from "./scene.ts";
 import { type SceneParts, singleScene } from "./single.ts";
 import { systemScene } from "./system.ts";
@@ -41,8 +45,8 @@ export interface SimulateOptions {
   readonly happeningsMax?: number;
   /** What happened before, from the first step on: the run ends where it goes another way. */
   readonly expected?: readonly Happening[];
-  /** Only this one must do as expected: what it does, in its order, whatever all others do meanwhile. */
-  readonly expectedOf?: string;
+  /** Keeps what each actor is given and does, so that it can be replayed alone: so many bytes of it. */
+  readonly recordBytesMax?: number;
 }
 
 /** How a simulation went. */
@@ -66,6 +70,8 @@ export interface Simulation<T> {
   readonly difference: Difference | undefined;
   /** What became of the packets between nodes. */
   readonly packets?: NetworkCounts;
+  /** The part of each actor, by its address; none unless `recordBytesMax` was said. */
+  readonly parts: Readonly<Record<string, Part>>;
 }
 
 /** Two runs that should have been one. */
@@ -82,17 +88,18 @@ let last: Promise<unknown> = Promise.resolve();
 
 /** Runs a program once. What the program or the invariant throws is the simulation's outcome, not an exception. */
 export function simulate<T>(program: Simulated<T>, options: SimulateOptions): Promise<Simulation<T>> {
-  const run = last.then(() => simulateNow(program, options));
+  return oneAtATime(() => simulateNow(program, options));
+}
+
+export function oneAtATime<T>(call: () => Promise<T>): Promise<T> {
+  const run = last.then(call);
   last = run.catch(() => {});
   return run;
 }
 
 async function simulateNow<T>(program: Simulated<T>, options: SimulateOptions): Promise<Simulation<T>> {
-  const { seed, faults = {}, invariant, expectedOf, stepsMax = stepsMaxDefault, timeMsMax = timeMsMaxDefault } =
-    options;
-  const { happeningsMax = happeningsMaxDefault } = options;
-  const isExpected = ({ who }: Happening): boolean => expectedOf === undefined || who === expectedOf;
-  const expected = options.expected?.filter(isExpected);
+  const { seed, faults = {}, invariant, stepsMax = stepsMaxDefault, timeMsMax = timeMsMaxDefault } = options;
+  const { happeningsMax = happeningsMaxDefault, expected, recordBytesMax = 0 } = options;
   const chance = random(seed);
   const world = virtualWorld(chance.fork("world"));
   const plan: FaultPlan = isList(faults)
@@ -108,6 +115,7 @@ async function simulateNow<T>(program: Simulated<T>, options: SimulateOptions): 
   let told = 0;
   let difference: Difference | undefined;
   let timeMs = 0;
+  let parts: Simulation<T>["parts"] = {};
 
   function happened({ details, ...what }: Told): void {
     if (isOver || difference !== undefined) return;
@@ -117,21 +125,37 @@ async function simulateNow<T>(program: Simulated<T>, options: SimulateOptions): 
     happenings.push(details === undefined ? happening : inDetail(happening, details));
     if (happenings.length > happeningsMax) happenings.shift();
     count++;
-    if (expected === undefined || !isExpected(happening)) return;
-    difference ??= compare(expected[told++], happening, expectedOf !== undefined);
+    if (expected !== undefined) difference ??= compare(expected[told++], happening);
   }
 
-  const scene = await open(options, { world, chance, plan, happened });
+  let record: Recorder | undefined;
+  function onlooker(handles: (cell: Cell, method: string) => void): Onlooker<Cell> {
+    if (recordBytesMax === 0) return plainOnlooker(handles);
+    const step = (): Pick<Happening, "step" | "timeMs"> => ({ step: steps, timeMs: world.now() });
+    record ??= recorder({ bytesMax: recordBytesMax, step });
+    return record.onlooker(handles);
+  }
+
+  let settled: { readonly value: T } | { readonly error: unknown } | undefined;
+  let heads = 0;
+  /** What an earlier head comes to counts for nothing: another has its place. */
+  function begins(system: System): void {
+    const own = heads += 1;
+    const isHead = (): boolean => !isOver && own === heads;
+    scene.asProgram(() => program(system, scene.world)).then(
+      (value) => isHead() && (settled = { value }),
+      (error: unknown) => isHead() && (settled = { error }),
+    );
+  }
+
+  const scene = await open(options, { world, chance, plan, happened, onlooker, begins });
   plan.begin();
-  const restore = takeOver(scene.clock, chance.fork("dice"), (what) => {
+  const dice = chance.fork("dice");
+  const restore = takeOver(record?.clock(scene.clock) ?? scene.clock, record?.dice(dice) ?? dice, (what) => {
     foreign ??= { what, actor: turn.actor === undefined ? undefined : `${turn.actor.className} ${turn.actor.id}` };
   });
-  let settled: { readonly value: T } | { readonly error: unknown } | undefined;
   try {
-    scene.asProgram(() => program(scene.system, scene.world)).then(
-      (value) => isOver || (settled = { value }),
-      (error: unknown) => isOver || (settled = { error }),
-    );
+    begins(scene.system!);
     for (; settled === undefined && difference === undefined && steps < stepsMax && world.now() <= timeMsMax; steps++) {
       await (scene.isApart ? everything() : microtasks());
       if (settled !== undefined) break;
@@ -141,13 +165,16 @@ async function simulateNow<T>(program: Simulated<T>, options: SimulateOptions): 
       }
       if (invariant === undefined) continue;
       await microtasks();
-      invariant(scene.system);
+      if (scene.system !== undefined) invariant(scene.system);
     }
   } catch (error) {
     settled = { error };
   } finally {
     // What becomes of the program while its system is closed is no part of how it went.
     isOver = true;
+    // Actors come to the end of what they are doing, so that whoever plays them again knows how far that goes.
+    if (record !== undefined) await everything();
+    parts = record?.end() ?? {};
     await pump(world, scene.close());
     restore();
   }
@@ -169,6 +196,7 @@ async function simulateNow<T>(program: Simulated<T>, options: SimulateOptions): 
     ...packets,
     happenings,
     happeningsCount: count,
+    parts,
     digest: digest.digest("hex").slice(0, 16),
   };
 }
@@ -178,13 +206,19 @@ function inDetail(happening: Happening, details: () => string): Happening {
   return Object.defineProperty({ ...happening }, "details", { get: details, enumerable: true });
 }
 
-function compare(
-  expected: Happening | undefined,
-  happened: Happening,
-  isAtAnyTime: boolean,
-): Difference | undefined {
+/** Hears which message is handled, and nothing else. */
+function plainOnlooker(handles: (cell: Cell, method: string) => void): Onlooker<Cell> {
+  return {
+    handle(cell, handler, message) {
+      handles(cell, handler.name);
+      return handler.run.call(cell.actor!, message);
+    },
+  };
+}
+
+function compare(expected: Happening | undefined, happened: Happening): Difference | undefined {
   const isSame = expected?.who === happened.who && expected.what === happened.what &&
-    (isAtAnyTime || (expected.step === happened.step && expected.timeMs === happened.timeMs));
+    expected.step === happened.step && expected.timeMs === happened.timeMs;
   return isSame ? undefined : { expected, happened };
 }
 
@@ -212,7 +246,7 @@ const roundsAStep = 8;
 const settledAlready = Promise.resolve();
 
 /** Lets run all that waits for nothing, however long its chain: before time passes, nobody may be in the middle. */
-function everything(): Promise<void> {
+export function everything(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 

@@ -2,12 +2,14 @@
 
 import { ShoalError } from "../../stores/error.ts";
 import { openStore } from "../../stores/open.ts";
+import type { Cell } from "../cells/cell.ts";
 import { local } from "../cells/local.ts";
+import type { Onlooker } from "../cells/onlooker.ts";
 import { defaultLimits } from "../launch/limits.ts";
 import { limitsFrom, supervisionFrom } from "../options.ts";
 import type { Random } from "../random.ts";
 import { defaultSupervision, type Supervision } from "../supervision.ts";
-import type { Limits } from "../system.ts";
+import type { Limits, System } from "../system.ts";
 import { type FaultPlan, faultyTensors } from "./faults.ts";
 import { recordTold } from "./words.ts";
 import type { Scene, SimulatedNodes, Told } from "./scene.ts";
@@ -21,6 +23,10 @@ export interface SceneParts {
   readonly chance: Random;
   readonly plan: FaultPlan;
   readonly happened: (told: Told) => void;
+  /** Looks on at what actors do, and tells of each message as its handler begins. */
+  /** The program's own process is another: there the program begins again. */
+  begins(system: System): void;
+  onlooker(handles: (cell: Cell, method: string) => void): Onlooker<Cell>;
 }
 
 export async function singleScene(parts: SceneParts & { readonly store: string }): Promise<Scene> {
@@ -40,7 +46,7 @@ export async function singleScene(parts: SceneParts & { readonly store: string }
     limits: limitsFrom(what, defaultLimits, parts.limits),
     supervision: supervisionFrom(what, defaultSupervision, parts.supervision),
     record: (record) => happened(recordTold(record)),
-    trace: (actor, method) => happened({ who: actor, what: method }),
+    onlooker: parts.onlooker(({ id }, method) => happened({ who: id, what: method })),
     choose: (ready) => order.below(ready),
   });
   return {

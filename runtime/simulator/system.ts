@@ -27,10 +27,11 @@ export interface SystemParts extends SceneParts {
   readonly storeMs?: Span;
 }
 
-const stepFaults = ["crash", "kill", "pause", "zombie", "partition", "server", "power"] as const;
+const stepFaults = ["crash", "kill", "pause", "zombie", "partition", "server", "power", "head", "rival"] as const;
 const networkMsUnlessSaid: Span = { min: 0.05, max: 0.5 };
 const storeMsUnlessSaid: Span = { min: 0.1, max: 1 };
 const nodesMax = 64;
+const program = "main";
 
 /** Builds the system and starts its nodes; `pump` lets time pass while they start, and answers whether they did. */
 export async function systemScene(
@@ -42,7 +43,7 @@ export async function systemScene(
     throw new ShoalError("BadInput", `Cannot simulate: nodes is ${parts.nodes}, expected 1 to ${nodesMax}`);
   }
   const run = `simulation-${seed}`;
-  const names = ["main", ...Array.from({ length: parts.nodes }, (_, index) => `n${index + 1}`)];
+  const names = [program, ...Array.from({ length: parts.nodes }, (_, index) => `n${index + 1}`)];
   const limits = limitsFrom("Cannot simulate", defaultLimits, parts.limits);
   const supervision = supervisionFrom("Cannot simulate", defaultSupervision, parts.supervision);
   const processes = processesOf(world);
@@ -75,6 +76,10 @@ export async function systemScene(
     network,
     home,
     happened,
+    headed(process, system) {
+      head = process;
+      parts.begins(system);
+    },
     open: (name, environment, store, link) =>
       openNode({
         run,
@@ -89,7 +94,7 @@ export async function systemScene(
         supervision,
         ...(parts.delivery === undefined ? {} : { delivery: parts.delivery }),
         record: (record) => happened({ ...recordTold(record), node: name }),
-        trace: (actor, method) => happened({ who: actor, what: method, node: name }),
+        onlooker: parts.onlooker(({ id }, method) => happened({ who: id, what: method, node: name })),
         choose: (ready) => order.below(ready),
       }),
   });
@@ -107,7 +112,8 @@ export async function systemScene(
       );
     }
     const isRunning = (name: string): boolean => launcher.running(name) !== undefined;
-    return names.filter((name) => (kind === "pause" || name !== "main") && isRunning(name)).map((node) => ({ node }));
+    if (kind === "head" || kind === "rival") return isRunning(program) ? [{ node: program }] : [];
+    return names.filter((name) => (kind === "pause" || name !== program) && isRunning(name)).map((node) => ({ node }));
   }
 
   const starting = Promise.all(names.map((name) => launcher.nodes.start(name)));
@@ -116,11 +122,13 @@ export async function systemScene(
     throw new ShoalError("Unavailable", `Cannot simulate: ${missing} never began; does the store answer?`);
   }
   await starting;
-  const main = launcher.running("main")!;
-  const [{ process } = { process: undefined }] = launcher.all().filter(({ running }) => running === main);
+  const first = launcher.running(program)!;
+  let [head] = launcher.all().filter(({ running }) => running === first).map(({ process }) => process);
 
   return {
-    system: main.system,
+    get system() {
+      return launcher.running(program)?.system;
+    },
     world: { now: () => world.now(), nodes: launcher.nodes },
     packets: network.counts,
     strike(step) {
@@ -133,7 +141,7 @@ export async function systemScene(
       return true;
     },
     clock: () => processes.current?.environment ?? world,
-    asProgram: (call) => processes.as(process!, call),
+    asProgram: (call) => processes.as(head!, call),
     isApart: true,
     async close() {
       launcher.end();

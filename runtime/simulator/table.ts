@@ -10,9 +10,9 @@ export function table(simulation: Simulation<unknown>): string {
   const nodes = [...new Set(happenings.flatMap(({ node, to }) => [node, to]).filter((node) => node !== undefined))];
   const lanes = lanesOf(nodes.sort((a, b) => Number(b === "main") - Number(a === "main") || (a < b ? -1 : 1)));
   const rows = happenings.map((happening) => {
-    const { step, timeMs, who, details } = happening;
-    const what = details === undefined ? happening.what : `${happening.what}: ${details}`;
-    return [String(step), `${timeMs.toFixed(nodes.length === 0 ? 0 : 2)} ms`, lanes.row(happening), who, what] as const;
+    const { step, timeMs, who } = happening;
+    const time = `${timeMs.toFixed(nodes.length === 0 ? 0 : 2)} ms`;
+    return [String(step), time, lanes.row(happening), who, said(happening)] as const;
   });
   const width = (column: 0 | 1 | 3): number => Math.max(0, ...rows.map((row) => row[column].length));
   const [steps, times, whos] = [width(0), width(1), width(3)];
@@ -27,7 +27,7 @@ export function table(simulation: Simulation<unknown>): string {
   if (difference !== undefined) {
     const { expected, happened } = difference;
     const shown = (what: typeof expected): string =>
-      what === undefined ? "nothing" : `${what.who} ${what.what} at step ${what.step}`;
+      what === undefined ? "nothing" : `${what.who} ${said(what)} at step ${what.step}`;
     lines.push(`expected ${shown(expected)}, and there was ${shown(happened)}`);
   }
   if (foreign !== undefined) {
@@ -35,6 +35,8 @@ export function table(simulation: Simulation<unknown>): string {
   }
   return lines.join("\n");
 }
+
+const said = ({ what, details }: Happening): string => details === undefined ? what : `${what}: ${details}`;
 
 interface Lanes {
   readonly head: string;

@@ -2,16 +2,13 @@
 
 import type { Frame } from "../delivery/protocol.ts";
 import type { Packet } from "../links/link.ts";
-import { framesOf } from "../nodes/packets.ts";
+import { reader } from "../nodes/packets.ts";
 import type { RunRecord } from "../run/records.ts";
 
 /** What a packet says, in words. */
 export function packetTold(packet: Packet, run: string): string {
-  try {
-    return framesOf(packet, run).map(frameTold).join("; ");
-  } catch (error) {
-    return String(error);
-  }
+  const frames = reader({ run, token: "", node: "" })(packet);
+  return "error" in frames ? String(frames.error) : frames.map(frameTold).join("; ");
 }
 
 function frameTold(frame: Frame): string {

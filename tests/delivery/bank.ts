@@ -16,6 +16,8 @@ export function bank(scene: Scene): Bank {
   const nextId = (): string => `m${ids += 1}`;
 
   function post(process: Process, { from, to, message, isAsk, ref = "", live, isSilent = false }: Posting): number {
+    // Whoever has ended says nothing: what a reference of theirs is asked to do is refused.
+    if (process.actors.get(from)?.ended === true) return 0;
     const token = isSilent ? 0 : (tokens += 1);
     const stream = `${from}>${to}`;
     const n = (process.numbers.get(stream) ?? 0) + 1;

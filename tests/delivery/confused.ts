@@ -35,6 +35,8 @@ function patience(refusalsMax: number): typeof advance {
 const lives = hidden();
 const draws = hidden();
 
+// Those for L13, L15 and leases break the driver of this world, not that of runtime/nodes, which leaves nobody such a
+// choice: it has no lease of its own, and its journals and packets carry their run. tests/simulator asks them of it.
 export const confused: readonly Mutant[] = [
   {
     name: "an actor that waits for an answer takes its next message",

@@ -9,6 +9,7 @@ import { mutants, worldOf } from "./mutants.ts";
 import { planOf, plans } from "./plan.ts";
 import { demand, type Failure, firstFailure, shrunk, table } from "./schedules.ts";
 import { violationOf } from "./ways.ts";
+import type { Level } from "./store.ts";
 import { storms } from "./storms.ts";
 import { runPlan } from "./world.ts";
 
@@ -39,15 +40,25 @@ test("Delivery keeps every law in many schedules, and each kind of fault happens
   if (long) { for (const [what, count] of counts) console.log(`  ${what}: ${count}`); }
 }, { timeoutMs });
 
-test(
-  "Delivery keeps every law but the sum where a store loses what it did not declare to keep, and tells of it",
-  () => {
+/** What a store that survives so much, and no more, loses when its hosts, its server and the power end. */
+const losses: readonly (readonly [Level, readonly string[]])[] = [
+  ["process", ["store loses all", "store loses commits"]],
+  ["host", ["store loses all", "store loses commits"]],
+  ["server", ["store loses commits"]],
+  ["power", []],
+];
+
+for (const [survives, lost] of losses) {
+  const what = lost.length === 0 ? "nothing" : "what it did not declare to keep, and tells of it";
+  test(`Delivery keeps every law but the sum where a store that survives ${survives} loses ${what}`, () => {
     const counts = new Map<string, number>();
-    demand({ seed: seed + 0x2000_0000, count: 2_000 * times, length: 200, survives: "process", counts });
-    assert.ok((counts.get("store loses commits") ?? 0) > 0, "nothing was lost");
-  },
-  { timeoutMs },
-);
+    const weights = { host: 1, server: 1 };
+    demand({ seed: seed + 0x2000_0000, count: 500 * times, length: 200, survives, weights, counts });
+    for (const end of ["host", "server", "power"]) assert.ok((counts.get(end) ?? 0) > 0, `${end} never ended`);
+    const happened = ["store loses all", "store loses commits"].filter((one) => (counts.get(one) ?? 0) > 0);
+    assert.deepEqual(happened, lost);
+  }, { timeoutMs });
+}
 
 for (const { name, ...storm } of storms) {
   test(`Delivery keeps every law in ${name}`, () => {

@@ -71,5 +71,6 @@ function judge({ gone, processes, laws }: Scene): void {
       }
     }
   }
+  laws.losses.judge(processes, (actor) => isGone(actor) || laws.accounts.committed.get(actor)?.ended === true);
   laws.judge(isGone);
 }

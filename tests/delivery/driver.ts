@@ -128,7 +128,10 @@ export function driver(scene: Scene): Driver {
       scene.tell(process, { type: "spawned", actor: name, durable: true });
     }
     for (const name of [`c${process.index}`, `d${process.index}`]) {
-      actorIn(process, name, false);
+      // Where nobody keeps in mind who has ended, an address is given once.
+      const live = actorIn(process, name, false);
+      live.ended = process.core.limits.endedActorsMax === 0 && laws.presence.hasEnded(name);
+      if (live.ended) continue;
       scene.tell(process, { type: "spawned", actor: name, durable: false });
     }
     scene.trace(`process ${process.id} is ${nodeName(process.index)} under epoch ${process.core.epoch}`);
@@ -212,6 +215,7 @@ export function driver(scene: Scene): Driver {
         const { source, destination, through } = command;
         scene.count("gap told");
         scene.trace(`${source} is told of a gap to ${destination} through ${through}`);
+        laws.losses.told(source, destination);
         return laws.order.gap(source, destination, process.core.epoch, through);
       }
       case "suspended":

@@ -101,6 +101,29 @@ test("mailbox that stays full makes senders wait, then refuses, and lets go in o
   assert.equal(outcome(node, 5), "done");
 });
 
+test("message told when a successor is known is not sent to the process before it, nor lost with that", () => {
+  const node = start("n0");
+  const mails = (): number[][] =>
+    node.all("send").flatMap(({ frame }) =>
+      frame.type === "mail" ? [frame.entries.map(({ sequence }) => sequence)] : []
+    );
+  node.tell(spawned("x"), { type: "peer", node: "n1", epoch: 1 }, tell("x", "y", 1, 1, "n1"));
+  assert.deepEqual(mails(), [[1]]);
+  node.tell({ type: "peer", node: "n1", epoch: 2 }, tell("x", "y", 2, 1, "n1"));
+  assert.deepEqual(mails(), [[1], []], "it was sent to a process that is gone");
+  assert.equal(outcome(node, 2), undefined);
+  const [asked] = node.all("send").slice(-1);
+  assert.ok(asked?.frame.type === "mail");
+  // A successor has never heard of the stream. It is its first life.
+  const successor = start("n1", {}, [], 1);
+  successor.tell(spawned("y"), { type: "frame", frame: asked.frame });
+  for (const { frame } of successor.all("send").splice(0)) node.tell({ type: "frame", frame });
+  const [gap] = node.all("gap");
+  assert.deepEqual([gap?.acknowledged, gap?.through], [0, 1]);
+  assert.deepEqual(mails(), [[1], [], [2]]);
+  assert.equal(outcome(node, 2), "done");
+});
+
 test("parked stream leaves its neighbours alone", () => {
   const node = start("n0", { mailboxMessagesMax: 1 });
   node.tell(spawned("x"), spawned("y"), spawned("z"), tell("x", "y", 1), tell("x", "y", 2), tell("x", "z", 3));

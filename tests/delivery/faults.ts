@@ -1,8 +1,12 @@
 // What goes wrong in the simulated world with processes, actors and stores: when it does, it is counted by where
 // messages were, so that each fault is known to have come between any two steps of a delivery, and inside handlers.
 
+import type { Outbound } from "../../runtime/delivery/state.ts";
+import type { Loss } from "./laws/losses.ts";
+import { homeOf, isDurable } from "./laws/message.ts";
 import { canRun, type Live, nodeName, phasesOf, type Process } from "./process.ts";
 import type { Scene } from "./scene.ts";
+import type { End } from "./store.ts";
 
 export interface Faults {
   /** Turns a fault of a node's store on, or off again. */
@@ -10,6 +14,10 @@ export interface Faults {
   kill(index: number): void;
   haunt(index: number, early: boolean, isPatient: boolean): void;
   failPower(index: number, b: number): void;
+  /** A host ends, with its process and with what the store held there. */
+  endHost(index: number): void;
+  /** The store's server ends and begins again, for all nodes. */
+  endServer(b: number): void;
   /** No fault: some actor goes on. */
   run(a: number, b: number): void;
   crash(a: number, b: number): void;
@@ -22,12 +30,12 @@ export interface Faults {
 interface Losses {
   /** Whether anybody counts. */
   readonly isMeasured: boolean;
-  /** How many of a journal's commits a power failure may take, and whether the store says so. */
-  readonly lossMax: number;
-  readonly isLossDeclared: boolean;
+  /** How many of a journal's commits such an end may take, and whether the store says so. */
+  lossMax(end: End): number;
+  isDeclared(end: End): boolean;
 }
 
-export function faults(scene: Scene, { isMeasured, lossMax, isLossDeclared }: Losses): Faults {
+export function faults(scene: Scene, { isMeasured, lossMax, isDeclared }: Losses): Faults {
   /** Counts a fault by where messages were when it happened. */
   function note(fault: string, process: Process | undefined): void {
     scene.count(fault);
@@ -68,13 +76,54 @@ export function faults(scene: Scene, { isMeasured, lossMax, isLossDeclared }: Lo
 
   /** The store's server loses power, and so may the process that wrote there. */
   function failPower(index: number, b: number): void {
-    const name = scene.rules.nameOf(scene.run, index);
-    const lost = scene.store.lose(name, Math.min(b % 4, lossMax));
     note("power", scene.processes[index]);
-    scene.trace(`power fails at the store: ${nodeName(index)} loses its last ${lost.length} commits`);
-    if (lost.length > 0) scene.count("store loses commits");
-    if (isLossDeclared) scene.laws.accounts.lost(lost.flatMap(({ records }) => records));
+    lose(index, "power", Math.min(b % 4, lossMax("power")));
     if (b >= 32) kill(index);
+  }
+
+  function lose(index: number, end: End, commitsMax: number): void {
+    const { store, laws, rules } = scene;
+    const acknowledged = acknowledgedBy(index);
+    const lost = store.lose(rules.nameOf(scene.run, index), commitsMax);
+    const isAll = commitsMax === Infinity;
+    scene.trace(
+      `the store's ${end} ends: ${nodeName(index)} loses ${isAll ? "all" : `its last ${lost.length}`} commits`,
+    );
+    if (lost.length > 0) scene.count(isAll ? "store loses all" : "store loses commits");
+    if (!isDeclared(end)) return;
+    if (isAll) laws.accounts.lostAll(scene.accounts.filter((actor) => homeOf(actor) === index));
+    else laws.accounts.lost(lost.flatMap(({ records }) => records));
+    for (const { source, out } of acknowledged) {
+      const cursor = laws.accounts.committed.get(out.destination)!.cursors.get(source.name);
+      const kept = cursor?.epoch === source.epoch ? cursor.sequence : 0;
+      if (out.acked > kept) laws.losses.mustBeTold({ ...source, destination: out.destination, last: out.last });
+    }
+  }
+
+  /** Who has been told that something is kept there. */
+  function acknowledgedBy(index: number): { source: Omit<Loss, "destination" | "last">; out: Outbound }[] {
+    return scene.processes.flatMap((process) =>
+      process?.alive !== true || !process.ready
+        ? []
+        : [...process.core.actors.values()].flatMap(({ name, outbounds }) =>
+          [...outbounds.values()].filter(({ destination, acked }) =>
+            acked > 0 && isDurable(destination) && homeOf(destination) === index
+          ).map((out) => ({ source: { name, process: process.id, epoch: process.core.epoch }, out }))
+        )
+    );
+  }
+
+  function endHost(index: number): void {
+    note("host", scene.processes[index]);
+    kill(index);
+    lose(index, "host", lossMax("host"));
+  }
+
+  function endServer(b: number): void {
+    for (const process of scene.processes) note("server", process);
+    for (let index = 0; index < scene.nodes; index++) {
+      lose(index, "server", b % 2 === 0 ? lossMax("server") : Math.min(b % 4, lossMax("server")));
+    }
   }
 
   function run(a: number, b: number): void {
@@ -108,7 +157,11 @@ export function faults(scene: Scene, { isMeasured, lossMax, isLossDeclared }: Lo
   }
 
   function end(process: Process | undefined, b: number): void {
-    const name = b % 8 === 7 ? `a${process?.index}` : `c${process?.index}`;
+    // One that sends ends only where nobody keeps that in mind, and when it waits for nothing.
+    const waits = [...process?.tokens.values() ?? []].some(({ live }) => live === undefined);
+    const isForgotten = process?.core.limits.endedActorsMax === 0;
+    const kind = b % 8 === 7 ? "a" : isForgotten && !waits && b % 8 === 5 ? "d" : "c";
+    const name = `${kind}${process?.index}`;
     const live = process?.actors.get(name);
     if (process === undefined || live === undefined || b % 2 === 0) return;
     note(live.durable ? "account ended" : "actor ended", process);
@@ -131,5 +184,5 @@ export function faults(scene: Scene, { isMeasured, lossMax, isLossDeclared }: Lo
     scene.tell(process, { type: "fired", actor, timer });
   }
 
-  return { toggle, kill, haunt, failPower, run, crash, expire, end, fire, fireTimer };
+  return { toggle, kill, haunt, failPower, endHost, endServer, run, crash, expire, end, fire, fireTimer };
 }

@@ -9,6 +9,7 @@ import { watchBounds } from "./laws/bounds.ts";
 import { type Calls, calls } from "./laws/calls.ts";
 import { type Asked, type Must, mustOf } from "./laws/law.ts";
 import { meaningKey, streamKey } from "./laws/message.ts";
+import { type Losses, losses } from "./laws/losses.ts";
 import { type Order, order } from "./laws/order.ts";
 import { type Presence, presence } from "./laws/presence.ts";
 
@@ -17,6 +18,7 @@ export interface Laws extends Pick<Calls, "asked" | "mustBeSettled"> {
   readonly order: Order;
   readonly accounts: Accounts;
   readonly presence: Presence;
+  readonly losses: Losses;
   settled(token: number, outcome: Outcome, threw: boolean, body: unknown): void;
   appended(records: readonly StepRecord[], meanings: ReadonlyMap<string, Deliver>): void;
   watch(core: Node): void;
@@ -47,6 +49,7 @@ export function laws(names: readonly ActorName[], replayMax: number, asked?: Ask
     order: inOrder,
     accounts: inBooks,
     presence: presence(must),
+    losses: losses(must),
     asked: ofCalls.asked,
     settled: ofCalls.settled,
     mustBeSettled: ofCalls.mustBeSettled,

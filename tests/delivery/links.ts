@@ -2,6 +2,9 @@
 // now and then bring what is meant for another run.
 
 import type { Event } from "../../runtime/delivery/events.ts";
+import type { Frame } from "../../runtime/delivery/protocol.ts";
+import { isDurable } from "./laws/message.ts";
+import type { Process } from "./process.ts";
 import type { Scene } from "./scene.ts";
 import { type Flight, showFlight } from "./shown.ts";
 
@@ -31,8 +34,18 @@ export function links(scene: Scene): Links {
     for (const process of readers) {
       if (process?.alive !== true) continue;
       for (const { frame } of ours) scene.mustBeOurs(frame, "gets a frame");
-      scene.tell(process, ...ours.map(({ frame }): Event => ({ type: "frame", frame })));
+      scene.tell(process, ...ours.flatMap(({ frame }) => expected(process, frame)));
     }
+  }
+
+  /** Of an actor that was here and that its core knows no more, the driver says that it has ended. */
+  function expected({ core, actors }: Process, frame: Frame): Event[] {
+    const events: Event[] = [{ type: "frame", frame }];
+    if (frame.type !== "mail" || core.phase !== "running" || core.actors.has(frame.destination)) return events;
+    const { destination: actor } = frame;
+    if (actors.get(actor)?.ended !== true || isDurable(actor)) return events;
+    scene.count("end said again");
+    return [{ type: "spawned", actor, durable: false }, { type: "ended", actor, forgotten: true }, ...events];
   }
 
   return {

@@ -5,8 +5,8 @@ import type { advance } from "../../runtime/delivery/node.ts";
 import type { Rules } from "../../runtime/delivery/state.ts";
 import type { DriverRules } from "./scene.ts";
 import type { Law } from "./laws/law.ts";
-import type { Op } from "./plan.ts";
-import type { StoreRules } from "./store.ts";
+import type { Op, Weights } from "./plan.ts";
+import type { Level, StoreRules } from "./store.ts";
 import type { Way } from "./ways.ts";
 
 export interface Mutant {
@@ -24,6 +24,8 @@ export interface Mutant {
   readonly limits?: Partial<DeliveryLimits> | undefined;
   /** How long its schedules are; 150 operations unless said. */
   readonly length?: number;
-  readonly survives?: "process" | "power" | undefined;
+  readonly survives?: Level | undefined;
+  /** Faults that only such a store stands in need of. */
+  readonly weights?: Weights;
   readonly way?: Way | undefined;
 }

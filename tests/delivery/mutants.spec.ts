@@ -15,9 +15,13 @@ const seeds = long ? [1, 2, 3, 4, 5] : [1];
 const seedOf = (one: number): number => one * 1_000_003;
 
 /** With narrower limits it must still be the mutant that is caught, and not the limits. */
-function mustHoldUnder({ limits, survives, way, length = 150 }: Mutant, seed: number, laws: readonly Law[]): void {
+function mustHoldUnder(
+  { limits, survives, way, weights, length = 150 }: Mutant,
+  seed: number,
+  laws: readonly Law[],
+): void {
   if (limits === undefined && survives === undefined && way === undefined) return;
-  const world = worldOf({ name: "", laws, limits, survives });
+  const world = worldOf({ name: "", laws, limits, survives, ...(weights === undefined ? {} : { weights }) });
   const honest = firstFailure({ seed, count: 300, length, way, ...world }, laws);
   assert.equal(honest?.violation.message, undefined, "what ships breaks a law under these conditions");
 }
@@ -97,6 +101,8 @@ const kept: { readonly [K in Exclude<Kind, "send" | "deliver" | "run" | "store" 
     "chance makes the store late too; a stall lasts longer than senders wait, so that they are suspended in between",
   echo: "mutant: a journal knows a repeat only by what it still holds",
   power: "mutant: a store loses what it declares to keep",
+  host: "mutant: what was lost with a host is not told",
+  server: "mutant: what a server has forgotten is not told",
 };
 
 if (long) {

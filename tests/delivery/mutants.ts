@@ -4,9 +4,23 @@
 import { rules } from "../../runtime/delivery/rules.ts";
 import { confused } from "./confused.ts";
 import type { Mutant } from "./mutant.ts";
-import type { Op } from "./plan.ts";
+import { nothing, type Op, type Weights } from "./plan.ts";
 import type { Ways } from "./schedules.ts";
 import type { WorldOptions } from "./options.ts";
+
+/** Nodes that change hands among much mail, and nothing else that would tell of it. */
+const handovers: Weights = {
+  ...nothing,
+  zombie: 8,
+  kill: 8,
+  restart: 16,
+  store: 50,
+  send: 30,
+  run: 40,
+  deliver: 40,
+  tick: 2,
+  repeat: 10,
+};
 
 const broken: readonly Mutant[] = [
   { name: "an old epoch is not fenced", laws: ["L5", "L1"], broken: { isStale: () => false } },
@@ -14,6 +28,13 @@ const broken: readonly Mutant[] = [
     name: "the epoch is forgotten on restart",
     laws: ["L3"],
     broken: { nextEpoch: (standing) => Math.max(1, standing) },
+  },
+  {
+    name: "a successor does not know which processes its predecessor has accepted",
+    laws: ["L5", "L1", "L3"],
+    broken: { remembers: (_, known) => known },
+    length: 300,
+    weights: handovers,
   },
   { name: "a successor reads before it claims", laws: ["L12", "L1"], broken: { takeover: ["read", "claim", "open"] } },
   {
@@ -51,6 +72,8 @@ const broken: readonly Mutant[] = [
     name: "only the last opening is told",
     laws: ["L1", "L3"],
     broken: { openingsAfter: (_, base, epoch) => [{ epoch, base }] },
+    length: 300,
+    weights: handovers,
   },
   {
     name: "a new epoch is adopted over a mailbox of the old one",
@@ -145,6 +168,7 @@ const broken: readonly Mutant[] = [
     name: "the ask of a second run is withdrawn",
     laws: ["L4"],
     broken: { isWithdrawable: ({ sequence }, { everSent }) => sequence > everSent },
+    weights: { crash: 10, expire: 10, kill: 6, restart: 12 },
   },
   {
     name: "the refused ask of a second run is called failed",
@@ -174,6 +198,20 @@ const broken: readonly Mutant[] = [
     broken: { hasLost: () => false },
     survives: "process",
   },
+  {
+    name: "what was lost with a host is not told",
+    laws: ["L2", "L1"],
+    broken: { isToldOfLoss: () => false },
+    survives: "process",
+    weights: { host: 6, power: 0 },
+  },
+  {
+    name: "what a server has forgotten is not told",
+    laws: ["L2", "L1"],
+    broken: { isToldOfLoss: () => false },
+    survives: "host",
+    weights: { server: 4, power: 0 },
+  },
   { name: "what a failed handler told leaves", laws: ["L1"], broken: { isTold: () => true } },
   { name: "a timer that fires twice counts twice", laws: ["L12"], broken: { fires: () => true, counts: () => true } },
   { name: "a restored outbox does not pin", laws: ["L9"], broken: { repins: () => false } },
@@ -182,8 +220,8 @@ const broken: readonly Mutant[] = [
 export const mutants: readonly Mutant[] = [...broken, ...confused];
 
 /** A world in which the mutant takes the place of what ships. */
-export function worldOf(mutant: Mutant): Ways & Pick<WorldOptions, "rules"> {
-  const { broken, core, driver, store, limits, survives } = mutant;
+export function worldOf(mutant: Mutant): Ways & Pick<WorldOptions, "rules"> & Pick<Mutant, "weights"> {
+  const { broken, core, driver, store, limits, survives, weights } = mutant;
   return {
     rules: { ...rules, ...broken },
     ...(core === undefined ? {} : { advance: core() }),
@@ -191,5 +229,6 @@ export function worldOf(mutant: Mutant): Ways & Pick<WorldOptions, "rules"> {
     ...(store === undefined ? {} : { store }),
     ...(limits === undefined ? {} : { limits }),
     ...(survives === undefined ? {} : { survives }),
+    ...(weights === undefined ? {} : { weights }),
   };
 }

@@ -9,7 +9,7 @@ import type { Asked } from "./laws/law.ts";
 import type { Op } from "./plan.ts";
 import type { Process } from "./process.ts";
 import type { Scene } from "./scene.ts";
-import type { StoreRules } from "./store.ts";
+import type { Level, StoreRules } from "./store.ts";
 
 export interface WorldOptions {
   readonly nodes: number;
@@ -18,7 +18,7 @@ export interface WorldOptions {
   readonly store?: Partial<StoreRules>;
   readonly limits?: Partial<DeliveryLimits>;
   /** What the store declares to survive: all that it may lose is what is not under this. */
-  readonly survives?: "process" | "power";
+  readonly survives?: Level;
   /** A node that never comes back once faults stop. */
   readonly gone?: number;
   /** Which laws are asked; all unless said. */
@@ -53,4 +53,5 @@ export const smallLimits: DeliveryLimits = {
   commitRecordsMax: 3,
   replayMessagesMax: 4,
   replayBytesMax: 100,
+  endedActorsMax: 16,
 };

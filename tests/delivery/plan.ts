@@ -27,6 +27,8 @@ export const kinds = [
   "stall",
   "echo",
   "power",
+  "host",
+  "server",
   "odd",
 ] as const;
 
@@ -60,11 +62,17 @@ const weights: { readonly [K in Kind]: number } = {
   stall: 1,
   echo: 1,
   power: 1,
+  // Only plans for stores that lose with these have any.
+  host: 0,
+  server: 0,
   // Bad input, of drivers as of peers: only plans that ask for it have any.
   odd: 0,
 };
 
 export type Weights = { readonly [K in Kind]?: number };
+
+/** No operation at all. */
+export const nothing: Weights = Object.fromEntries(kinds.map((kind) => [kind, 0]));
 
 const lotteryOf = (given: Weights): readonly Kind[] =>
   kinds.flatMap((kind) => Array.from({ length: given[kind] ?? weights[kind] }, () => kind));

@@ -36,15 +36,27 @@ export interface StoreRules {
   isKnown(number: number, journal: Readonly<Journal>): boolean;
   /** Whether a tensor may be written under a name that was released. */
   mayWrite(isReleased: boolean): boolean;
-  /** How many of a journal's last commits a power failure may take. */
-  lossMax(survives: "process" | "power"): number;
+  /** How many of a journal's last commits such an end may take. */
+  lossMax(survives: Level, end: End): number;
 }
+
+/** What a store declares to survive, from least to most. */
+export type Level = "process" | "host" | "server" | "power";
+
+/** What can end under a store: the host that a process runs on, the store's server, or the power of all. */
+export type End = "host" | "server" | "power";
+
+const levels: readonly Level[] = ["process", "host", "server", "power"];
+
+/** Whether a store declares to keep all that it has taken when this ends. */
+export const isKept = (survives: Level, end: End): boolean => levels.indexOf(survives) >= levels.indexOf(end);
 
 export const storeRules: StoreRules = {
   isFenced: (epoch, opened) => epoch < opened,
   isKnown: (number, journal) => number <= journal.highest,
   mayWrite: (isReleased) => !isReleased,
-  lossMax: (survives) => survives === "power" ? 0 : 3,
+  // Memory goes as a whole; of what is written to a disk now and then, a power failure takes the end.
+  lossMax: (survives, end) => isKept(survives, end) ? 0 : end === "power" ? 3 : Infinity,
 };
 
 /** What a reader gets at once: a part of what there is, and whether it has seen the end. */
@@ -75,7 +87,7 @@ export interface Store {
   trim(name: string, before: { readonly epoch: Epoch; readonly through: number }): void;
   write(tensor: string): void;
   release(tensor: string): void;
-  /** The power fails: of each journal so many of the last commits were not kept. Answers what was lost. */
+  /** So many of a journal's last commits were not kept; all where there is no limit. Answers what was lost. */
   lose(name: string, commitsMax: number): readonly Commit[];
   /** Something that was written before is written again, late: a copy that went astray. */
   echo(choice: number): void;
@@ -177,14 +189,18 @@ export function simulatedStore(rules: StoreRules, presence: Presence): Store {
     },
     lose(name, commitsMax) {
       const journal = journalOf(name);
-      const lost = journal.commits.splice(Math.max(journal.firm, journal.commits.length - commitsMax));
-      if (lost.length === 0) return lost;
+      const isAll = commitsMax === Infinity;
+      const firm = isAll ? 0 : Math.max(journal.firm, journal.commits.length - commitsMax);
+      const lost = journal.commits.splice(firm);
+      if (lost.length === 0 && !isAll) return lost;
+      if (isAll) journal.firm = 0;
       journal.generation += 1;
       journal.highest = Math.max(
         0,
         ...journal.commits.filter(({ epoch }) => epoch === journal.epoch).map((one) => one.number),
       );
-      for (const epoch of new Set(lost.map((one) => one.epoch))) {
+      const known = isAll ? Array.from({ length: journal.epoch }, (_, before) => before + 1) : [];
+      for (const epoch of new Set([...known, ...lost.map((one) => one.epoch)])) {
         const left = journal.commits.filter((one) => one.epoch === epoch).map(({ number }) => number);
         presence.lost(name, epoch, Math.max(0, ...left));
       }

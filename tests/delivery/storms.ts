@@ -3,12 +3,13 @@
 
 import type { DeliveryLimits } from "../../runtime/delivery/events.ts";
 import type { Weights } from "./plan.ts";
+import type { Level } from "./store.ts";
 
 export interface Storm {
   readonly name: string;
   readonly weights: Weights;
   readonly limits?: Partial<DeliveryLimits>;
-  readonly survives?: "process";
+  readonly survives?: Level;
 }
 
 export const storms: readonly Storm[] = [
@@ -53,8 +54,23 @@ export const storms: readonly Storm[] = [
     limits: { replayMessagesMax: 2 },
   },
   {
+    name: "ends that are soon forgotten",
+    weights: { end: 16, kill: 3, restart: 10, zombie: 3, send: 30, deliver: 40, run: 40, store: 30, expire: 4 },
+    limits: { endedActorsMax: 0 },
+  },
+  {
     name: "a store that keeps little",
     weights: { power: 12, store: 50, kill: 6, restart: 16, zombie: 4, echo: 6, send: 20, run: 40 },
     survives: "process",
+  },
+  {
+    name: "hosts that take what they held with them",
+    weights: { host: 8, power: 0, store: 50, restart: 16, zombie: 3, echo: 6, send: 24, run: 40 },
+    survives: "process",
+  },
+  {
+    name: "a server that forgets everything",
+    weights: { server: 4, power: 0, store: 50, kill: 4, restart: 16, echo: 6, send: 24, run: 40 },
+    survives: "host",
   },
 ];

@@ -16,7 +16,7 @@ import type { Op } from "./plan.ts";
 import { newProcess, nodeName, type Process } from "./process.ts";
 import type { Bank, Driver, DriverRules, Scene } from "./scene.ts";
 import type { Flight } from "./shown.ts";
-import { simulatedStore, type Store, storeRules } from "./store.ts";
+import { isKept, simulatedStore, type Store, storeRules } from "./store.ts";
 import { collect } from "./sweeper.ts";
 
 /** Whose things are whose, for L15. */
@@ -66,8 +66,13 @@ export class World implements Scene {
     this.driver = driver(this);
     this.#links = links(this);
     const isMeasured = options.counts !== undefined;
-    const lossMax = (options.store?.lossMax ?? storeRules.lossMax)(options.survives ?? "power");
-    this.#faults = faults(this, { isMeasured, lossMax, isLossDeclared: options.survives === "process" });
+    const { survives = "power" } = options;
+    const { lossMax } = { ...storeRules, ...options.store };
+    this.#faults = faults(this, {
+      isMeasured,
+      lossMax: (end) => lossMax(survives, end),
+      isDeclared: (end) => !isKept(survives, end),
+    });
     for (let index = 0; index < options.nodes; index++) {
       this.start(index);
       for (const first = this.processes[index]; first?.alive && first.requests.length > 0;) this.driver.serve(first, 0);
@@ -169,6 +174,12 @@ export class World implements Scene {
         break;
       case "power":
         this.#faults.failPower(a % this.nodes, b);
+        break;
+      case "host":
+        this.#faults.endHost(a % this.nodes);
+        break;
+      case "server":
+        this.#faults.endServer(b);
         break;
       case "odd": {
         if (a % 16 === 15) return this.#faults.haunt(b % this.nodes, true, false);

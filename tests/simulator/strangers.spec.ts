@@ -65,24 +65,36 @@ function packetOf(json: string): Uint8Array {
   return packet;
 }
 
+const head = '[2,"r","","stranger",1]\n';
+
 const strange: Readonly<Record<string, Packet>> = {
   "text that is nothing": "",
   "text that is no JSON": "{",
-  "text of another layout": '{"shoal":999,"run":"r","frames":[]}',
-  "text of another run": '{"shoal":1,"run":"elsewhere","frames":[]}',
-  "text with holes": '{"shoal":1,"run":"r","frames":[{"head":{"type":"ack"},"list":[]}]}',
+  "text without frames": head,
+  "text of another layout": '[999,"r","","stranger",1]\n[]',
+  "text of another run": '[2,"elsewhere","","stranger",1]\n[]',
+  "text of another token": '[2,"r","guessed","stranger",1]\n[]',
+  "text of nobody": '[2,"r","",null,1]\n[]',
+  "text with holes": `${head}[[1,"one/1"]]`,
+  "text of a message with holes": `${head}[[0,"one/1","b/1",1048576,0,0,0,0,1,[0,1]]]`,
+  "text of a message that says more than one may":
+    `${head}[[0,"o/1","b/1",1,0,0,0,0,1,[0,1,12,"add",0,0,[1,2],0,"k","d",0,0,0]]]`,
+  "text of more arrays than there are": `${head}[[0,"o/1","b/1",1,0,0,0,0,1,[0,1,13,"add",0,0,[1],0,"","",0,0,999]]]`,
+  "text of a refusal by nobody": '["refused",1,"Unauthorized","no"]',
+  "text of a refusal that is none": '["refused","b","Ended","no"]',
+  "text of a refusal by one who is known": '["refused","b","Unauthorized","no"]',
   "nothing": new Uint8Array(0),
   "three bytes": Uint8Array.of(1, 2, 3),
   "a length that is not true": Uint8Array.of(255, 255, 255, 255, 1),
   "garbage": new Uint8Array(500).map((_, index) => index * 37),
   "no JSON": packetOf("{"),
-  "no object": packetOf("[]"),
-  "another layout": packetOf('{"shoal":999,"run":"r","frames":[]}'),
-  "another run": packetOf('{"shoal":1,"run":"elsewhere","frames":[]}'),
-  "no frames": packetOf('{"shoal":1,"run":"r"}'),
-  "a frame of no kind": packetOf('{"shoal":1,"run":"r","frames":[{"head":{"type":"gossip"},"list":[]}]}'),
-  "a frame with holes": packetOf('{"shoal":1,"run":"r","frames":[{"head":{"type":"mail"},"list":[]}]}'),
-  "a member that changes objects": packetOf('{"shoal":1,"run":"r","frames":[],"__proto__":{"x":1}}'),
+  "no list": packetOf(`${head}{}`),
+  "another layout": packetOf('[999,"r","","stranger",1]\n[]'),
+  "another run": packetOf('[2,"elsewhere","","stranger",1]\n[]'),
+  "no frames": packetOf(head),
+  "a frame of no kind": packetOf(`${head}[[9,"one/1","b/1",1]]`),
+  "a frame with holes": packetOf(`${head}[[0,"one/1"]]`),
+  "a member that changes objects": packetOf(`${head}[{"__proto__":{"x":1}}]`),
 };
 
 for (const [what, packet] of Object.entries(strange)) {

@@ -1,4 +1,4 @@
-// L12 and the bank's sum: what journals hold of each account, folded as they are written; each input counts once, and
+// L12, the bank's sum, and L5 for what journals take: what journals hold of each account, folded as they are written; each input counts once, and
 // money is only ever where it was paid. Where a store loses what it did not declare to keep, the fold goes back with it.
 
 import type { Deliver } from "../../../runtime/delivery/events.ts";
@@ -22,6 +22,8 @@ export interface Committed {
   readonly inputs: Set<string>;
   readonly cursors: Map<ActorName, { epoch: Epoch; sequence: number }>;
   readonly timers: Set<string>;
+  /** The newest epoch of each node that anything was applied from. */
+  readonly newest: Map<string, Epoch>;
   readonly history: Kept[];
 }
 
@@ -31,6 +33,8 @@ export interface Accounts {
   restored(actor: ActorName, changes: readonly Change[]): void;
   /** The store has lost these, the last of their actors' records. */
   lost(records: readonly StepRecord[]): void;
+  /** It has lost all that it ever had of these. */
+  lostAll(actors: readonly ActorName[]): void;
   judge(isGone: (actor: ActorName) => boolean): void;
 }
 
@@ -67,6 +71,7 @@ export function accounts(must: Must, names: readonly ActorName[], replayMax: num
       const { id } = delivery.entry!.body as Message;
       must(!own.inputs.has(id) || order.rolledBack.size > 0, "L1", () => `${actor} committed ${id} twice`);
       own.inputs.add(id);
+      fromNewest(actor, own, input!);
       order.applied(actor, streamKey(input!.source, actor), delivery);
     }
     const before = own.state;
@@ -75,6 +80,22 @@ export function accounts(must: Must, names: readonly ActorName[], replayMax: num
     const run = delivery === undefined ? undefined : order.runs.get(streamKey(input!.source, actor));
     own.history.push({ record, delivery, run });
     book(record, own.state.balance - before.balance, delivery?.entry);
+  }
+
+  /** What an actor has committed of one process of a node, no process before that can add to: not in its successor. */
+  function fromNewest(
+    actor: ActorName,
+    { newest }: Committed,
+    { source, epoch }: NonNullable<StepRecord["input"]>,
+  ): void {
+    const from = source[1]!;
+    const known = newest.get(from) ?? 0;
+    must(
+      epoch >= known,
+      "L5",
+      () => `${actor} committed a message of epoch ${epoch} of n${from} after one of ${known}`,
+    );
+    newest.set(from, Math.max(epoch, known));
   }
 
   function book({ actor, sent, epoch, change }: StepRecord, delta: number, entry: Deliver["entry"]): void {
@@ -109,7 +130,7 @@ export function accounts(must: Must, names: readonly ActorName[], replayMax: num
     const { history } = own;
     order.rolledBack.add(actor);
     Object.assign(own, { state: initial, replay: 0, ended: false });
-    for (const all of [own.inputs, own.cursors, own.timers]) all.clear();
+    for (const all of [own.inputs, own.cursors, own.timers, own.newest]) all.clear();
     for (const name of order.runs.keys()) if (name.endsWith(`>${actor}`)) order.runs.delete(name);
     for (const [stream, told] of order.tells) {
       if (!stream.startsWith(`${actor}>`)) continue;
@@ -153,6 +174,13 @@ export function accounts(must: Must, names: readonly ActorName[], replayMax: num
       }
       for (const [actor, own] of touched) rollBack(actor, own);
     },
+    lostAll(actors) {
+      for (const actor of actors) {
+        const own = committed.get(actor)!;
+        own.history.length = 0;
+        rollBack(actor, own);
+      }
+    },
     judge(isGone) {
       const isOut = (actor: ActorName): boolean =>
         isGone(actor) || order.rolledBack.has(actor) || committed.get(actor)?.ended === true;
@@ -178,5 +206,6 @@ const fresh = (): Committed => ({
   inputs: new Set(),
   cursors: new Map(),
   timers: new Set(),
+  newest: new Map(),
   history: [],
 });

@@ -135,7 +135,7 @@ export function order(must: Must): Order {
     },
     isToldOf: (source, destination) => gaps.has(streamKey(source, destination)),
     told(source, sent) {
-      for (const { destination, entries } of sent) {
+      for (const { destination, entries, ended } of sent) {
         const stream = streamKey(source, destination);
         const list = tells.get(stream) ?? [];
         tells.set(stream, list);
@@ -145,6 +145,8 @@ export function order(must: Must): Order {
           const { id, run } = body as Message;
           list.push({ id, run, sequence });
         }
+        // Its destination is gone for good: what its source may yet tell to that address begins another stream.
+        if (ended === true) tells.delete(stream);
       }
     },
     applied,

@@ -12,6 +12,7 @@ export interface Presence {
   /** A process may do nothing any more: it stopped, or its lease went to a successor. */
   isOver(process: number, why: string): void;
   ended(process: number, actor: ActorName): void;
+  hasEnded(actor: ActorName): boolean;
   /** The senders of a durable actor heard that it has ended. */
   toldOfEnd(actor: ActorName, epoch: Epoch): void;
   delivered(process: number, actor: ActorName, epoch: Epoch): void;
@@ -49,7 +50,8 @@ export function presence(must: Must): Presence {
       );
     },
     isOver: (process, why) => void over.set(process, why),
-    ended: (process, actor) => void ended.add(`${process}/${actor}`),
+    ended: (process, actor) => void ended.add(`${process}/${actor}`).add(actor),
+    hasEnded: (actor) => ended.has(actor),
     toldOfEnd: (actor, epoch) => void endings.set(actor, epoch),
     delivered(process, actor, epoch) {
       // What a zombie does is fenced later.

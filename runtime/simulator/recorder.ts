@@ -1,0 +1,237 @@
+// Writes down the part of each actor in a run: what it is given and what it does, one port a life. What happens is not
+// changed by that: actors get the very promises that they would get without.
+
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Cell } from "../cells/cell.ts";
+import type { Onlooker } from "../cells/onlooker.ts";
+import type { Environment } from "../environment.ts";
+import { nodeOfSteward } from "../nodes/steward.ts";
+import type { Random } from "../random.ts";
+import { type Generating, isGenerator } from "../stream.ts";
+import { clockOver, groundOver, PlayedReference, randomOver } from "./facade.ts";
+import type { Line, Part, Port } from "./part.ts";
+import { stateOf, write, writeError } from "./written.ts";
+
+export interface Recorder {
+  /** Looks on for one node; `handles` is told of each message as its handler begins. */
+  onlooker(handles: (cell: Cell, method: string) => void): Onlooker<Cell>;
+  /** The clock and the dice of whoever runs, where those that are not the runtime's are used. */
+  clock(base: () => Environment): () => Environment;
+  dice(base: Random): Random;
+  /** What has been written down; from then on nothing is. */
+  end(): Readonly<Record<string, Part>>;
+}
+
+export interface RecorderParts {
+  readonly bytesMax: number;
+  step(): { readonly step: number; readonly timeMs: number };
+}
+
+interface Writing extends Part {
+  readonly lines: Line[];
+  lacks?: string;
+  lives: number;
+}
+
+interface Life {
+  readonly cell: Cell;
+  readonly number: number;
+  readonly port: Port;
+  turns: number;
+  /** A later life of the same cell has another. */
+  actor: object | undefined;
+  add(line: Omit<Line, "step" | "timeMs" | "life">): void;
+}
+
+export function recorder({ bytesMax, step }: RecorderParts): Recorder {
+  const parts = new Map<string, Writing>();
+  const lives = new Map<Cell, Map<number, Life>>();
+  /** Whose code runs; nobody where it is the runtime's own, at work for an actor. */
+  const running = new AsyncLocalStorage<Life | undefined>();
+  let bytes = 0;
+  let isOver = false;
+
+  function partOf({ id, className }: Cell): Writing {
+    const known = parts.get(id);
+    if (known !== undefined) return known;
+    const part = { actor: id, class: className, lines: [], lives: 0 };
+    parts.set(id, part);
+    return part;
+  }
+
+  function lifeOf(cell: Cell, life: number): Life {
+    let own = lives.get(cell);
+    if (own === undefined) lives.set(cell, own = new Map());
+    const known = own.get(life);
+    if (known !== undefined) return known;
+    const made = newLife(cell, () => partOf(cell));
+    own.set(life, made);
+    return made;
+  }
+
+  function newLife(cell: Cell, part: () => Writing): Life {
+    let number = 0;
+    let calls = 0;
+
+    function add(line: Omit<Line, "step" | "timeMs" | "life">): void {
+      if (isOver || nodeOfSteward(cell.id) !== undefined) return;
+      const own = part();
+      if (own.lacks !== undefined) return;
+      bytes += lineBytes + line.value.length + (line.answer?.length ?? 0) + (line.state?.length ?? 0);
+      const now = step();
+      if (bytes > bytesMax) {
+        own.lacks = `it ends at step ${now.step}, at ${bytesMax} bytes in all; raise recordBytesMax`;
+      } else own.lines.push({ ...now, life: number ||= ++own.lives, ...line });
+    }
+
+    const isOwn = (): boolean => !isOver && running.getStore() === life;
+
+    const port: Port = {
+      act: (what, given, real) => void port.now(what, given, () => (real(), null)),
+      now(what, given, real) {
+        if (!isOwn()) return real();
+        const does = { type: "does", number: ++calls, what, value: write(given) } as const;
+        try {
+          const answer = running.run(undefined, real);
+          add({ ...does, answer: write(answer) });
+          return answer;
+        } catch (error) {
+          add({ ...does, answer: writeError(error), isError: true });
+          throw error;
+        }
+      },
+      later<T>(what: string, given: unknown, real: () => PromiseLike<T>, form?: { keep(answer: T): unknown }) {
+        if (!isOwn()) return real() as Promise<T>;
+        const learns = { type: "learns", number: ++calls, what } as const;
+        add({ ...learns, type: "does", value: write(given) });
+        const learned = (answer: T): void =>
+          add({ ...learns, value: write(form === undefined ? answer : form.keep(answer)) });
+        const failed = (error: unknown): void => add({ ...learns, value: writeError(error), isError: true });
+        const answer = running.run(undefined, real);
+        if (answer instanceof Promise) {
+          answer.then(learned, failed);
+          return answer as Promise<T>;
+        }
+        // What nobody waits for must stay so: it may mean something that it does.
+        const then: PromiseLike<T>["then"] = (taken, refused) =>
+          answer.then(
+            (value) => (learned(value), taken === null || taken === undefined ? value as never : taken(value)),
+            (error: unknown) => {
+              failed(error);
+              if (refused === null || refused === undefined) throw error;
+              return refused(error);
+            },
+          );
+        // oxlint-disable-next-line no-thenable
+        return { then } as Promise<T>;
+      },
+      once(what, given, real, call) {
+        if (!isOwn()) return real(call);
+        const learns = { type: "learns", number: ++calls, what } as const;
+        add({ ...learns, type: "does", value: write(given) });
+        return running.run(undefined, () =>
+          real(() => {
+            add({ ...learns, value: "" });
+            running.run(life, call);
+          }));
+      },
+    };
+    const life: Life = { cell, number, port, turns: 0, actor: undefined, add };
+    return life;
+  }
+
+  /** Runs a turn of an actor, and writes down what it comes to. */
+  function runTurn<T>(cell: Cell, type: "begins" | "gets", what: string, given: unknown, run: () => T): T {
+    const life = lifeOf(cell, cell.life);
+    const number = ++life.turns;
+    life.add({ type, number, what, value: write(given) });
+    const ends = (line: Pick<Line, "value" | "isError">): void => {
+      const { actor } = life;
+      const state = isOver || actor === undefined ? undefined : write(stateOf(actor, cell.terms.durable));
+      life.add({ type: "ends", number, what, ...line, ...(state === undefined ? {} : { state }) });
+    };
+    const threw = (error: unknown): void => ends({ value: writeError(error), isError: true });
+    let result: T;
+    try {
+      result = running.run(life, run);
+    } catch (error) {
+      threw(error);
+      throw error;
+    }
+    if (result instanceof Promise) result.then((value: unknown) => ends({ value: write(value) }), threw);
+    else if (type === "begins") {
+      life.actor = result as object;
+      ends({ value: "" });
+    } else if (typeof result === "object" && result !== null && isGenerator(result)) {
+      ends({ value: write("a generator") });
+      return read(life, number, what, result) as T;
+    } else ends({ value: write(result) });
+    return result;
+  }
+
+  /** A generator goes on when it is asked to, which is one more thing that its actor is given. */
+  function read(life: Life, number: number, what: string, generator: Generating): Generating {
+    function resume(how: "next" | "return"): ReturnType<Generating["next"]> {
+      life.add({ type: "resumes", number, what, value: write(how) });
+      const yields = (line: Pick<Line, "value" | "isError">): void =>
+        life.add({ type: "yields", number, what, ...line });
+      const threw = (error: unknown): void => yields({ value: writeError(error), isError: true });
+      try {
+        const step = running.run(life, () => how === "next" ? generator.next() : generator.return!(undefined));
+        if (step instanceof Promise) step.then((value: unknown) => yields({ value: write(value) }), threw);
+        else yields({ value: write(step) });
+        return step;
+      } catch (error) {
+        threw(error);
+        throw error;
+      }
+    }
+    return {
+      next: () => resume("next"),
+      ...(generator.return === undefined ? {} : { return: () => resume("return") }),
+      [Symbol.asyncIterator]: (): unknown => generator,
+    } as Generating;
+  }
+
+  return {
+    onlooker: (handles) => ({
+      handle(cell, handler, message) {
+        handles(cell, handler.name);
+        return runTurn(cell, "gets", handler.name, message, () => handler.run.call(cell.actor!, message));
+      },
+      occasion(cell, what, given, run) {
+        if (what === "begins") return runTurn(cell, "begins", what, given, run);
+        const { actor, terms } = cell;
+        if (what === "starts" && terms.durable && actor !== undefined) {
+          const state = write(stateOf(actor, true));
+          lifeOf(cell, cell.life).add({ type: "restores", number: 0, what: "its state", value: state });
+        }
+        return runTurn(cell, "gets", what === "starts" ? "started" : "stopping", undefined, run);
+      },
+      refer(sender) {
+        const cell = sender.source as Cell;
+        return new PlayedReference(sender.target, cell, sender.life, () => lifeOf(cell, sender.life).port, sender);
+      },
+      ground: (cell, life, ground) => groundOver(lifeOf(cell, life).port, ground.self as never, ground),
+    }),
+    clock: (base) => () => {
+      const life = running.getStore();
+      return life === undefined ? base() : { ...base(), ...clockOver(life.port, base()) };
+    },
+    dice: (base) => ({
+      ...base,
+      next() {
+        const life = running.getStore();
+        return life === undefined ? base.next() : randomOver(life.port, "Math", () => base).next();
+      },
+    }),
+    end() {
+      isOver = true;
+      const ended = [...parts.values()].map(({ lives: _lives, ...part }): [string, Part] => [part.actor, part]);
+      return Object.fromEntries(ended);
+    },
+  };
+}
+
+/** What a line costs beside its values. */
+const lineBytes = 100;

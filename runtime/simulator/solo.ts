@@ -1,0 +1,250 @@
+// Plays one actor of a recorded run again, alone: it is given what it was given, message by message and answer by answer,
+// and what it does is compared with what it did. There is no system, no store and no other actor.
+
+import { AsyncLocalStorage } from "node:async_hooks";
+import { Actor, construct, type Ground, type Lives } from "../actor.ts";
+import { turn } from "../cells/turn.ts";
+import { kindOf } from "../cells/kind.ts";
+import type { Environment } from "../environment.ts";
+import { random } from "../random.ts";
+import type { Reference, Source, Target } from "../reference.ts";
+import { type Generating, isGenerator } from "../stream.ts";
+import type { ActorClass } from "../system.ts";
+import { clockOver, groundOver, PlayedReference, randomOver } from "./facade.ts";
+import { takeOver } from "./foreign.ts";
+import { isOutput, type Line, type Part, type Port } from "./part.ts";
+import { virtualWorld } from "./world.ts";
+import { cannot, read, readError, restore, stateOf, write, writeError } from "./written.ts";
+
+/** What a solo tells: which line was expected next, if any, and what there was instead, if anything. */
+export interface Solo {
+  readonly played: readonly Line[];
+  readonly difference: { readonly expected: Line | undefined; readonly happened: Said | undefined } | undefined;
+  /** The first clock or dice that it used which are not the runtime's. */
+  readonly foreign: string | undefined;
+}
+
+/** Something that the actor did. */
+export type Said = Pick<Line, "life" | "type" | "what" | "value" | "state" | "isError">;
+
+/** One life of the actor. */
+interface Life extends Lives, Source, Target {
+  readonly port: Port;
+  actor: object | undefined;
+  readonly turns: Map<number, Generating>;
+  /** What waits for the answers to come, by the number of what it did. */
+  readonly waiting: Map<number, (line: Line) => void>;
+}
+
+const settled = Promise.resolve();
+/** How many links a chain of promises may have before it is taken for one that waits. */
+const roundsMax = 1_000;
+
+/** The clock and the dice of whoever is not played. */
+function platform(): Environment & { random(): number } {
+  const { setTimeout, clearTimeout } = globalThis;
+  return {
+    ...virtualWorld(random(0)),
+    now: performance.now.bind(performance),
+    date: Date.now,
+    random: Math.random,
+    after(delayMs, call) {
+      const timer = setTimeout(call, delayMs);
+      return () => clearTimeout(timer);
+    },
+  };
+}
+
+const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+export async function solo(Class: ActorClass, part: Part): Promise<Solo> {
+  if (part.lacks !== undefined) throw cannot(`the record of ${part.actor} is not whole: ${part.lacks}`);
+  const isDurable = "durable" in Class && Class.durable !== undefined && Class.durable !== false;
+  const kind = kindOf(Class, Actor.prototype);
+  const { lines } = part;
+  const outputs = lines.filter(isOutput);
+  const lives = new Map<number, Life>();
+  let done = 0;
+  let difference: Solo["difference"];
+  let foreign: string | undefined;
+  const running = new AsyncLocalStorage<Life>();
+
+  /** Compares what it does with what it did next; answers that, or throws where it goes another way. */
+  function does(said: Said): Line {
+    const expected = outputs[done];
+    const isSame = expected !== undefined && expected.life === said.life && expected.type === said.type &&
+      expected.what === said.what && expected.value === said.value && expected.state === said.state &&
+      expected.isError === said.isError;
+    if (difference === undefined && isSame) return outputs[done++]!;
+    difference ??= { expected, happened: said };
+    throw cannot("it has gone another way");
+  }
+
+  function newLife(number: number): Life {
+    const port: Port = {
+      act(what, given) {
+        try {
+          port.now(what, given, () => null);
+        } catch (error) {
+          // What goes another way goes no further; but nobody waits for this to say so.
+          if (difference === undefined) throw error;
+        }
+      },
+      now<T>(what: string, given: unknown): T {
+        const { answer = "", isError = false } = expectedNow(what, given);
+        if (isError) throw readError(answer);
+        return read(answer, refer) as T;
+      },
+      later<T>(what: string, given: unknown, _: unknown, form?: { make(kept: unknown): T }): Promise<T> {
+        return new Promise((resolve, reject) => {
+          wait(what, given, ({ value, isError }) => {
+            if (isError === true) return reject(readError(value));
+            const answer = read(value, refer);
+            resolve(form === undefined ? answer as T : form.make(answer));
+          });
+        });
+      },
+      once(what, given, _, call) {
+        const own = wait(what, given, call);
+        return () => void life.waiting.delete(own);
+      },
+    };
+    function wait(what: string, given: unknown, then: (line: Line) => void): number {
+      try {
+        const { number: own } = does({ life: number, type: "does", what, value: write(given) });
+        life.waiting.set(own, then);
+        return own;
+      } catch {
+        // It has gone another way, and waits for ever.
+        return 0;
+      }
+    }
+    /** Whether it was answered with an error is not the actor's doing. */
+    function expectedNow(what: string, given: unknown): Line {
+      const { isError } = outputs[done] ?? {};
+      return does({ life: number, type: "does", what, value: write(given), ...(isError === true ? { isError } : {}) });
+    }
+    const refer = (id: string, className: string): Reference =>
+      new PlayedReference({ id, className }, life, number, () => port);
+    let ground: Ground | undefined;
+    const life: Life = {
+      id: part.actor,
+      className: part.class,
+      life: number,
+      port,
+      actor: undefined,
+      turns: new Map(),
+      waiting: new Map(),
+      ground: () => ground ??= groundOver(port, refer(part.actor, part.class)),
+    };
+    lives.set(number, life);
+    return life;
+  }
+
+  const referTo = ({ port, life }: Life) => (id: string, className: string): Reference =>
+    new PlayedReference({ id, className }, lives.get(life)!, life, () => port);
+
+  /** Does something as the actor, and says what came of it. */
+  function as(life: Life, type: "yields" | "ends", { what, number }: Line, call: () => unknown): void {
+    const over = (line: Pick<Line, "value" | "isError">): void => {
+      if (difference !== undefined) return;
+      const state = type === "yields" || life.actor === undefined
+        ? {}
+        : { state: write(stateOf(life.actor, isDurable)) };
+      try {
+        does({ life: life.life, type, what, ...line, ...state });
+      } catch {
+        // It is known, and the replay ends with it.
+      }
+    };
+    const threw = (error: unknown): void => over({ value: writeError(error), isError: true });
+    let result: unknown;
+    turn.actor = life;
+    try {
+      result = running.run(life, call);
+    } catch (error) {
+      return threw(error);
+    } finally {
+      turn.actor = undefined;
+    }
+    if (result instanceof Promise) return void result.then((value: unknown) => over({ value: write(value) }), threw);
+    if (type === "ends" && typeof result === "object" && result !== null && isGenerator(result)) {
+      life.turns.set(number, result);
+      return over({ value: write("a generator") });
+    }
+    over({ value: write(result) });
+  }
+
+  function give(line: Line): void {
+    const { type, number, what, value } = line;
+    if (type === "begins") {
+      const life = newLife(line.life);
+      return as(life, "ends", line, () => {
+        const input = read(value, referTo(life));
+        life.actor = construct(life, () => new Class(input as never));
+      });
+    }
+    const life = lives.get(line.life);
+    if (life?.actor === undefined) throw cannot(`${part.actor} ${type} ${what} in a life that has not begun`);
+    const { actor } = life;
+    switch (type) {
+      case "restores":
+        return restore(actor, read(value, referTo(life)));
+      case "gets":
+        return as(life, "ends", line, () => {
+          const run = kind.handler(what)?.run ??
+            (Reflect.get(actor, what) as ((message: unknown) => unknown) | undefined);
+          if (run !== undefined) return run.call(actor, read(value, referTo(life)));
+          if (what === "started") return undefined;
+          throw kind.unknown(what);
+        });
+      case "resumes": {
+        const generator = life.turns.get(number);
+        if (generator === undefined) throw cannot(`${part.actor} goes on with ${what}, which has not begun`);
+        const how = read(value, referTo(life));
+        return as(life, "yields", line, () => how === "next" ? generator.next() : generator.return!(undefined));
+      }
+      default: {
+        const waits = life.waiting.get(number);
+        life.waiting.delete(number);
+        return running.run(life, () => waits?.(line));
+      }
+    }
+  }
+
+  // Another clock is answered as it was; where it was not asked before, that is another way.
+  const before = platform();
+  const clock = (): Environment => {
+    const life = running.getStore();
+    return { ...before, ...(life === undefined ? {} : clockOver(life.port)) };
+  };
+  const dice = {
+    ...random(part.actor),
+    next: () => {
+      const life = running.getStore();
+      return life === undefined ? before.random() : randomOver(life.port, "Math").next();
+    },
+  };
+  const putBack = takeOver(clock, dice, (what) => running.getStore() && (foreign ??= what));
+  let at = 0;
+  try {
+    let expected = 0;
+    for (; at < lines.length && difference === undefined; at++) {
+      const line = lines[at]!;
+      if (isOutput(line)) {
+        expected++;
+        continue;
+      }
+      if (line.step !== lines[at - 1]?.step) await pause();
+      for (let round = 0; done < expected && difference === undefined && round < roundsMax; round++) await settled;
+      if (done < expected) await pause();
+      if (done < expected) difference ??= { expected: outputs[done], happened: undefined };
+      if (difference === undefined) give(line);
+    }
+    await pause();
+    if (done < outputs.length) difference ??= { expected: outputs[done], happened: undefined };
+  } finally {
+    putBack();
+  }
+  return { played: lines.slice(0, at), difference, foreign };
+}
