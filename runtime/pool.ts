@@ -1,13 +1,14 @@
 // A pool pulls work: a member that is idle takes the next task, and one that ends gives its task back.
 
 import { isShoalError, ShoalError } from "../stores/error.ts";
-import { type Deadlines, Expiring } from "./deadlines.ts";
+import type { Deadlines } from "./deadlines.ts";
 import { Lanes } from "./lanes.ts";
 import { checkStop } from "./options.ts";
+import { Place } from "./place.ts";
 import type { AskOptions } from "./ref.ts";
-import type { Ledger, LedgerTask } from "./run/ledger.ts";
-import { follow } from "./signals.ts";
+import type { Ledger } from "./run/ledger.ts";
 import type { Ended, Result, SpawnOptions, StopOptions, TaskOptions } from "./system.ts";
+import { Task } from "./task.ts";
 
 /** A member as the pool uses it. */
 export interface Member {
@@ -27,6 +28,8 @@ export interface PoolParts<M extends Member> {
   accept(message: unknown): { readonly message: unknown; readonly done: () => void };
   /** Whether a member takes messages, or will again. */
   isOpen(member: M): boolean;
+  /** Whether what is sent to a member takes its time to get there: it may have more than one task at a time then. */
+  isFar(member: M): boolean;
   /** Calls back when a member has nothing to do; never, where it ends before. */
   whenIdle(member: M, call: (member: M) => void): void;
   watch(member: M, watcher: (ended: Ended) => void): void;
@@ -53,84 +56,26 @@ export interface Work {
   stop(options?: StopOptions): Promise<void>;
 }
 
-/** One task. It waits for a member, then for its answer, and settles once. */
-class Task extends Expiring {
-  readonly method: string;
-  readonly message: unknown;
-  readonly signal: AbortSignal | undefined;
-  attempts = 0;
-  settled = false;
-  /** Whether its time and its caller's signal are watched by the member's call rather than here. */
-  given = false;
-  /** What the run keeps of it. */
-  readonly kept: LedgerTask | undefined;
-  readonly #settle: (error: Error | undefined, value: unknown) => void;
-  #unfollow: (() => void) | undefined;
-
-  constructor(
-    method: string,
-    message: unknown,
-    signal: AbortSignal | undefined,
-    kept: LedgerTask | undefined,
-    settle: (error: Error | undefined, value: unknown) => void,
-  ) {
-    super();
-    this.kept = kept;
-    this.method = method;
-    this.message = message;
-    this.signal = signal;
-    this.#settle = settle;
-    if (signal === undefined) return;
-    const cancel = (): void => {
-      if (!this.given) this.fail(new ShoalError("Cancelled", `${this.what}: the caller cancelled it`));
-    };
-    if (signal.aborted) queueMicrotask(cancel);
-    else this.#unfollow = follow(signal, cancel);
-  }
-
-  get what(): string {
-    return `Cannot run ${this.method} in the pool`;
-  }
-
-  override expired(): void {
-    if (!this.given) this.fail(new ShoalError("Timeout", `${this.what}: no member became idle in time`));
-  }
-
-  done(value: unknown): void {
-    this.#end(undefined, value);
-  }
-
-  fail(error: Error): void {
-    this.#end(error, undefined);
-  }
-
-  #end(error: Error | undefined, value: unknown): void {
-    if (this.settled) return;
-    this.settled = true;
-    this.#unfollow?.();
-    this.#settle(error, value);
-  }
-}
-
 export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
   const { deadlines, className } = parts;
+  const places = parts.members.map((member) => new Place(member, parts.isFar(member) && parts.attemptsMax > 1));
   /** Those who take tasks: from the first sign of its end on, a member is none of them. */
-  const working = new Set(parts.members);
-  const idle: M[] = [...parts.members].reverse();
+  const working = new Set(places);
+  const idle: Place<M>[] = [...places].reverse();
   let waiting: Task[] = [];
   let gone = 0;
   let stopped = false;
   let lastError: string | undefined;
-  for (const member of parts.members) {
-    parts.watch(member, ({ error }) => {
+  for (const place of places) {
+    parts.watch(place.member, ({ error }) => {
       lastError = error?.message ?? lastError;
-      retire(member);
+      retire(place);
     });
   }
 
-  function retire(member: M): void {
-    working.delete(member);
-    const at = idle.indexOf(member);
+  function retire(place: Place<M>): void {
+    working.delete(place);
+    const at = idle.indexOf(place);
     if (at >= 0) idle.splice(at, 1);
     if (working.size === 0) { for (let task = next(); task !== undefined; task = next()) task.fail(nobody(task)); }
   }
@@ -141,47 +86,65 @@ export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
     return new ShoalError("Ended", `${task.what}: the pool of ${className} ${why}`);
   }
 
-  /** The task that waits longest and is still wanted. */
-  function next(): Task | undefined {
-    while (gone < waiting.length) {
-      const task = waiting[gone++]!;
-      if (gone >= 64 && gone * 2 >= waiting.length) {
-        waiting = waiting.slice(gone).filter(({ settled }) => !settled);
-        gone = 0;
-      }
-      if (!task.settled) return task;
+  /** The task that waits longest and is still wanted; it stays where it is. */
+  function first(): Task | undefined {
+    while (gone < waiting.length && waiting[gone]!.settled) gone++;
+    if (gone >= 64 && gone * 2 >= waiting.length) {
+      waiting = waiting.slice(gone).filter(({ settled }) => !settled);
+      gone = 0;
     }
-    return undefined;
+    return waiting[gone];
+  }
+
+  function next(): Task | undefined {
+    const task = first();
+    if (task !== undefined) gone++;
+    return task;
   }
 
   function start(task: Task): void {
     if (task.settled) return;
     if (working.size === 0 || stopped) return task.fail(nobody(task));
-    const member = idle.pop();
-    if (member === undefined) waiting.push(task);
-    else give(task, member);
+    const place = first() === undefined ? placeFor(task) : undefined;
+    if (place === undefined) waiting.push(task);
+    else give(task, place);
   }
 
-  function give(task: Task, member: M): void {
-    const timeoutMs = Math.max(0, task.deadline - parts.now());
+  /** One that is idle; or where tasks are shorter than the way to a member, the one who has the least before it. */
+  function placeFor(task: Task): Place<M> | undefined {
+    // Of those that were lost together one may be what ended the others: they do not go where they were, nor together.
+    const free = task.attempts > 0 ? idle.shift() : idle.pop();
+    if (free !== undefined || task.attempts > 0) return free;
+    let best: Place<M> | undefined;
+    for (const place of working) {
+      if (place.room > 0 && (best === undefined || place.given < best.given)) best = place;
+    }
+    return best;
+  }
+
+  function give(task: Task, place: Place<M>): void {
+    const { member } = place;
+    const now = parts.now();
+    const timeoutMs = Math.max(0, task.deadline - now);
     task.given = true;
+    place.begin(now, task.attempts > 0);
     task.kept?.began({ id: member.id, class: className }, task.attempts + 1);
     const options = task.signal === undefined ? { timeoutMs } : { timeoutMs, signal: task.signal };
     member.ask(task.method, task.message, options).then(
       (value) => {
         task.done(value);
-        free(member);
+        free(place);
       },
       (error: Error) => {
         if (!isShoalError(error, "Ended") && !isShoalError(error, "Lost")) {
           task.fail(error);
           // Given up by its caller, but the handler may still be at it.
-          return isShoalError(error) && error.outcome === "unknown" ? parts.whenIdle(member, free) : free(member);
+          return isShoalError(error) && error.outcome === "unknown" ? whenIdle(place) : free(place);
         }
         // The member ended, or began a new life, under the task: another may do it. What had begun has counted, in
         // case it is what ends them.
-        if (parts.isOpen(member)) parts.whenIdle(member, free);
-        else retire(member);
+        if (parts.isOpen(member)) whenIdle(place);
+        else retire(place);
         task.given = false;
         if (error.outcome === "unknown") task.attempts++;
         if (task.attempts >= parts.attemptsMax || stopped) task.fail(error);
@@ -190,11 +153,21 @@ export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
     );
   }
 
-  function free(member: M): void {
-    if (!working.has(member)) return;
-    const task = next();
-    if (task === undefined) idle.push(member);
-    else give(task, member);
+  function whenIdle(place: Place<M>): void {
+    parts.whenIdle(place.member, () => free(place));
+  }
+
+  function free(place: Place<M>): void {
+    place.end(parts.now());
+    if (!working.has(place)) return;
+    while (place.room > 0) {
+      const task = first();
+      // One that was under way when a member ended is alone the next time: it may be what ends them.
+      if (task === undefined || (task.attempts > 0 && place.given > 0)) break;
+      gone++;
+      give(task, place);
+    }
+    if (place.given === 0) idle.push(place);
   }
 
   /** Takes a message in; answers its task, whose end is told to `settle`, or none where it was done before. */
@@ -240,7 +213,7 @@ export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
   function lanes(method: string, inputs: Iterable<unknown>, options: TaskOptions | undefined): Lanes {
     const open = new Set<Task>();
     parts.ledger?.plan(options?.name ?? `${className}.${method}`, Array.isArray(inputs) ? inputs.length : undefined);
-    return new Lanes(inputs, parts.members.length, {
+    return new Lanes(inputs, {
       start(message, settle) {
         // It may settle before there is a task to take out.
         let task: Task | undefined = undefined;
@@ -249,6 +222,11 @@ export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
           settle(error, value);
         });
         if (task?.settled === false) open.add(task);
+      },
+      wanted() {
+        let tasks = 0;
+        for (const { given, room } of places) tasks += given + room;
+        return Math.max(places.length, tasks);
       },
       cancel() {
         // What a member has begun goes on; what waits is not begun any more.

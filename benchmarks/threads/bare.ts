@@ -1,7 +1,9 @@
 // The workload of `threads` by bare loops over ports: batches of messages as one JSON text each, which is the fastest
-// that both runtimes have. A message says to whom, what, and a number; nobody keeps, bounds or confirms anything.
+// that both runtimes have. A message says to whom, what, and a number; with `numbers` on the command line it is the
+// number alone. Nobody keeps, bounds or confirms anything.
 
-import { isMainThread, MessageChannel, type MessagePort, parentPort, Worker } from "node:worker_threads";
+import process from "node:process";
+import { isMainThread, MessageChannel, type MessagePort, parentPort, Worker, workerData } from "node:worker_threads";
 import { numberOf } from "../protocol.ts";
 import { runtimeVersion, secondsSince, serve } from "../serve.ts";
 
@@ -13,7 +15,14 @@ interface Message {
   readonly message: number;
 }
 
-const messageOf = (n: number): Message => ({ to: "main-t1/3", method: "add", message: n });
+/** One of the two for the whole of a process, so that each loop sees but one kind. */
+const isNumbers = isMainThread ? process.argv.includes("numbers") : workerData === "numbers";
+const messageOf: (n: number) => Message | number = isNumbers
+  ? (n) => n
+  : (n) => ({ to: "main-t1/3", method: "add", message: n });
+const numberIn: (message: Message | number) => number = isNumbers
+  ? (message) => message as number
+  : (message) => (message as Message).message;
 
 type Order =
   | { readonly do: "count"; readonly port: MessagePort }
@@ -29,7 +38,7 @@ if (!isMainThread) {
         port.close();
       });
       for (let n = 1; n <= order.count;) {
-        const batch: Message[] = [];
+        const batch: (Message | number)[] = [];
         while (batch.length < batchMessages && n <= order.count) batch.push(messageOf(n++));
         port.postMessage(JSON.stringify(batch));
       }
@@ -38,16 +47,17 @@ if (!isMainThread) {
       let [count, sum, misplaced] = [0, 0, 0];
       port.on("message", (text: string) => {
         if (text === "") return port.postMessage({ count, sum, misplaced });
-        for (const { message } of JSON.parse(text) as Message[]) {
-          if (message !== ++count) misplaced++;
-          sum += message;
+        for (const one of JSON.parse(text) as (Message | number)[]) {
+          const n = numberIn(one);
+          if (n !== ++count) misplaced++;
+          sum += n;
         }
       });
     } else {
       port.on("message", (message: unknown) => {
         if (typeof message === "string") {
           return port.postMessage(
-            JSON.stringify((JSON.parse(message) as Message[]).map((one) => messageOf(one.message))),
+            JSON.stringify((JSON.parse(message) as (Message | number)[]).map((one) => messageOf(numberIn(one)))),
           );
         }
         if (message instanceof ArrayBuffer) {
@@ -60,7 +70,7 @@ if (!isMainThread) {
     }
   });
 } else {
-  const workers = [0, 1].map(() => new Worker(new URL(import.meta.url)));
+  const workers = [0, 1].map(() => new Worker(new URL(import.meta.url), { workerData: isNumbers ? "numbers" : "" }));
   const [one, two] = workers;
 
   const echo = (): MessagePort => {
@@ -92,15 +102,15 @@ if (!isMainThread) {
       const port = echo();
       let [next, count, sum] = [1, 0, 0];
       const send = (): void => {
-        const batch: Message[] = [];
+        const batch: (Message | number)[] = [];
         while (batch.length < inFlight / 4 && next <= all) batch.push(messageOf(next++));
         if (batch.length > 0) port.postMessage(JSON.stringify(batch));
       };
       const start = performance.now();
       await new Promise<void>((resolve) => {
         port.on("message", (text: string) => {
-          for (const { message } of JSON.parse(text) as Message[]) {
-            sum += message;
+          for (const one of JSON.parse(text) as (Message | number)[]) {
+            sum += numberIn(one);
             count++;
           }
           if (count === all) resolve();

@@ -74,13 +74,13 @@ export function threadCases(workload: { readonly [name: string]: Parameters }): 
         against("≥ 0.7 × a bare loop of batched messages", 0.7, "bare", "more"),
         against("≥ 20 × calls by Comlink", 20, "comlink", "more"),
       ]),
-      isFor: isFor("shoal", "bare", "comlink"),
+      isFor: isFor("shoal", "bare", "numbers", "comlink"),
     })),
     build("asks", (p) => ({
       ...rated(`answered questions, ${p("inFlight")} in flight`, p("count"), [
         against("≥ 0.6 × a bare echo of batched messages", 0.6, "bare", "more"),
       ]),
-      isFor: isFor("shoal", "bare", "comlink"),
+      isFor: isFor("shoal", "bare", "numbers", "comlink"),
     })),
     build("round-trip", (p) => ({
       ...taking("there and back, one at a time", counted(p("count"), sumTo(p("count"))), [

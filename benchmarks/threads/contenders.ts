@@ -7,11 +7,15 @@ import type { Contender, Runtime } from "../case.ts";
 const titles = {
   shoal: "shoal",
   bare: "bare messages",
+  numbers: "bare numbers",
   comlink: "Comlink",
   piscina: "piscina",
   tinypool: "tinypool",
   workerpool: "workerpool",
 } as const;
+
+/** The same loops, with less in each message. */
+const programs: { readonly [library: string]: string } = { numbers: "bare" };
 
 export function threadContenders(root: string, runtimes: readonly Runtime[]): readonly Contender[] {
   return runtimes.flatMap((runtime) =>
@@ -20,12 +24,13 @@ export function threadContenders(root: string, runtimes: readonly Runtime[]): re
       library,
       runtime,
       own: library === "shoal",
-      isLimit: library === "bare",
+      isLimit: library === "bare" || library === "numbers",
       fair: true,
       lacks: {},
       async prepare() {
-        const program = library === "shoal" ? join("shoal", "program.js") : `${library}.js`;
-        return started(root, runtime, join(root, "dist", "benchmarks", "threads", program));
+        const program = library === "shoal" ? join("shoal", "program.js") : `${programs[library] ?? library}.js`;
+        const path = join(root, "dist", "benchmarks", "threads", program);
+        return started(root, runtime, path, library === "numbers" ? ["numbers"] : []);
       },
     }))
   );

@@ -141,7 +141,15 @@ function standingOf({ living }: Bank): Map<string, Account> {
 const isPrefix = (short: readonly number[], long: readonly number[]): boolean =>
   short.length <= long.length && short.every((id, index) => id === long[index]);
 
-function judge(all: readonly Process[], final: ReadonlyMap<string, Account>): void {
+/** Whether nothing that was paid is on its way. */
+function isAtRest(standing: ReadonlyMap<string, Account>): boolean {
+  const states = [...standing.values()];
+  const got = new Set(states.flatMap((state) => state.got));
+  return states.every((state) => state.paid.every((id) => got.has(id)));
+}
+
+/** What must hold of the books at rest. */
+function judgeSums(all: readonly Process[], final: ReadonlyMap<string, Account>): void {
   const sum = [...final.values()].reduce((total, { balance }) => total + balance, 0);
   same(sum, accounts.length * opening.balance, "L2 acknowledged is kept: the sum of all balances");
   const payments = new Map(all.flatMap(({ ordered }) => ordered.map((payment) => [payment.id, payment] as const)));
@@ -149,6 +157,17 @@ function judge(all: readonly Process[], final: ReadonlyMap<string, Account>): vo
   const got = [...final.values()].flatMap((state) => state.got);
   same(new Set(paid).size, paid.length, "L1 prefix: payments that were made, each once");
   same(got.toSorted((a, b) => a - b), paid.toSorted((a, b) => a - b), "L1 prefix: payments that arrived, each once");
+  for (const [account, state] of final) {
+    for (const [other, { got }] of final) {
+      const between = (ids: readonly number[]): number[] =>
+        ids.filter((id) => payments.get(id)?.from === account && payments.get(id)?.to === other);
+      same(between(got), between(state.paid), `L1 prefix: what ${other} got from ${account}, in order`);
+    }
+  }
+}
+
+/** What must hold of them at any time. */
+function judgeKept(all: readonly Process[], final: ReadonlyMap<string, Account>): void {
   for (const [account, state] of final) {
     for (const process of all) {
       const { committed, ordered, outcomes } = process;
@@ -168,11 +187,6 @@ function judge(all: readonly Process[], final: ReadonlyMap<string, Account>): vo
         hold(outcome !== "failed" || !isThere, `L4 outcome: payment ${id} is told as failed, and was made`);
       }
     }
-    for (const [other, { got }] of final) {
-      const between = (ids: readonly number[]): number[] =>
-        ids.filter((id) => payments.get(id)?.from === account && payments.get(id)?.to === other);
-      same(between(got), between(state.paid), `L1 prefix: what ${other} got from ${account}, in order`);
-    }
   }
 }
 
@@ -190,6 +204,9 @@ export const deliveryOnAStore: Law = law({
   ],
   async holds(all, stage) {
     const { faults } = stage.subject;
+    const mend = (): void => {
+      if (faults?.disarm(stage.place) === true) stage.happened("the store was cut off");
+    };
     const own = await bank(stage);
     for (const [index] of nodes.entries()) await own.start(index);
     let ids = 0;
@@ -198,15 +215,17 @@ export const deliveryOnAStore: Law = law({
         const { from, to, amount, desk } = step;
         own.living(desk).order({ id: ++ids, from, to, amount });
       } else if (step.do === "wait") await stage.world.advance(stage.world.clock === "real" ? step.ms / 20 : step.ms);
-      else if (step.do === "break") faults?.arm(stage.place, step.nth, step.kind);
-      else {
+      else if (step.do === "break") {
+        mend();
+        faults?.arm(stage.place, step.nth, step.kind);
+      } else {
         if (step.do === "crash") own.living(step.node).kill();
         stage.happened(step.do === "crash" ? "a crash" : "a takeover");
-        faults?.disarm(stage.place);
+        mend();
         await own.start(step.node, step.do === "race" ? 2 : 1);
       }
     }
-    if (faults?.disarm(stage.place) === true) stage.happened("the store was cut off");
+    mend();
     await own.until("the end of each payment", () =>
       nodes.every((_, node) => {
         const { ordered, outcomes } = own.living(node);
@@ -215,14 +234,15 @@ export const deliveryOnAStore: Law = law({
     if (own.all.some(({ outcomes }) => [...outcomes.values()].includes("done"))) {
       stage.happened("a payment is acknowledged");
     }
-    await own.until("each payment that was made", () => {
-      const states = [...standingOf(own).values()];
-      const got = new Set(states.flatMap((state) => state.got));
-      return states.every((state) => state.paid.every((id) => got.has(id)));
-    });
+    const made = (): Promise<void> => own.until("each payment that was made", () => isAtRest(standingOf(own)));
+    await made();
     // What stands is what a next life of each node is told.
     for (const [index] of nodes.entries()) await own.start(index);
-    judge(own.all, standingOf(own));
+    judgeKept(own.all, standingOf(own));
+    // What one that is gone had ordered may have been under way, and is paid only now.
+    while (!isAtRest(standingOf(own))) await made();
+    judgeKept(own.all, standingOf(own));
+    judgeSums(own.all, standingOf(own));
     for (const one of own.all) await one.close();
   },
 });

@@ -2,7 +2,7 @@
 // carries the messages here.
 import { isShoalError } from "../../stores/error.ts";
 import type { Logs, Position } from "../../stores/store.ts";
-import type { Linking } from "../links/link.ts";
+import type { Linking, Packet } from "../links/link.ts";
 
 export interface MailParts {
   readonly logs: Logs;
@@ -30,7 +30,7 @@ export function mail({ logs, node, others, epoch, pause }: MailParts): Linking {
           const entries = await logs.read(streamOf(from, node), after, { waitMs, signal });
           for (const { frame, ...at } of entries) {
             after = { epoch: at.epoch, sequence: at.sequence };
-            if (!signal.aborted) receiver.packet(isText(frame) ? decoder.decode(frame) : frame.slice());
+            if (!signal.aborted) receiver.packet(packetIn(frame));
           }
         } catch (error) {
           if (signal.aborted || isShoalError(error, "ShuttingDown")) return;
@@ -43,8 +43,7 @@ export function mail({ logs, node, others, epoch, pause }: MailParts): Linking {
     return {
       send(to, packet) {
         if (signal.aborted) return;
-        const frame = typeof packet === "string" ? encoder.encode(packet) : packet;
-        void logs.append(streamOf(node, to), epoch(), [frame]).catch((error: unknown) => {
+        void logs.append(streamOf(node, to), epoch(), [frameOf(packet)]).catch((error: unknown) => {
           // Lost, as a link may lose it; a call that was wrong is nothing that passes.
           if (!isShoalError(error) || error.code === "BadInput") throw error;
         });
@@ -57,7 +56,18 @@ export function mail({ logs, node, others, epoch, pause }: MailParts): Linking {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** What would be the length of its JSON in another packet are the first letters of one that is text. */
-function isText(frame: Uint8Array): boolean {
-  return decoder.decode(frame.subarray(0, 4)) === '{"sh';
+const kinds = { text: 0, bytes: 1 } as const;
+
+/** A log knows bytes only: the first says what the others are. */
+function frameOf(packet: Packet): Uint8Array {
+  const isText = typeof packet === "string";
+  const body = isText ? encoder.encode(packet) : packet;
+  const frame = new Uint8Array(1 + body.byteLength);
+  frame[0] = isText ? kinds.text : kinds.bytes;
+  frame.set(body, 1);
+  return frame;
+}
+
+function packetIn(frame: Uint8Array): Packet {
+  return frame[0] === kinds.text ? decoder.decode(frame.subarray(1)) : frame.slice(1);
 }

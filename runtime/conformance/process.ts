@@ -139,6 +139,7 @@ export function process({ node, store, environment, token, violated, happened }:
 
   const own: Driver = driver({
     run: store.run,
+    token: "",
     name: node,
     limits: {},
     environment,
@@ -153,6 +154,7 @@ export function process({ node, store, environment, token, violated, happened }:
       },
       committed: learn,
       refused() {},
+      strange() {},
       settled() {},
       stopped() {
         isOver = true;

@@ -4,9 +4,10 @@ import type { MessagePort } from "node:worker_threads";
 import type { Linking, Receiver } from "./link.ts";
 
 /** What cannot be carried is lost. */
-function post(port: MessagePort, packet: string | ArrayBuffer, moved: readonly ArrayBuffer[]): void {
+function post(port: MessagePort, packet: string | ArrayBuffer, moved?: readonly ArrayBuffer[]): void {
   try {
-    port.postMessage(packet, moved);
+    if (moved === undefined) port.postMessage(packet);
+    else port.postMessage(packet, moved);
   } catch {
     // The port is closed, or its other end is gone.
   }
@@ -64,7 +65,7 @@ export function threadPorts(): ThreadPorts {
         send(node, packet) {
           const port = ports.get(node);
           if (port === undefined) return;
-          if (typeof packet === "string") return post(port, packet, []);
+          if (typeof packet === "string") return post(port, packet);
           const { buffer, byteLength } = packet;
           const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
           const sent = isWhole ? buffer : packet.slice().buffer;

@@ -1,13 +1,14 @@
 // What a message or an answer is between nodes: a JSON text, and the bytes of the arrays that JSON has no words for.
 
 import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import { isErrorCode, type Outcome, ShoalError } from "../../stores/error.ts";
 import type { TensorRef } from "../../stores/store.ts";
 import { bytesOf } from "../messages/arrays.ts";
-import { messageOf, messageText } from "../messages/codec.ts";
+import { messageJson, messageOf, messageText } from "../messages/codec.ts";
 import type { Passage } from "../messages/message.ts";
 
-/** One that was made here has its `text`; one that came in a packet has the `json` that was read from it. */
+/** One that is kept here has its `text`; one that came in a packet, or only leaves in one, has its `json`. */
 export interface Body {
   /** Empty for an answer. */
   readonly method: string;
@@ -40,15 +41,37 @@ export function bodyFrom(json: Body): Body {
 }
 
 /** What was found out about a value on its passage. */
-type Found = Pick<Passage, "special" | "tensors">;
+export type Found = Pick<Passage, "special" | "tensors">;
 
-/** A body for a value that `copyMessage` let pass. */
+/** Of a value that needed no passage: of numbers, some have no word in JSON. */
+export function plain(value: unknown): Found {
+  const isSpecial = typeof value === "number" && (value - value !== 0 || (value === 0 && 1 / value < 0));
+  return isSpecial ? specialFound : plainFound;
+}
+
+const plainFound: Found = { special: false, tensors: undefined };
+const specialFound: Found = { special: true, tensors: undefined };
+
+/** A body for a value that `copyMessage` let pass. As text it can be opened often, and stand in a journal. */
 export function bodyOf(method: string, value: unknown, found: Found, call: number, credit: number, at = 0): Body {
   const views: ArrayBufferView[] = [];
   const text = messageText(value, found.special, views);
   const arrays = views.length === 0 ? noArrays : joined(views);
   const { special, tensors } = found;
   return { method, text, json: undefined, special, arrays, tensors: tensors !== undefined, call, credit, at };
+}
+
+/** A body that only leaves in packets: it becomes text there, with its neighbours. The value is its own from here on. */
+export function leavingBody(method: string, value: unknown, found: Found, call: number, credit: number): Body {
+  const { special } = found;
+  const tensors = found.tensors !== undefined;
+  if (!special) {
+    return { method, text: undefined, json: value, special, arrays: noArrays, tensors, call, credit, at: 0 };
+  }
+  const views: ArrayBufferView[] = [];
+  const json = messageJson(value, views);
+  const arrays = views.length === 0 ? noArrays : joined(views);
+  return { method, text: undefined, json, special, arrays, tensors, call, credit, at: 0 };
 }
 
 /** A body for an answer or a state. */
@@ -83,6 +106,11 @@ export function openBody(
   } catch (error) {
     throw new ShoalError("Corrupt", "Cannot read message: it is damaged", { cause: error });
   }
+}
+
+/** Whether two asks are the same. */
+export function digestOf({ method, text = "" }: Body): string {
+  return createHash("sha1").update(method).update(text).digest("base64");
 }
 
 /** An error as an answer. */
@@ -137,8 +165,7 @@ function text(value: unknown): string {
   return typeof value === "string" ? value : String(value);
 }
 
-/** The name by which the delivery core pins a tensor. The bytes inside a reference need nobody to hold them. */
-export function pinOf(reference: TensorRef): string {
-  const { inline: _inline, ...rest } = reference;
-  return JSON.stringify(rest);
+/** The names by which the delivery core pins tensors. The bytes inside a reference need nobody to hold them. */
+export function pinsOf(references: readonly TensorRef[]): string[] {
+  return references.filter(({ inline }) => inline === undefined).map((reference) => JSON.stringify(reference));
 }

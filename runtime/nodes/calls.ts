@@ -2,14 +2,21 @@
 
 import type { ShoalError } from "../../stores/error.ts";
 import type { TensorRef } from "../../stores/store.ts";
-import { Call } from "../cells/call.ts";
+import { Call, Parcel } from "../cells/call.ts";
 import { Expiring } from "../deadlines.ts";
+import type { Sending } from "../delivery/events.ts";
 import type { Entry, Input } from "../delivery/protocol.ts";
 import type { Reference } from "../reference.ts";
 
+/** A message as it leaves; a tell has no use for a digest. */
+export type Posting = Sending & { readonly type: "tell" | "ask"; readonly digest: string };
+
+/** The handler that asks was not begun by the core. */
+export const noInput: Input = { source: "", epoch: 0, sequence: 0, identity: "", bytes: 0, timer: "" };
+
 /** Why an asker waits no more. */
 export interface Leaving {
-  readonly code: "Timeout" | "Cancelled" | "Ended" | "ShuttingDown" | "BadInput";
+  readonly code: "Timeout" | "Cancelled" | "Ended" | "ShuttingDown" | "BadInput" | "Incompatible" | "Unauthorized";
   readonly why: string;
   readonly cause: unknown;
 }
@@ -94,6 +101,25 @@ export class PostedTell extends Expiring implements PromiseLike<void> {
       if (this.settled) this.#settle();
     });
     return this.#promise.then(resolved, rejected);
+  }
+}
+
+/** A plain message that came from another node to a volatile actor, until it is over. Most are such: it is small. */
+export class Taken extends Parcel {
+  readonly input: Input;
+  readonly #told: (taken: Taken) => void;
+  #isOver = false;
+
+  constructor(from: Reference, input: Input, told: (taken: Taken) => void) {
+    super(from, noTensors, "");
+    this.input = input;
+    this.#told = told;
+  }
+
+  override over(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#told(this);
   }
 }
 

@@ -4,11 +4,12 @@
 import { isShoalError, ShoalError } from "../../stores/error.ts";
 import { advance, deliveryNode, type Node } from "../delivery/node.ts";
 import type { Command, DeliveryLimits, Event } from "../delivery/events.ts";
-import type { AckFrame, Epoch, Frame, NodeName, StepRecord } from "../delivery/protocol.ts";
+import type { Epoch, Frame, NodeName, StepRecord } from "../delivery/protocol.ts";
 import type { Environment } from "../environment.ts";
-import type { Linking, Receiver } from "../links/link.ts";
+import type { Linking, Packet, Receiver } from "../links/link.ts";
 import type { Journal } from "./journal.ts";
-import { framesOf, packetOf } from "./packets.ts";
+import { heldAcks } from "./acks.ts";
+import { headOf, type Letterhead, packetOf, reader, refusalOf, refusedBy, type Stranger } from "./packets.ts";
 
 /** The commands that are about actors; the others the driver does itself. */
 export type Order = Exclude<
@@ -25,6 +26,8 @@ export interface Orders {
   committed(record: StepRecord): void;
   /** A packet that was none, or of others. */
   refused(error: Error): void;
+  /** A node has said that this one is none of its run's. */
+  strange(node: NodeName, error: ShoalError): void;
   /** All that was to be done for now is done. */
   settled(): void;
   /** The node has ended: another process is it, or its store has failed it. */
@@ -33,6 +36,8 @@ export interface Orders {
 
 export interface DriverParts {
   readonly run: string;
+  /** What only the nodes of the run know. */
+  readonly token: string;
   readonly name: NodeName;
   readonly limits: Partial<DeliveryLimits>;
   readonly environment: Environment;
@@ -56,7 +61,10 @@ export interface Driver {
 }
 
 export function driver(parts: DriverParts): Driver {
-  const { run, name, environment, journal, orders, tickMs } = parts;
+  const { run, name, token, environment, journal, orders, tickMs } = parts;
+  const letterhead: Letterhead = { run, token, node: name };
+  const read = reader(letterhead);
+  let head = "";
   const core = deliveryNode(name, parts.limits);
   let events: Event[] = [];
   let isFlushing = false;
@@ -66,34 +74,46 @@ export function driver(parts: DriverParts): Driver {
   let emptied: (() => void) | undefined;
   let ready: (() => void) | undefined;
   let failed: ((error: Error) => void) | undefined;
-  let outgoing = new Map<NodeName, Frame[]>();
-  const held = new Map<NodeName, Map<string, AckFrame>>();
+  /** What leaves, by node: most often there is but one. */
+  let outgoing: { readonly node: NodeName; readonly frames: Frame[] }[] = [];
+  const acks = heldAcks({ environment, mailboxMessagesMax: core.limits.mailboxMessagesMax, release: releaseAll });
 
   const receiver: Receiver = {
     packet(packet) {
       if (isOver) return;
-      let frames: Frame[];
-      try {
-        frames = framesOf(packet, run);
-      } catch (error) {
-        return orders.refused(error as Error);
-      }
+      const frames = read(packet);
+      if ("error" in frames) return stranger(packet, frames);
+      isDue = true;
       for (const frame of frames) takeIn(frame);
+      // Nobody else is at work in the moment in which a packet comes.
+      flush();
     },
     linked: (node) => happen({ type: "linked", node }),
   };
   const link = parts.link(receiver);
 
+  function stranger(packet: Packet, { error, node }: Stranger): void {
+    const refusal = refusedBy(packet);
+    if (refusal?.node !== undefined) {
+      // Whoever has been heard of as a node of this run is one.
+      if (!core.peers.has(refusal.node)) orders.strange(refusal.node, refusal.error);
+      return;
+    }
+    orders.refused(error);
+    if (node !== undefined) link.send(node, refusalOf(name, error));
+  }
+
   function takeIn(frame: Frame): void {
     if (frame.type === "mail" && core.phase === "running" && !core.actors.has(frame.destination)) {
       orders.expect(frame.destination);
     }
+    if (frame.type === "mail") acks.heard(frame);
     happen({ type: "frame", frame });
   }
 
   function happen(event: Event): void {
     if (isOver) return;
-    events.push(event);
+    if (events.push(event) >= batchMax && !isFlushing) return flush();
     if (isDue || isFlushing) return;
     isDue = true;
     environment.soon(flush);
@@ -135,9 +155,10 @@ export function driver(parts: DriverParts): Driver {
   function perform(command: Command): void {
     switch (command.type) {
       case "send": {
-        const frames = outgoing.get(command.node);
-        if (frames === undefined) outgoing.set(command.node, [command.frame]);
-        else frames.push(command.frame);
+        const { node, frame } = command;
+        const known = outgoing.find((one) => one.node === node);
+        if (known === undefined) outgoing.push({ node, frames: [frame] });
+        else known.frames.push(frame);
         return;
       }
       case "commit":
@@ -185,36 +206,21 @@ export function driver(parts: DriverParts): Driver {
 
   function send(): void {
     const batch = outgoing;
-    if (batch.size === 0) return;
-    outgoing = new Map();
-    for (const [node, frames] of batch) {
+    if (batch.length === 0) return;
+    outgoing = [];
+    for (const { node, frames } of batch) {
       if (node === name) { for (const frame of frames) takeIn(frame); }
-      else if (frames.every(isAck)) hold(node, frames);
-      else link.send(node, packetOf(run, [...release(node, frames), ...frames]));
+      else if (!acks.hold(node, frames)) post(node, acks.joined(node, frames));
     }
   }
 
-  /** What only acknowledges waits for a turn: the answer may be ready by then, and leaves with it as one packet. */
-  function hold(node: NodeName, acks: readonly AckFrame[]): void {
-    if (held.size === 0) environment.later(releaseAll);
-    let standing = held.get(node);
-    if (standing === undefined) held.set(node, standing = new Map());
-    // The newest says all that those before it said.
-    for (const ack of acks) standing.set(streamOf(ack), ack);
-  }
-
-  /** What waits for a node, without that which frames say anew. */
-  function release(node: NodeName, frames: readonly Frame[]): readonly AckFrame[] {
-    const standing = held.get(node);
-    if (standing === undefined) return [];
-    held.delete(node);
-    for (const frame of frames) if (isAck(frame)) standing.delete(streamOf(frame));
-    return [...standing.values()];
+  function post(node: NodeName, frames: readonly Frame[]): void {
+    if (head === "") head = headOf(letterhead, core.epoch);
+    link.send(node, packetOf(head, frames));
   }
 
   function releaseAll(): void {
-    for (const node of isOver ? [] : [...held.keys()]) link.send(node, packetOf(run, release(node, [])));
-    held.clear();
+    for (const [node, frames] of acks.taken()) if (!isOver) post(node, frames);
   }
 
   function stop(error: Error): void {
@@ -263,9 +269,7 @@ export function driver(parts: DriverParts): Driver {
   };
 }
 
+/** Of what happens in one turn so much leaves together: whoever gets it begins while the rest is made. */
+const batchMax = 256;
 /** How long a node that closes waits for its store. */
 const drainMsMax = 5_000;
-
-const isAck = (frame: Frame): frame is AckFrame => frame.type === "ack";
-const streamOf = ({ source, destination, streamEpoch, state }: AckFrame): string =>
-  `${source} ${destination} ${streamEpoch} ${state}`;

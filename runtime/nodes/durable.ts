@@ -5,16 +5,16 @@ import { ShoalError } from "../../stores/error.ts";
 import type { Timer as Cancelling } from "../actor.ts";
 import { type Cell, Phase } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
+import type { Survives } from "../../stores/store.ts";
 import type { Input, StepRecord, Timer } from "../delivery/protocol.ts";
 import type { Supervision } from "../supervision.ts";
 import { type Random, random } from "../random.ts";
-import type { SpawnOptions } from "../system.ts";
-import type { Body } from "./body.ts";
+import type { Ended, SpawnOptions } from "../system.ts";
 import type { Classes } from "./classes.ts";
 import type { Driver, Order } from "./driver.ts";
 import type { Effect } from "./incoming.ts";
 import { type Keeping, newKeeping } from "./keeping.ts";
-import { type Birth, type State, states } from "./states.ts";
+import { type Birth, type Kept, type State, states } from "./states.ts";
 import { timers } from "./timers.ts";
 
 export interface DurableParts {
@@ -24,8 +24,14 @@ export interface DurableParts {
   readonly supervision: Supervision;
   readonly seed: number;
   known(cell: Cell): void;
+  /** What the tensors outlive that a state may refer to. */
+  readonly tensorsSurvive: Survives;
+  /** Makes a name one that all nodes know. */
+  named(cell: Cell, name: string): Promise<void>;
   /** A timer of a durable actor is due. */
   fire(cell: Cell, timer: string): void;
+  /** Tells of the end of an actor, wherever it is; the answer stops that. */
+  watch(address: string, watcher: (ended: Ended) => void): () => void;
 }
 
 export interface Durable {
@@ -37,6 +43,8 @@ export interface Durable {
   refused(cell: Cell, error: Error): void;
   /** Makes what was there before this process. */
   restored(order: Extract<Order, { type: "restore" }>): void;
+  /** Whether any actor's class is being loaded. */
+  isReviving(): boolean;
   /** Puts off what is to be done with an actor that is not there yet; false for one that is. */
   putsOff(actor: string, order: () => void): boolean;
   /** Settles when all that was restored has begun; throws where one cannot be made here. */
@@ -61,14 +69,17 @@ export interface Durable {
   found(name: string): Cell | undefined;
   /** Sets a timer as part of the running step; nothing where none runs. */
   timer(cell: Cell, delayMs: number, repeat: boolean, method: string, message: unknown): Cancelling | undefined;
+  /** Watches an actor as part of the running step; false where none runs. */
+  watches(cell: Cell, address: string, method: string): boolean;
   schedule(cell: Cell | undefined, timer: Timer): void;
   /** What a timer that fired stands for. */
   timed(cell: Cell, timer: string): { readonly method: string; readonly message: unknown } | undefined;
 }
 
-export function durable({ engine, driver, classes, supervision, seed, known, fire }: DurableParts): Durable {
+export function durable(parts: DurableParts): Durable {
+  const { engine, driver, known, fire, watch } = parts;
   const { home, life } = engine;
-  const form = states(engine, classes, supervision, seed);
+  const form = states(parts);
   const keepings = new Map<Cell, Keeping>();
   /** Those of before this process that the program has not asked for yet, by name. */
   const before = new Map<string, Cell>();
@@ -82,21 +93,22 @@ export function durable({ engine, driver, classes, supervision, seed, known, fir
     return keeping;
   }
 
-  function keep(cell: Cell, birth: Birth, fields: Body | undefined): Keeping {
-    const keeping = newKeeping(birth, fields, timers({ engine, cell, fire: (timer) => fire(cell, timer) }));
+  function keep(cell: Cell, birth: Birth, last: Kept | undefined): Keeping {
+    const keeping = newKeeping(birth, last, timers({ engine, cell, fire: (timer) => fire(cell, timer), watch }));
     keepings.set(cell, keeping);
     return keeping;
   }
 
   function put(cell: Cell, actor: object): void {
-    const { fields } = keepingOf(cell);
-    if (fields !== undefined) form.put(cell, actor, fields);
+    const { last } = keepingOf(cell);
+    if (last !== undefined) form.put(cell, actor, last);
   }
 
-  function whole(cell: Cell): { readonly state: State; readonly fields: Body } {
-    const { birth } = keepingOf(cell);
-    const { fields } = form.read(cell);
-    return { state: { birth, fields }, fields };
+  function whole(cell: Cell): State {
+    const keeping = keepingOf(cell);
+    const { kept } = form.read(cell);
+    keeping.last = kept;
+    return { birth: keeping.birth, ...kept };
   }
 
   function snapshot(cell: Cell): void {
@@ -110,9 +122,7 @@ export function durable({ engine, driver, classes, supervision, seed, known, fir
     if (cell.busy || keeping.inStep) return;
     keeping.owesSnapshot = false;
     try {
-      const { state: said, fields } = whole(cell);
-      keeping.fields = fields;
-      driver.happen({ type: "snapshotted", actor: cell.id, state: said });
+      driver.happen({ type: "snapshotted", actor: cell.id, state: whole(cell) });
     } catch (error) {
       home.failed(cell, error, "snapshot");
     }
@@ -140,10 +150,10 @@ export function durable({ engine, driver, classes, supervision, seed, known, fir
       const { birth, fault } = keeping;
       keeping.fault = undefined;
       if (fault !== undefined) throw fault;
-      const { fields, pins } = form.read(cell);
-      keeping.fields = fields;
+      const { kept, pins } = form.read(cell);
+      keeping.last = kept;
       keeping.inStep = false;
-      return { change: { state: { birth, fields } satisfies State }, pins, ...keeping.timers.taken() };
+      return { change: { state: { birth, ...kept } satisfies State }, pins, ...keeping.timers.taken() };
     },
     refused(cell, error) {
       const keeping = keepings.get(cell);
@@ -156,6 +166,7 @@ export function durable({ engine, driver, classes, supervision, seed, known, fir
       reviving.set(address, []);
       beginnings.push(revive(address, last.state as State, clocks));
     },
+    isReviving: () => reviving.size > 0,
     putsOff(actor, order) {
       const orders = reviving.get(actor);
       orders?.push(order);
@@ -207,17 +218,20 @@ export function durable({ engine, driver, classes, supervision, seed, known, fir
       if (keepings.get(cell)?.owesSnapshot === true) snapshot(cell);
     },
     conceive(cell, options) {
-      if (driver.core.actors.get(cell.id)?.ending === true) {
-        const text = `Cannot spawn ${cell.className} ${options.name}: the durable actor of that name has ended`;
-        throw new ShoalError("Ended", `${text}; one that was stopped is ended for the whole run: take another name`);
+      const former = driver.core.actors.get(cell.id);
+      if (former?.ending === true) {
+        const text = `Cannot spawn ${cell.className} ${options.name}: the durable actor of that name`;
+        const why = former.endedHere
+          ? "failed too often in this process; what it committed is kept: mend what made it fail, and run again"
+          : "was stopped, and that is for the whole run; take another name";
+        throw new ShoalError("Ended", `${text} ${why}`);
       }
       keep(cell, form.birthOf(cell, options), undefined);
     },
     async born(cell) {
       const keeping = keepingOf(cell);
-      const { state: said, fields } = whole(cell);
+      const said = whole(cell);
       known(cell);
-      keeping.fields = fields;
       const isBorn = new Promise<void>((resolve) => keeping.isBorn = resolve);
       driver.happen({ type: "snapshotted", actor: cell.id, state: said });
       await isBorn;
@@ -238,6 +252,11 @@ export function durable({ engine, driver, classes, supervision, seed, known, fir
       const keeping = keepings.get(cell);
       return keeping?.inStep === true ? keeping.timers.set(delayMs, repeat, method, message) : undefined;
     },
+    watches(cell, address, method) {
+      const keeping = keepings.get(cell);
+      if (keeping?.inStep === true) keeping.timers.watch(address, method);
+      return keeping?.inStep === true;
+    },
     schedule(cell, timer) {
       if (cell !== undefined) keepingOf(cell).timers.schedule(timer);
     },
@@ -253,12 +272,13 @@ export function durable({ engine, driver, classes, supervision, seed, known, fir
     engine.names.set(name, cell);
     engine.addresses.set(address, cell);
     before.set(name, cell);
-    const keeping = keep(cell, state.birth, state.fields);
+    const keeping = keep(cell, state.birth, state);
     for (const timer of clocks) keeping.timers.schedule(timer);
     const orders = reviving.get(address) ?? [];
     reviving.delete(address);
     for (const order of orders) order();
     try {
+      await parts.named(cell, name);
       await life.begin(cell);
     } catch (error) {
       home.failed(cell, error, "started");

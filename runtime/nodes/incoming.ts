@@ -8,10 +8,11 @@ import type { Handler } from "../cells/kind.ts";
 import type { Change, Input, Timer } from "../delivery/protocol.ts";
 import type { Deliver } from "../delivery/events.ts";
 import { copyMessage } from "../messages/message.ts";
+import { isDurable } from "../cells/posted.ts";
 import { Reference } from "../reference.ts";
 import { streamed } from "../stream.ts";
-import { type Body, bodyOfError, openBody, plainBody } from "./body.ts";
-import { Delivered, type Ends } from "./calls.ts";
+import { type Body, bodyOfError, type Found, leavingBody, openBody, plain, plainBody } from "./body.ts";
+import { Delivered, type Ends, Taken } from "./calls.ts";
 import type { Driver } from "./driver.ts";
 
 /** What a durable actor's step leaves behind, beside its answer. */
@@ -54,7 +55,7 @@ export interface Incoming {
 export function incoming({ engine, driver, durable, flow }: IncomingParts): Incoming {
   const { home } = engine;
   /** Calls that can be cancelled, by caller and number. */
-  const calls = new Map<string, Delivered>();
+  const calls = new Map<string, Map<number, Delivered>>();
   /** What came when its actor took nothing more: it ends after what came before. */
   const late = new Map<Cell, Delivered[]>();
   /** A durable actor's handler that threw: what becomes of that is judged first. */
@@ -85,9 +86,19 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
     } catch (error) {
       fault ??= error;
     }
+    if (entry?.kind === "tell" && body !== undefined && fault === undefined && cell.open && !cell.terms.durable) {
+      const handler = cell.terms.kind.handler(method);
+      if (handler !== undefined && holder === "" && body.call === 0 && body.credit === 0) {
+        return cell.push(handler, message, new Taken(from, input, taken), 0);
+      }
+    }
     const number = body?.call ?? 0;
     const delivered = new Delivered(from, method, tensors, holder, input, entry, number, ends);
-    if (number !== 0) calls.set(`${input.source}#${number}`, delivered);
+    if (number !== 0) {
+      const known = calls.get(input.source);
+      if (known === undefined) calls.set(input.source, new Map([[number, delivered]]));
+      else known.set(number, delivered);
+    }
     const handler = timed ?? cell.terms.kind.handler(method);
     if (!cell.open) {
       const list = late.get(cell);
@@ -148,7 +159,8 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
       forget(delivered);
       delivered.flow?.end();
       const { passage, isCall } = delivered;
-      const body = isCall ? plainBody(value === streamed ? undefined : value, passage ?? plain(value)) : undefined;
+      const answer = value === streamed ? undefined : value;
+      const body = isCall ? answerBody(delivered, answer, passage ?? plain(answer)) : undefined;
       finish(delivered, false, body);
     },
     rejected(delivered, error) {
@@ -169,7 +181,26 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
   };
 
   function forget({ input, number }: Delivered): void {
-    if (number !== 0) calls.delete(`${input.source}#${number}`);
+    if (number === 0) return;
+    const known = calls.get(input.source);
+    known?.delete(number);
+    if (known?.size === 0 && calls.size > callersMax) calls.delete(input.source);
+  }
+
+  function underWay(source: string, number: number): Delivered | undefined {
+    return calls.get(source)?.get(number);
+  }
+
+  /** What stays here, or in a journal, may be opened more than once. */
+  function answerBody({ from, input }: Delivered, value: unknown, found: Found): Body {
+    const isKept = (from.target as Cell).terms.durable || isDurable(input.source);
+    return isKept ? plainBody(value, found) : leavingBody("", value, found, 0, 0);
+  }
+
+  /** A plain message was handled, or never will be. */
+  function taken({ from, input }: Taken): void {
+    const { id } = from.target;
+    driver.happen({ type: "finished", actor: id, input, threw: false, body: undefined, discard: false });
   }
 
   function finish(delivered: Delivered, threw: boolean, body: Body | undefined): void {
@@ -197,9 +228,9 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
 
   return {
     deliver,
-    underWay: (source, number) => calls.get(`${source}#${number}`),
+    underWay,
     cancelled(source, number) {
-      const delivered = calls.get(`${source}#${number}`);
+      const delivered = underWay(source, number);
       if (delivered === undefined) return;
       delivered.cancel(new ShoalError("Cancelled", `${delivered.what}: its caller waits no more`));
     },
@@ -257,9 +288,5 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
 }
 
 const noTensors: readonly TensorRef[] = [];
-
-/** Of a value that needed no passage: of numbers, some have no word in JSON. */
-function plain(value: unknown): { readonly special: boolean; readonly tensors: undefined } {
-  const special = typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0));
-  return { special, tensors: undefined };
-}
+/** Callers whose place is kept for their next call. */
+const callersMax = 64;

@@ -144,7 +144,11 @@ function withBodies(record: StepRecord): StepRecord {
   return {
     ...record,
     change: state === undefined ? undefined : {
-      state: { birth: { ...state.birth, input: bodyFrom(state.birth.input) }, fields: bodyFrom(state.fields) },
+      state: {
+        ...state,
+        birth: { ...state.birth, input: bodyFrom(state.birth.input) },
+        fields: bodyFrom(state.fields),
+      },
     },
     cursors: cursors.map((cursor) => ({ ...cursor, kept: cursor.kept.map(withBody) })),
     sent: sent.map((stream) => ({ ...stream, entries: stream.entries.map(withBody) })),

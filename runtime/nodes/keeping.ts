@@ -1,15 +1,14 @@
 // What stands beside the cell of a durable actor: where its running step is, and what it waits for.
 
 import type { Random } from "../random.ts";
-import type { Body } from "./body.ts";
-import type { Birth } from "./states.ts";
+import type { Birth, Kept } from "./states.ts";
 import type { Timers } from "./timers.ts";
 
 /** A durable actor beside its cell. */
 export interface Keeping {
   readonly birth: Birth;
   /** What its last step left, sealed or committed: when it is to be read back, all is committed. */
-  fields: Body | undefined;
+  last: Kept | undefined;
   readonly timers: Timers;
   /** Waits for what it has done to be committed, to begin anew. */
   reloaded: (() => void) | undefined;
@@ -26,10 +25,10 @@ export interface Keeping {
   fault: Error | undefined;
 }
 
-export function newKeeping(birth: Birth, fields: Body | undefined, timers: Timers): Keeping {
+export function newKeeping(birth: Birth, last: Kept | undefined, timers: Timers): Keeping {
   return {
     birth,
-    fields,
+    last,
     timers,
     reloaded: undefined,
     isReloading: false,

@@ -2,7 +2,9 @@
 
 import { ShoalError } from "../../stores/error.ts";
 import type { Store } from "../../stores/store.ts";
+import type { Cell } from "../cells/cell.ts";
 import { local } from "../cells/local.ts";
+import type { Onlooker } from "../cells/onlooker.ts";
 import type { DeliveryLimits } from "../delivery/events.ts";
 import type { Environment } from "../environment.ts";
 import type { Linking } from "../links/link.ts";
@@ -10,7 +12,7 @@ import type { Ledger } from "../run/ledger.ts";
 import type { RunRecord } from "../run/records.ts";
 import type { Supervision } from "../supervision.ts";
 import type { AnyActorRef } from "../ref.ts";
-import type { ActorClass, Limits, SpawnOptions, System } from "../system.ts";
+import type { ActorClass, Limits, SpawnOptions, StopOptions, System } from "../system.ts";
 import type { Classes } from "./classes.ts";
 import { journal } from "./journal.ts";
 import type { Recipe, Recipes } from "./recipe.ts";
@@ -18,6 +20,8 @@ import { type Neighbourhood, neighbourhood } from "./neighbourhood.ts";
 
 export interface NodeOptions {
   readonly run: string;
+  /** What only the nodes of the run know: mail from and to others is refused. */
+  readonly token?: string | undefined;
   /** The logical node: whoever opens the same one later is its successor, and fences it. */
   readonly name: string;
   readonly seed: number;
@@ -25,6 +29,8 @@ export interface NodeOptions {
   readonly environment: Environment;
   /** Home: its claims and logs carry the node's epochs and journal. The node closes it. */
   readonly store: Store;
+  /** What carries the node's epochs and journal in its place, where it does not outlive the process. Closed like it. */
+  readonly home?: Store | undefined;
   readonly link: Linking;
   readonly classes: Classes;
   readonly limits: Limits;
@@ -44,8 +50,9 @@ export interface NodeOptions {
   readonly recipes?: Recipes | undefined;
   /** Whether a node whose process is gone has, or will have, another. */
   readonly succeeds?: ((node: string) => boolean) | undefined;
-  /** Told of each message as its handler begins. */
-  readonly trace?: ((actor: string, method: string) => void) | undefined;
+  /** Called when all has ended well, before the store is closed. */
+  readonly over?: (() => Promise<void>) | undefined;
+  readonly onlooker?: Onlooker<Cell> | undefined;
   /** Picks the next of so many that are ready; the first unless said. */
   readonly choose?: ((ready: number) => number) | undefined;
 }
@@ -62,6 +69,12 @@ export interface RunningNode {
   crash(id: string, error: Error): void;
   /** The process of another node is gone: what was under way to it settles. */
   lost(node: string): void;
+  /** The same, and nobody will be that node again. */
+  gone(node: string): void;
+  /** Settles when another node has taken in all that was sent to it before, and what it had sent before that is here. */
+  reached(node: string): Promise<void>;
+  /** Ends all actors, and leaves the node open to those who have to hear of it. */
+  drain(stopping: StopOptions): Promise<void>;
   /** Makes an actor again that a process before this one had. */
   again(recipe: Recipe): Promise<void>;
   /** Settles when the node has ended: with `Fenced` where a successor has taken its place. */
@@ -74,11 +87,12 @@ const tickMsDefault = 100;
 /** Claims a node's name, takes over what a predecessor committed, and lets its actors run. */
 export async function openNode(options: NodeOptions): Promise<RunningNode> {
   const { name, environment, store, tickMs = tickMsDefault } = options;
+  const home = options.home ?? store;
   const keeper = journal({
     node: name,
     token: environment.token(),
-    logs: store.logs,
-    claims: store.claims,
+    logs: home.logs,
+    claims: home.claims,
     environment,
   });
   const standing = await keeper.standing();
@@ -88,11 +102,20 @@ export async function openNode(options: NodeOptions): Promise<RunningNode> {
   let settleEnded!: (error: Error | undefined) => void;
   const ended = new Promise<Error | undefined>((resolve) => settleEnded = resolve);
   let parts!: Neighbourhood;
-  const { system, actors, crash, fail } = local({
+  // It is used until the last.
+  const held: Store = options.home === undefined ? store : {
+    ...store,
+    async close() {
+      await store.close();
+      await home.close();
+    },
+  };
+  const { system, drain, actors, crash, fail } = local({
     ...options,
+    store: held,
     node: process,
     elsewhere(engine) {
-      parts = neighbourhood(engine, { ...options, process, journal: keeper, tickMs, spawn, stopped });
+      parts = neighbourhood(engine, { ...options, process, home, journal: keeper, tickMs, spawn, stopped });
       return parts.elsewhere;
     },
   });
@@ -115,5 +138,6 @@ export async function openNode(options: NodeOptions): Promise<RunningNode> {
     throw error;
   }
   system.ended.then(() => settleEnded(undefined), (error: unknown) => settleEnded(error as Error));
-  return { name, epoch, system, actors, crash, lost: parts.lost, again: parts.again, ended };
+  const { lost, gone, reached, again } = parts;
+  return { name, epoch, system, drain, actors, crash, lost, gone, reached, again, ended };
 }

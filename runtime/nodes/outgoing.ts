@@ -1,23 +1,23 @@
 // What leaves a node: tells and asks on their way into the delivery core, and what becomes of them.
 
-import { createHash } from "node:crypto";
 import { ShoalError } from "../../stores/error.ts";
 import { type Call, Parcel } from "../cells/call.ts";
 import { Cell } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
 import { faultOfSignal, faultOfWait } from "../cells/sending.ts";
-import { isDurable, nodeOf } from "../cells/posted.ts";
+import { nodeOf } from "../cells/posted.ts";
 import { turn } from "../cells/turn.ts";
-import type { Sending } from "../delivery/events.ts";
 import type { Refusal } from "../delivery/protocol.ts";
 import { Parked } from "../mailbox.ts";
 import { copyMessage } from "../messages/message.ts";
 import type { AskOptions, TellOptions } from "../ref.ts";
 import type { Reference } from "../reference.ts";
-import { type Body, bodyOf, errorOf, openBody, pinOf } from "./body.ts";
-import { PostedCall, PostedTell } from "./calls.ts";
+import { type Body, digestOf, errorOf, openBody } from "./body.ts";
+import { type Leaving, noInput, PostedCall, PostedTell, type Posting } from "./calls.ts";
 import { waitingFor } from "./circles.ts";
+import { departures } from "./departures.ts";
 import type { Driver, Order } from "./driver.ts";
+import { postings } from "./postings.ts";
 import { reasons } from "./reasons.ts";
 
 export interface OutgoingParts {
@@ -53,6 +53,12 @@ export interface Outgoing {
   waitingFor(cell: Cell): readonly string[];
   /** What has no room yet begins to wait. */
   settled(): void;
+  /** A node has said that this one is none of its run's. */
+  strange(node: string, error: ShoalError): void;
+  /** A node is gone, and nobody will be it again. */
+  gone(node: string): void;
+  /** Gives up what is asked: of what has not left it is known that it never will. */
+  end(): void;
   /** Ends all that is under way. */
   stop(error: ShoalError): void;
 }
@@ -60,53 +66,10 @@ export interface Outgoing {
 export function outgoing({ engine, driver, known, watch, cancel, refused }: OutgoingParts): Outgoing {
   const { home } = engine;
   const { limits } = home;
-  const waiting = new Map<number, PostedCall | PostedTell>();
-  let fresh: PostedTell[] = [];
-  let tokens = 0;
+  const calls = departures<PostedCall>();
+  const tells = departures<PostedTell>();
+  const write = postings(home, () => stopped);
   let stopped: ShoalError | undefined;
-
-  /** A message as it leaves; throws what is wrong with it. */
-  function write(
-    type: "tell" | "ask",
-    from: Reference,
-    method: string,
-    message: unknown,
-    token: number,
-    credit: number,
-  ): Posting {
-    const source = from.source as Cell;
-    const passage = home.passage(source, source.life);
-    const passed = copyMessage(message, passage);
-    if (stopped !== undefined) throw stopped;
-    if (source.life !== from.life) {
-      const text =
-        `Cannot send ${method} to ${from.toString()}: its sender ${source.id} has ended its life ${from.life}`;
-      throw new ShoalError("Fenced", text);
-    }
-    const body = bodyOf(
-      method,
-      passed,
-      passage,
-      type === "ask" ? token : 0,
-      credit,
-      isDurable(from.id) ? Math.trunc(home.environment.date()) : 0,
-    );
-    let bytes = passage.bytes;
-    if (passage.tensors !== undefined) { for (const tensor of passage.tensors) bytes += tensor.bytes; }
-    const to = from.id;
-    return {
-      type,
-      digest: "",
-      from: source.id,
-      node: nodeOf(to),
-      to,
-      body,
-      // None is too heavy for ever: one that weighs more than a mailbox holds waits until that is empty.
-      bytes: Math.min(bytes, limits.mailboxBytesMax),
-      pins: passage.tensors === undefined ? noPins : passage.tensors.map(pinOf),
-      token,
-    };
-  }
 
   const post = { leave };
 
@@ -114,7 +77,7 @@ export function outgoing({ engine, driver, known, watch, cancel, refused }: Outg
     const { source, target } = item.from;
     driver.happen({ type: "expired", actor: source.id, destination: target.id, token: item.token });
     // Of one whose asker is gone nobody hears how it ended, and the core may have forgotten it.
-    if (item instanceof PostedCall && item.leaving?.code === "Ended") {
+    if (item instanceof PostedCall && item.from.source.life !== item.from.life) {
       return settle({ type: "settle", token: item.token, ...unheard });
     }
     driver.flush();
@@ -127,7 +90,8 @@ export function outgoing({ engine, driver, known, watch, cancel, refused }: Outg
     options: TellOptions | undefined,
   ): PromiseLike<void> {
     const fault = options === undefined ? undefined : faultOfWait("timeoutMs", options.timeoutMs);
-    const token = ++tokens;
+    // The core has one kind of numbers for both.
+    const token = -tells.next();
     let sending: Posting;
     try {
       if (fault !== undefined) {
@@ -139,8 +103,7 @@ export function outgoing({ engine, driver, known, watch, cancel, refused }: Outg
     }
     known(from.source as Cell);
     const posted = new PostedTell(from, method, token, options?.timeoutMs ?? limits.sendTimeoutMs, post);
-    waiting.set(token, posted);
-    fresh.push(posted);
+    tells.add(-token, posted);
     driver.happen(sending);
     return posted;
   }
@@ -155,7 +118,7 @@ export function outgoing({ engine, driver, known, watch, cancel, refused }: Outg
   ): PostedCall | undefined {
     const { timeoutMs, signal, credit } = options;
     const source = from.source as Cell;
-    const token = ++tokens;
+    const token = calls.next();
     const call = new PostedCall(from, method, timeoutMs, token, resolve, reject, leave);
     const fault = faultOfWait("timeoutMs", timeoutMs) ?? faultOfSignal(signal);
     let sending: Posting;
@@ -170,7 +133,7 @@ export function outgoing({ engine, driver, known, watch, cancel, refused }: Outg
     const isHandling = source.busy || turn.actor === source;
     if (isHandling) (source.extra.asking ??= new Set()).add(call);
     call.onSettled = settledCall;
-    waiting.set(token, call);
+    calls.add(token, call);
     home.deadlines.add(call, timeoutMs);
     if (isHandling) watch(call);
     const { durable } = source.terms;
@@ -178,10 +141,8 @@ export function outgoing({ engine, driver, known, watch, cancel, refused }: Outg
       const chain = waitingFor(source);
       driver.happen({ type: "began", actor: source.id, input: noInput, chain });
     }
-    const { text = "" } = sending.body as Body;
-    const digest = durable ? createHash("sha1").update(method).update(text).digest("base64") : "";
-    driver.happen(digest === "" ? sending : { ...sending, digest });
-    if (signal !== undefined) call.listen(signal);
+    driver.happen(durable ? { ...sending, digest: digestOf(sending.body as Body) } : sending);
+    if (signal !== undefined && !call.settled) call.listen(signal);
     return call;
   }
 
@@ -191,20 +152,9 @@ export function outgoing({ engine, driver, known, watch, cancel, refused }: Outg
   }
 
   function settle({ token, outcome, threw, code, body }: Extract<Order, { type: "settle" }>): void {
-    const item = waiting.get(token);
+    if (token < 0) return left(token, code, outcome);
+    const item = calls.take(token);
     if (item === undefined) return;
-    waiting.delete(token);
-    if (item instanceof PostedTell) {
-      home.deadlines.remove(item);
-      if (code === undefined) return item.end();
-      const text = `Cannot send ${item.method} to ${item.from.toString()}: ${reasons[code]}`;
-      const error = new ShoalError(code, text, { outcome });
-      home.deadLetter(item.from.target, item.from, item.method, error);
-      item.end(error);
-      // A step is whole, or is not: one that has told in vain and does not know has failed.
-      if (!item.isAwaited) refused(item.from.source as Cell, error);
-      return;
-    }
     if (code !== undefined) return refuse(item, code, outcome, body);
     try {
       if (threw) item.reject(errorOf(body as Body));
@@ -212,6 +162,19 @@ export function outgoing({ engine, driver, known, watch, cancel, refused }: Outg
     } catch (error) {
       item.reject(error as Error);
     }
+  }
+
+  function left(token: number, code: Refusal | undefined, outcome: ShoalError["outcome"]): void {
+    const item = tells.take(-token);
+    if (item === undefined) return;
+    home.deadlines.remove(item);
+    if (code === undefined) return item.end();
+    const text = `Cannot send ${item.method} to ${item.from.toString()}: ${reasons[code]}`;
+    const error = new ShoalError(code, text, { outcome });
+    home.deadLetter(item.from.target, item.from, item.method, error);
+    item.end(error);
+    // A step is whole, or is not: one that has told in vain and does not know has failed.
+    if (!item.isAwaited) refused(item.from.source as Cell, error);
   }
 
   function refuse(call: PostedCall, code: Refusal, outcome: ShoalError["outcome"], body: unknown): void {
@@ -246,6 +209,12 @@ export function outgoing({ engine, driver, known, watch, cancel, refused }: Outg
     return passed;
   }
 
+  function abandon(code: Leaving["code"], why: string, concerns: (target: string) => boolean): void {
+    for (const item of calls.all()) {
+      if (concerns(item.from.target.id)) item.abandon(code, why);
+    }
+  }
+
   function lost(from: Reference, method: string, error: unknown): PromiseLike<void> {
     const reason = error instanceof ShoalError ? error : new ShoalError("BadInput", String(error), { cause: error });
     home.deadLetter(from.target, from, method, reason);
@@ -267,34 +236,27 @@ export function outgoing({ engine, driver, known, watch, cancel, refused }: Outg
       }),
     open,
     posted(token) {
-      const item = waiting.get(token);
-      return item instanceof PostedCall ? item : undefined;
+      return calls.get(token);
     },
     settle,
     waitingFor,
     settled() {
-      if (fresh.length === 0) return;
-      const tells = fresh;
-      fresh = [];
-      for (const item of tells) if (!item.settled) home.deadlines.add(item, item.timeoutMs);
+      for (const item of tells.fresh()) home.deadlines.add(item, item.timeoutMs);
     },
+    strange: (node, { code, message }) =>
+      abandon(code as Leaving["code"], `node ${node} will have none of it: ${message}`, (to) => nodeOf(to) === node),
+    gone: (node) => abandon("Ended", "its process has ended", (target) => nodeOf(target) === node),
+    end: () => abandon("ShuttingDown", "the system was closed", () => true),
     stop(error) {
       stopped = error;
-      for (const item of waiting.values()) {
-        waiting.delete(item.token);
-        const unknown = new ShoalError(error.code, error.message, { outcome: "unknown" });
-        if (item instanceof PostedTell) item.end(unknown);
-        else item.reject(unknown);
+      const unknown = (): ShoalError => new ShoalError(error.code, error.message, { outcome: "unknown" });
+      for (const item of tells.all()) item.end(unknown());
+      for (const item of calls.all()) {
+        calls.take(item.token);
+        item.reject(unknown());
       }
     },
   };
 }
 
-/** A message as it leaves; a tell has no use for a digest. */
-type Posting = Sending & { readonly type: "tell" | "ask"; readonly digest: string };
-
 const unheard = { outcome: "unknown", threw: false, code: "Ended", body: undefined } as const;
-const noPins: readonly string[] = [];
-
-/** The handler that asks was not begun by the core. */
-const noInput = { source: "", epoch: 0, sequence: 0, identity: "", bytes: 0, timer: "" };

@@ -1,27 +1,50 @@
-// Frames as bytes, for whatever lies between two nodes: one JSON text in which messages stand as they are, and behind
-// it the arrays of all of them, if there are any. What comes is checked member by member.
-//   u32 length of the JSON | JSON | zeros up to a multiple of 8 | arrays
+// Frames as packets, for whatever lies between two nodes: a line that says of which layout, run and node they are, and
+// a line of frames, JSON both. Where messages have arrays it is bytes, with these behind the text. All that comes is
+// checked member by member.
+//   u32 length of the text | text | zeros up to a multiple of 8 | arrays
 
 import { ShoalError } from "../../stores/error.ts";
-import type { AckFrame, Answer, AnswerFrame, Entry, Frame, MailFrame, Opening } from "../delivery/protocol.ts";
+import type { Frame, MailFrame, Opening } from "../delivery/protocol.ts";
 import type { Packet } from "../links/link.ts";
-import type { Body } from "./body.ts";
+import {
+  answersOf,
+  answersText,
+  countOf,
+  entriesOf,
+  entriesText,
+  listOf,
+  oneOf,
+  quoted,
+  type Reading,
+  textOf,
+} from "./columns.ts";
 
 /** Counts the forms that packets have had. Two nodes of one run speak the same. */
-const layout = 1;
-const kinds = ["tell", "call", "void", "forget"] as const;
-const kindOf = { tell: 0, call: 1, void: 2, forget: 3 } as const;
-const results = ["value", "threw", "conflict"] as const;
+const layout = 2;
+const types = { mail: 0, ack: 1, answer: 2, fenced: 3 } as const;
 const states = ["known", "new", "ended"] as const;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** A packet of frames, of a run. */
-export function packetOf(run: string, frames: readonly Frame[]): Packet {
+/** Whose packets these are. */
+export interface Letterhead {
+  readonly run: string;
+  /** What only the nodes of the run know. */
+  readonly token: string;
+  readonly node: string;
+}
+
+/** What each packet of a process begins with. */
+export function headOf({ run, token, node }: Letterhead, epoch: number): string {
+  return `${JSON.stringify([layout, run, token, node, epoch])}\n`;
+}
+
+/** A packet of frames. */
+export function packetOf(head: string, frames: readonly Frame[]): Packet {
   const arrays: Uint8Array[] = [];
-  let text = `{"shoal":${layout},"run":${JSON.stringify(run)},"frames":[`;
+  let text = `${head}[`;
   for (let i = 0; i < frames.length; i++) text += (i === 0 ? "" : ",") + frameText(frames[i]!, arrays);
-  text += "]}";
+  text += "]";
   if (arrays.length === 0) return text;
   let size = 0;
   for (const { length } of arrays) size += length;
@@ -42,213 +65,165 @@ function aligned(bytes: number): number {
 }
 
 function frameText(frame: Frame, arrays: Uint8Array[]): string {
+  if (frame.type === "fenced") return `[${types.fenced},${frame.stale}]`;
+  const stream = `[${types[frame.type]},${quoted(frame.source)},${quoted(frame.destination)}`;
   if (frame.type === "mail") {
-    const { entries, ...head } = frame;
-    let list = "";
-    for (const entry of entries) list += `${list === "" ? "" : ","}${entryText(entry, arrays)}`;
-    return `{"head":${JSON.stringify(head)},"list":[${list}]}`;
+    const { incarnation, start, got, forget, entries } = frame;
+    const forgotten = forget.length === 0 ? "0" : JSON.stringify(forget);
+    const first = entries.length === 0 ? 0 : entries[0]!.sequence;
+    const list = entriesText(frame.source, entries, arrays);
+    return `${stream},${incarnation},${start},${got},${openingsText(frame)},${forgotten},${first}${list}]`;
   }
-  if (frame.type === "answer") {
-    const { answers, ...head } = frame;
-    let list = "";
-    for (const answer of answers) list += `${list === "" ? "" : ","}${answerText(answer, arrays)}`;
-    return `{"head":${JSON.stringify(head)},"list":[${list}]}`;
+  if (frame.type === "answer") return `${stream},${frame.streamEpoch}${answersText(frame.answers, arrays)}]`;
+  const { streamEpoch, cursorEpoch, incarnation, through, accepted, creditMessages, creditBytes, got, doubts } = frame;
+  const state = states.indexOf(frame.state);
+  const reached = `${streamEpoch},${cursorEpoch},${incarnation},${state},${through},${accepted}`;
+  const doubted = doubts.length === 0 ? "0" : JSON.stringify(doubts);
+  return `${stream},${reached},${creditMessages},${creditBytes},${got},${doubted}]`;
+}
+
+/** A stream that began with its process says nothing of that. */
+function openingsText({ epoch, openings }: MailFrame): string {
+  if (openings.length === 1 && openings[0]!.epoch === epoch && openings[0]!.base === 0) return "0";
+  return JSON.stringify(openings.flatMap((opening) => [opening.epoch, opening.base]));
+}
+
+/** Why a packet is none of ours, and who sent it, where that can be read. */
+export interface Stranger {
+  readonly error: ShoalError;
+  readonly node: string | undefined;
+}
+
+/** Reads the packets that are for a node of this run. */
+export function reader(own: Letterhead): (packet: Packet) => readonly Frame[] | Stranger {
+  let latest = { head: "", node: "", epoch: 0 };
+
+  /** The length of a head that is one of ours; most are the same as the one before. */
+  function check(text: string): number | Stranger {
+    if (latest.head !== "" && text.startsWith(latest.head)) return latest.head.length;
+    const end = text.indexOf("\n") + 1;
+    const parts = listOf(JSON.parse(text.slice(0, end)));
+    if (parts[0] !== layout || parts[1] !== own.run || parts[2] !== own.token) return stranger(parts, own.run);
+    latest = { head: text.slice(0, end), node: textOf(parts[3]), epoch: countOf(parts[4]) };
+    return end;
   }
-  return `{"head":${JSON.stringify(frame)},"list":[]}`;
-}
 
-function entryText({ sequence, born, kind, body, bytes, key, digest, chain }: Entry, arrays: Uint8Array[]): string {
-  const names = key === "" && digest === "" && chain.length === 0
-    ? `"","",[]`
-    : `${JSON.stringify(key)},${JSON.stringify(digest)},${JSON.stringify(chain)}`;
-  return `[${sequence},${born},${kindOf[kind]},${bytes},${names}${bodyText(body, arrays)}]`;
-}
-
-function answerText({ epoch, sequence, key, digest, result, body }: Answer, arrays: Uint8Array[]): string {
-  const names = key === "" && digest === "" ? `"",""` : `${JSON.stringify(key)},${JSON.stringify(digest)}`;
-  return `[${epoch},${sequence},${results.indexOf(result)},${names}${bodyText(body, arrays)}]`;
-}
-
-/** Of what has none, nothing: a place that is held, a question. */
-function bodyText(value: unknown, arrays: Uint8Array[]): string {
-  if (value === undefined) return "";
-  const { method, text, json, special, arrays: own, tensors, call, credit, at } = value as Body;
-  if (own.length > 0) arrays.push(own);
-  const written = text ?? (json === undefined ? "" : JSON.stringify(json));
-  const flags = (special ? 1 : 0) + (tensors ? 2 : 0);
-  return `,${quoted(method)},${call},${credit},${flags},${own.length},${at}${written === "" ? "" : `,${written}`}`;
-}
-
-let latest: readonly [string, string] = ["", `""`];
-
-/** Most messages are of the same method as the one before. */
-function quoted(method: string): string {
-  if (latest[0] !== method) latest = [method, JSON.stringify(method)];
-  return latest[1];
-}
-
-/** The frames of a packet. Throws `Incompatible` for another layout or run, and `Corrupt` for what is no packet. */
-export function framesOf(packet: Packet, run: string): Frame[] {
-  let parsed: unknown;
-  let at = 0;
-  try {
-    if (typeof packet === "string") parsed = JSON.parse(packet);
-    else [parsed, at] = jsonOf(packet);
-  } catch (error) {
-    throw new ShoalError("Corrupt", "Cannot read packet: it is damaged", { cause: error });
-  }
-  const members = recordOf(parsed);
-  if (members["shoal"] !== layout) {
-    const text = `Cannot read packet: its layout is ${String(members["shoal"])}, this node speaks ${layout}`;
-    throw new ShoalError("Incompatible", `${text}; all nodes of a run need the same version of shoal`);
-  }
-  if (members["run"] !== run) {
-    throw new ShoalError("Incompatible", `Cannot read packet: it is of run ${String(members["run"])}, this is ${run}`);
-  }
-  const reading = { arrays: typeof packet === "string" ? noArrays : packet, at };
-  try {
-    return listOf(members["frames"]).map((frame) => readFrame(frame, reading));
-  } catch (error) {
-    throw new ShoalError("Corrupt", "Cannot read packet: it is damaged", { cause: error });
-  }
-}
-
-/** The JSON of a packet that has arrays, and where these begin. */
-function jsonOf(packet: Uint8Array): [unknown, number] {
-  const length = new DataView(packet.buffer, packet.byteOffset, packet.byteLength).getUint32(0, true);
-  if (length > packet.length - 4) throw new RangeError(`JSON of ${length} bytes in a packet of ${packet.length}`);
-  return [JSON.parse(decoder.decode(packet.subarray(4, 4 + length))), aligned(4 + length)];
-}
-
-interface Reading {
-  readonly arrays: Uint8Array;
-  at: number;
-}
-
-function readFrame(value: unknown, reading: Reading): Frame {
-  const { head, list } = recordOf(value);
-  const members = recordOf(head);
-  const common = { node: textOf(members["node"]), epoch: countOf(members["epoch"]) };
-  const type = members["type"];
-  if (type === "fenced") return { type, ...common, stale: countOf(members["stale"]) };
-  const stream = { ...common, source: textOf(members["source"]), destination: textOf(members["destination"]) };
-  if (type === "mail") {
-    const frame: MailFrame = {
-      type,
-      ...stream,
-      incarnation: countOf(members["incarnation"]),
-      start: countOf(members["start"]),
-      openings: listOf(members["openings"]).map(openingOf),
-      got: countOf(members["got"]),
-      forget: listOf(members["forget"]).map(textOf),
-      entries: listOf(list).map((entry) => readEntry(listOf(entry), reading)),
-    };
-    return frame;
-  }
-  const streamEpoch = countOf(members["streamEpoch"]);
-  if (type === "answer") {
-    const answers = listOf(list).map((answer) => readAnswer(listOf(answer), reading));
-    return { type, ...stream, streamEpoch, answers } satisfies AnswerFrame;
-  }
-  if (type !== "ack") throw new TypeError(`no frame: ${String(type)}`);
-  const frame: AckFrame = {
-    type,
-    ...stream,
-    streamEpoch,
-    cursorEpoch: countOf(members["cursorEpoch"]),
-    incarnation: countOf(members["incarnation"]),
-    state: oneOf(states, states.findIndex((state) => state === members["state"])),
-    through: countOf(members["through"]),
-    accepted: countOf(members["accepted"]),
-    creditMessages: countOf(members["creditMessages"]),
-    creditBytes: countOf(members["creditBytes"]),
-    got: countOf(members["got"]),
-    doubts: listOf(members["doubts"]).map(textOf),
-  };
-  return frame;
-}
-
-function openingOf(value: unknown): Opening {
-  const { epoch, base } = recordOf(value);
-  return { epoch: countOf(epoch), base: countOf(base) };
-}
-
-function readEntry(list: readonly unknown[], reading: Reading): Entry {
-  const [sequence, born, kind, bytes, key, digest, chain] = list;
-  return {
-    sequence: countOf(sequence),
-    born: countOf(born),
-    kind: oneOf(kinds, kind),
-    body: readBody(list, 7, reading),
-    bytes: countOf(bytes),
-    pins: noPins,
-    key: textOf(key),
-    digest: textOf(digest),
-    chain: listOf(chain).length === 0 ? noPins : listOf(chain).map(textOf),
-  };
-}
-
-/** Its sender holds on to what it references until it is acknowledged. */
-const noPins: readonly string[] = [];
-
-function readAnswer(list: readonly unknown[], reading: Reading): Answer {
-  const [epoch, sequence, result, key, digest] = list;
-  return {
-    epoch: countOf(epoch),
-    sequence: countOf(sequence),
-    key: textOf(key),
-    digest: textOf(digest),
-    result: oneOf(results, result),
-    body: readBody(list, 5, reading),
-  };
-}
-
-function readBody(list: readonly unknown[], from: number, reading: Reading): Body | undefined {
-  if (list.length === from) return undefined;
-  const flags = countOf(list[from + 3]);
-  const length = countOf(list[from + 4]);
-  const { arrays, at } = reading;
-  if (length > Math.max(0, arrays.length - at)) {
-    throw new RangeError(`${length} bytes of arrays at ${at} of ${arrays.length}`);
-  }
-  reading.at += length;
-  return {
-    method: textOf(list[from]),
-    text: undefined,
-    json: list[from + 6],
-    special: (flags & 1) !== 0,
-    arrays: length === 0 ? noArrays : arrays.subarray(at, at + length),
-    tensors: (flags & 2) !== 0,
-    call: countOf(list[from + 1]),
-    credit: countOf(list[from + 2]),
-    at: countOf(list[from + 5]),
+  return (packet) => {
+    try {
+      let [text, at] = ["", 0];
+      if (typeof packet === "string") text = packet;
+      else {
+        const length = new DataView(packet.buffer, packet.byteOffset, packet.byteLength).getUint32(0, true);
+        if (length > packet.length - 4) throw new RangeError(`JSON of ${length} bytes in a packet of ${packet.length}`);
+        text = decoder.decode(packet.subarray(4, 4 + length));
+        at = aligned(4 + length);
+      }
+      const begins = check(text);
+      if (typeof begins !== "number") return begins;
+      const reading = { arrays: typeof packet === "string" ? noArrays : packet, at };
+      const parts = listOf(JSON.parse(text.slice(begins)));
+      const frames: Frame[] = [];
+      for (let i = 0; i < parts.length; i++) frames.push(frameOf(listOf(parts[i]), latest, reading));
+      return frames;
+    } catch (cause) {
+      return { error: new ShoalError("Corrupt", "Cannot read packet: it is damaged", { cause }), node: undefined };
+    }
   };
 }
 
 const noArrays = new Uint8Array(0);
 
-function recordOf(value: unknown): Record<string, unknown> {
-  if (typeof value !== "object" || value === null) throw new TypeError("expected an object");
-  return value as Record<string, unknown>;
+function stranger([theirs, other, , from]: readonly unknown[], run: string): Stranger {
+  const node = typeof from === "string" ? from : undefined;
+  const who = node === undefined ? "it" : `node ${node}`;
+  if (theirs !== layout) {
+    const text = `Cannot read packet: its layout is ${String(theirs)}, this node speaks ${layout}`;
+    return {
+      error: new ShoalError("Incompatible", `${text}; all nodes of a run need the same version of shoal`),
+      node,
+    };
+  }
+  if (other !== run) {
+    const text = `Cannot read packet: ${who} is of run ${String(other)}, this is ${run}; start both for the same run`;
+    return { error: new ShoalError("Incompatible", text), node };
+  }
+  const text = `Cannot read packet: ${who} has not the token of run ${run}; give it the token that the run has`;
+  return { error: new ShoalError("Unauthorized", text), node };
 }
 
-function listOf(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw new TypeError("expected a list");
-  return value;
+type Common = { readonly node: string; readonly epoch: number };
+
+function frameOf(parts: readonly unknown[], common: Common, reading: Reading): Frame {
+  const type = parts[0];
+  const { node, epoch } = common;
+  if (type === types.fenced) return { type: "fenced", node, epoch, stale: countOf(parts[1]) };
+  const source = textOf(parts[1]);
+  const destination = textOf(parts[2]);
+  if (type === types.mail) {
+    const openings = parts[6];
+    const forget = parts[7];
+    return {
+      type: "mail",
+      node,
+      epoch,
+      source,
+      destination,
+      incarnation: countOf(parts[3]),
+      start: countOf(parts[4]),
+      openings: openings === 0 ? [{ epoch, base: 0 }] : openingsOf(listOf(openings)),
+      got: countOf(parts[5]),
+      forget: forget === 0 ? nothing : listOf(forget).map(textOf),
+      entries: entriesOf(source, parts, 8, reading),
+    };
+  }
+  const streamEpoch = countOf(parts[3]);
+  if (type === types.answer) {
+    return { type: "answer", node, epoch, source, destination, streamEpoch, answers: answersOf(parts, 4, reading) };
+  }
+  if (type !== types.ack) throw new TypeError(`no frame: ${String(type)}`);
+  const doubts = parts[12];
+  return {
+    type: "ack",
+    node,
+    epoch,
+    source,
+    destination,
+    streamEpoch,
+    cursorEpoch: countOf(parts[4]),
+    incarnation: countOf(parts[5]),
+    state: oneOf(states, parts[6]),
+    through: countOf(parts[7]),
+    accepted: countOf(parts[8]),
+    creditMessages: countOf(parts[9]),
+    creditBytes: countOf(parts[10]),
+    got: countOf(parts[11]),
+    doubts: doubts === 0 ? nothing : listOf(doubts).map(textOf),
+  };
 }
 
-function textOf(value: unknown): string {
-  if (typeof value !== "string") throw new TypeError("expected text");
-  return value;
+const nothing: readonly string[] = [];
+
+function openingsOf(parts: readonly unknown[]): Opening[] {
+  return Array.from({ length: parts.length >> 1 }, (_, index) => ({
+    epoch: countOf(parts[index * 2]),
+    base: countOf(parts[index * 2 + 1]),
+  }));
 }
 
-function countOf(value: unknown): number {
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) throw new TypeError("expected a count");
-  return value;
+/** Tells a node that it is none of this run's, or not with this token. */
+export function refusalOf(node: string, { code, message }: ShoalError): Packet {
+  return JSON.stringify(["refused", node, code, message]);
 }
 
-function oneOf<T>(list: readonly T[], index: unknown): T {
-  const member = typeof index === "number" ? list[index] : undefined;
-  if (member === undefined) throw new TypeError(`expected one of ${list.join(", ")}`);
-  return member;
+/** Who says that this node is none of its run's, and why; nothing for any other packet. */
+export function refusedBy(packet: Packet): Stranger | undefined {
+  if (typeof packet !== "string" || !packet.startsWith('["refused",')) return undefined;
+  try {
+    const [, node, code, message] = listOf(JSON.parse(packet)).map(textOf);
+    const isKnown = code === "Unauthorized" || code === "Incompatible";
+    if (node === undefined || message === undefined || !isKnown) return undefined;
+    return { node, error: new ShoalError(code, message) };
+  } catch {
+    return undefined;
+  }
 }

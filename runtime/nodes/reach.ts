@@ -27,11 +27,13 @@ export interface ReachParts {
 export interface Reach extends Pick<Elsewhere<Cell>, "spawn" | "name" | "find" | "watch" | "stop"> {
   /** Frees the name of an actor that has ended. */
   forget(cell: Cell): void;
+  /** An actor that was spawned from here on another node has ended. */
+  childEnded(id: string): void;
 }
 
 /** The node of a thread: whose it is, and of which of that node's processes where it is not the first. */
 const threadPattern = /^(.+)-t\d+(?:@(\d+))?$/;
-const spawnAttemptsMax = 3;
+const attemptsMax = 3;
 
 export function reach({ engine, name, store, environment, classes, steward, succeeds }: ReachParts): Reach {
   const { home, program } = engine;
@@ -46,15 +48,29 @@ export function reach({ engine, name, store, environment, classes, steward, succ
     // Of an earlier process; the one that is the node now may have made it again.
     return !succeeds(node) || !await steward.request(node, "has", { id });
   });
+  /** How those forget a child who would end it with themselves. */
+  const children = new Map<string, () => void>();
+
   /** What a process was asked that is gone is gone with it: its successor can be asked again. */
-  async function spawnOn(node: string, argument: unknown): Promise<{ readonly id: string }> {
+  async function askAgain(node: string, what: string, argument: unknown): Promise<unknown> {
     for (let attempt = 1;; attempt++) {
       try {
-        return await steward.request(node, "spawn", argument) as { id: string };
+        return await steward.request(node, what, argument);
       } catch (error) {
-        if (!isShoalError(error, "Lost") || attempt === spawnAttemptsMax) throw error;
+        if (!isShoalError(error, "Lost") || attempt === attemptsMax) throw error;
       }
     }
+  }
+
+  /** What an actor has spawned ends with it, wherever it lives. */
+  function bring(by: Cell, node: string, id: string): void {
+    const leaving = by.extra.leaving ??= new Set();
+    const end = (): void => {
+      children.delete(id);
+      steward.note(node, "stop", { id, options: { now: true } });
+    };
+    leaving.add(end);
+    children.set(id, () => by.extras?.leaving?.delete(end));
   }
 
   function nameOfClass(cell: Cell): string {
@@ -74,14 +90,26 @@ export function reach({ engine, name, store, environment, classes, steward, succ
   return {
     forget,
     async spawn(by, lived, Class, input, { node = name, ...rest }) {
-      const argument = { class: classes.nameOf(Class), input: input ?? null, options: rest };
-      const { id } = await spawnOn(node, argument);
-      const reference = home.refer(engine.locate(id, Class.name), by, lived);
-      if (by !== program) {
-        // What an actor has spawned ends with it, wherever it lives.
-        (by.extra.leaving ??= new Set()).add(() => steward.note(node, "stop", { id, options: { now: true } }));
+      if (typeof rest.supervision?.on === "function") {
+        const text = `Cannot spawn ${Class.name} on ${node}: supervision.on is a function, which stays in its thread`;
+        throw new ShoalError("BadInput", `${text}; name a directive`);
       }
-      return reference;
+      const parent = by === program ? "" : name;
+      const argument = { class: classes.nameOf(Class), input: input ?? null, options: rest, parent };
+      const { id } = await askAgain(node, "spawn", argument) as { readonly id: string };
+      if (by !== program) {
+        if (by.life !== lived || by.phase === Phase.ended) {
+          steward.note(node, "stop", { id, options: { now: true } });
+          const who = `${by.className} ${by.id}`;
+          throw new ShoalError("Fenced", `Cannot spawn ${Class.name}: ${who} has ended its life ${lived}`);
+        }
+        bring(by, node, id);
+      }
+      return home.refer(engine.locate(id, Class.name), by, lived);
+    },
+    childEnded(id) {
+      children.get(id)?.();
+      children.delete(id);
     },
     async name(cell, actorName) {
       const { Class } = cell.terms;
@@ -116,6 +144,15 @@ export function reach({ engine, name, store, environment, classes, steward, succ
         isWatching = false;
       };
     },
-    stop: (id, stopping) => steward.request(nodeOf(id), "stop", { id, options: stopping }) as Promise<Ended>,
+    async stop(id, stopping) {
+      try {
+        return await askAgain(nodeOf(id), "stop", { id, options: stopping }) as Ended;
+      } catch (error) {
+        // Whoever is gone is stopped.
+        if (isShoalError(error, "Lost") || isShoalError(error, "Ended")) return { id, reason: "lost" };
+        if (isShoalError(error, "ShuttingDown")) return { id, reason: "system closed" };
+        throw error;
+      }
+    },
   };
 }

@@ -10,6 +10,8 @@ export interface Recipe {
   /** What it is constructed with, as it crosses between nodes. */
   readonly input: Uint8Array;
   readonly options: SpawnOptions;
+  /** The node whose actor spawned it; empty for one that was spawned by a program. */
+  readonly parent: string;
 }
 
 /** Whoever outlives a process, and keeps what its successor is to make again. */

@@ -1,15 +1,18 @@
 // What a durable actor leaves in the journal, and how it is made again from that.
 
 import { ShoalError } from "../../stores/error.ts";
+import { outlasts } from "../../stores/open.ts";
+import type { Survives, TensorRef } from "../../stores/store.ts";
 import { Actor } from "../actor.ts";
 import type { Cell } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
 import { kindOf } from "../cells/kind.ts";
+import { survivesOf } from "../cells/spawning.ts";
 import { copyMessage } from "../messages/message.ts";
 import { limitsFrom, supervisionFrom } from "../options.ts";
 import type { Supervision } from "../supervision.ts";
 import type { SpawnOptions } from "../system.ts";
-import { type Body, openBody, pinOf, plainBody } from "./body.ts";
+import { type Body, openBody, pinsOf, plainBody } from "./body.ts";
 import type { Classes } from "./classes.ts";
 
 /** How a durable actor came to be: enough to make it again in another process. */
@@ -22,10 +25,23 @@ export interface Birth {
   readonly options: Pick<SpawnOptions, "supervision" | "limits">;
 }
 
-/** What stands in the journal as a state: any of an actor's may be the first that a successor reads. */
-export interface State {
-  readonly birth: Birth;
+/** What an actor is, and which version of its class says so: of one that says none it is 1. */
+export interface Kept {
   readonly fields: Body;
+  readonly version?: number;
+}
+
+/** What stands in the journal as a state: any of an actor's may be the first that a successor reads. */
+export interface State extends Kept {
+  readonly birth: Birth;
+}
+
+/** Which version of its states a class speaks of. */
+function versionOf({ terms: { Class } }: Cell): number {
+  const version: unknown = Reflect.get(Class, "version") ?? 1;
+  if (Number.isSafeInteger(version) && Number(version) >= 1) return Number(version);
+  const text = `Cannot keep ${Class.name}: its version is ${String(version)}`;
+  throw new ShoalError("BadInput", `${text}; expected a whole number from 1`);
 }
 
 /** What an actor may keep in its own state; what is larger belongs into the store. */
@@ -35,15 +51,32 @@ export interface States {
   /** How an actor came to be. */
   birthOf(cell: Cell, options: SpawnOptions): Birth;
   /** What it is now, and the tensors that it holds on to. */
-  read(cell: Cell): { readonly fields: Body; readonly pins: readonly string[] };
+  read(cell: Cell): { readonly kept: Kept; readonly pins: readonly string[] };
   /** Makes an actor what it was. */
-  put(cell: Cell, actor: object, fields: Body): void;
+  put(cell: Cell, actor: object, kept: Kept): void;
   /** A cell for an actor of which only its birth is known. */
   make(birth: Birth): Promise<Cell>;
 }
 
-export function states(engine: Engine, classes: Classes, supervision: Supervision, seed: number): States {
+export interface StatesParts {
+  readonly engine: Engine;
+  readonly classes: Classes;
+  readonly supervision: Supervision;
+  readonly seed: number;
+  /** What the tensors outlive that a state may refer to. */
+  readonly tensorsSurvive: Survives;
+}
+
+export function states({ engine, classes, supervision, seed, tensorsSurvive }: StatesParts): States {
   const { home } = engine;
+
+  /** What an actor is when its tensors are gone is not what it was. */
+  function checkTensors(cell: Cell, tensors: readonly TensorRef[]): void {
+    const lost = tensors.find((tensor) => tensor.inline === undefined);
+    if (lost === undefined || outlasts(tensorsSurvive, "process") || survivesOf(cell.terms.Class) === "nothing") return;
+    const text = `Cannot keep ${cell.className} ${cell.id}: its state refers to tensor ${lost.id}`;
+    throw new ShoalError("BadInput", `${text}, which ends with this process; choose another --store, such as file:`);
+  }
 
   function opened(cell: Cell, body: Body): unknown {
     return openBody(body, (id, className) => home.refer(engine.locate(id, className), cell, cell.life));
@@ -72,12 +105,20 @@ export function states(engine: Engine, classes: Classes, supervision: Supervisio
           cause: error,
         });
       }
-      return { fields: plainBody(value, passage), pins: (passage.tensors ?? []).map(pinOf) };
+      checkTensors(cell, passage.tensors ?? []);
+      const version = versionOf(cell);
+      const kept = { fields: plainBody(value, passage), ...(version === 1 ? {} : { version }) };
+      return { kept, pins: pinsOf(passage.tensors ?? []) };
     },
-    put(cell, actor, fields) {
+    put(cell, actor, { fields, version = 1 }) {
       const value = opened(cell, fields);
-      const { restore } = actor as { restore?: (state: unknown) => void };
-      if (restore !== undefined) return restore.call(actor, value);
+      const { restore } = actor as { restore?: (state: unknown, version: number) => void };
+      if (restore !== undefined) return restore.call(actor, value, version);
+      const current = versionOf(cell);
+      if (current !== version) {
+        const text = `Cannot restore ${cell.className} ${cell.id}: its state is of version ${version}, its class of`;
+        throw new ShoalError("Incompatible", `${text} ${current}; write restore(state, version), which makes it that`);
+      }
       // What a state has no word for was undefined, or gone: a field is not to begin with its first value again.
       for (const field of Object.keys(actor)) {
         if (!Object.hasOwn(value as object, field)) Reflect.set(actor, field, undefined);

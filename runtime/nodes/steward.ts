@@ -21,8 +21,8 @@ export interface Steward {
   request(node: string, what: string, argument: unknown): Promise<unknown>;
   /** Tells it, and expects nothing. */
   note(node: string, what: string, argument: unknown): void;
-  /** A node's process is gone with all that it had been asked. */
-  lost(node: string): void;
+  /** A node's process is gone with all that it had been asked, or will not answer, as it says. */
+  lost(node: string, why?: ShoalError): void;
   /** Says something to a node's next process: what was sent to the last one is known to be lost from then on. */
   greet(node: string): void;
   close(): void;
@@ -76,7 +76,8 @@ export function steward(
   let isClosed = false;
   let isPinging = false;
   let cancelPing: (() => void) | undefined;
-  let ids = 0;
+  // An answer to what a predecessor of this process has asked must not be taken for one to a request of its own.
+  let ids = Number(/\.(\d+)$/.exec(home.node)?.[1] ?? 1) * 2 ** 32;
 
   class StewardActor extends Actor {
     request({ from, id, what, argument }: Request): void {
@@ -167,12 +168,12 @@ export function steward(
       });
     },
     note: (node, what, argument) => parts.send(senderTo(node), "request", { from: name, id: 0, what, argument }),
-    lost(node) {
+    lost(node, why) {
       for (const [id, asked] of waiting) {
         if (asked.node !== node) continue;
         waiting.delete(id);
-        const text = `Cannot ${asked.what} on node ${node}: the process that was asked is gone`;
-        asked.reject(new ShoalError("Lost", text, { outcome: "unknown" }));
+        const text = `Cannot ${asked.what} on node ${node}: ${why?.message ?? "the process that was asked is gone"}`;
+        asked.reject(new ShoalError(why?.code ?? "Lost", text, { outcome: "unknown" }));
       }
     },
     greet: (node) => parts.send(senderTo(node), "ping", undefined),

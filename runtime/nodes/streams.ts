@@ -81,6 +81,7 @@ export function streams(engine: Engine, parts: { outgoing(): Outgoing; steward()
       return {
         waits: opened.waits,
         left() {
+          taken.delete(stream);
           if (readings.delete(stream)) parts.steward().note(node, "left", { reader: source.id, stream });
           opened.left();
         },
@@ -104,8 +105,9 @@ export function streams(engine: Engine, parts: { outgoing(): Outgoing; steward()
         if (parcel !== undefined) home.over(parcel, true);
         const values = (taken.get(stream) ?? 0) + 1;
         const reading = readings.get(stream);
-        if (values * 2 < credit || reading === undefined) return void taken.set(stream, values);
+        if (values * 2 < credit && reading !== undefined) return void taken.set(stream, values);
         taken.delete(stream);
+        if (reading === undefined) return;
         parts.steward().note(reading.node, "credit", { reader: source.id, stream, values });
       },
     };

@@ -1,10 +1,12 @@
-// The timers of one durable actor: set and cancelled by its steps, committed with them, and there again after a crash.
+// The timers of one durable actor, and whom it watches: set and cancelled by its steps, committed with them, and there
+// again after a crash.
 
 import type { Timer as Cancelling } from "../actor.ts";
 import type { Cell } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
 import type { Timer } from "../delivery/protocol.ts";
 import { copyMessage } from "../messages/message.ts";
+import type { Ended } from "../system.ts";
 import { type Body, bodyFrom, openBody, plainBody } from "./body.ts";
 
 export interface Timers {
@@ -15,6 +17,8 @@ export interface Timers {
   /** The next time of a timer that repeats. */
   repeats(timer: string): readonly Timer[];
   set(delayMs: number, repeat: boolean, method: string, message: unknown): Cancelling;
+  /** Sends itself the end of an actor. */
+  watch(address: string, method: string): void;
   /** What the running step has set and cancelled. */
   taken(): { readonly timersSet: readonly Timer[]; readonly timersDone: readonly string[] };
   /** It is committed: from here on it fires. */
@@ -25,6 +29,8 @@ export interface Timers {
 
 /** What a timer's name says: the delivery core keeps names and times, no more. */
 interface Meaning {
+  /** Whose end it stands for; empty for a time. Comes first in the name. */
+  readonly watches: string;
   readonly token: string;
   readonly method: string;
   readonly message: Body;
@@ -36,13 +42,20 @@ export interface TimersParts {
   readonly engine: Engine;
   readonly cell: Cell;
   fire(timer: string): void;
+  /** Tells of an actor's end; the answer stops that. */
+  watch(address: string, watcher: (ended: Ended) => void): () => void;
 }
 
-export function timers({ engine, cell, fire }: TimersParts): Timers {
+const watching = '{"watches":"';
+const watched = (timer: string): string => (JSON.parse(timer) as Meaning).watches;
+const isWatch = (timer: string): boolean => timer.startsWith(watching) && timer[watching.length] !== '"';
+
+export function timers({ engine, cell, fire, watch }: TimersParts): Timers {
   const { home } = engine;
   const { environment } = home;
   const clocks = new Map<string, () => void>();
   const due = new Map<string, number>();
+  const ends = new Map<string, Ended>();
   let timersSet: Timer[] = [];
   let timersDone: string[] = [];
 
@@ -66,7 +79,8 @@ export function timers({ engine, cell, fire }: TimersParts): Timers {
     set(delayMs, repeat, method, message) {
       const passage = home.passage(cell, cell.life);
       const body = plainBody(copyMessage(message, passage), passage);
-      const meaning: Meaning = { token: environment.token(), method, message: body, everyMs: repeat ? delayMs : 0 };
+      const token = environment.token();
+      const meaning: Meaning = { watches: "", token, method, message: body, everyMs: repeat ? delayMs : 0 };
       const id = JSON.stringify(meaning);
       timersSet.push({ id, at: environment.date() + delayMs });
       return {
@@ -78,6 +92,11 @@ export function timers({ engine, cell, fire }: TimersParts): Timers {
         },
       };
     },
+    watch(address, method) {
+      const token = environment.token();
+      const meaning: Meaning = { watches: address, token, method, message: plainBody(undefined), everyMs: 0 };
+      timersSet.push({ id: JSON.stringify(meaning), at: environment.date() });
+    },
     taken() {
       const taken = { timersSet, timersDone };
       timersSet = [];
@@ -86,6 +105,16 @@ export function timers({ engine, cell, fire }: TimersParts): Timers {
     },
     schedule({ id, at }) {
       clocks.get(id)?.();
+      if (isWatch(id)) {
+        clocks.delete(id);
+        const stop = watch(watched(id), (ended) => {
+          clocks.delete(id);
+          ends.set(id, ended);
+          fire(id);
+        });
+        if (!ends.has(id)) clocks.set(id, stop);
+        return;
+      }
       due.set(id, at);
       const ring = (): void => {
         clocks.delete(id);
@@ -95,6 +124,11 @@ export function timers({ engine, cell, fire }: TimersParts): Timers {
     },
     meaning(timer) {
       const { method, message } = JSON.parse(timer) as Meaning;
+      if (isWatch(timer)) {
+        const ended = ends.get(timer);
+        ends.delete(timer);
+        return { method, message: ended };
+      }
       const resolve = (id: string, className: string): unknown =>
         home.refer(engine.locate(id, className), cell, cell.life);
       return { method, message: openBody(bodyFrom(message), resolve) };

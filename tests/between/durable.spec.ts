@@ -206,7 +206,9 @@ test("durable: one that was stopped is ended for good, and its name says so", as
   await first.system.stop(moody);
   const again = (node: typeof first): Promise<unknown> =>
     node.system.spawn(Moody, undefined, { name: "m" }).catch((error: unknown) => error);
-  assert.ok(isShoalError(await again(first), "Ended"));
+  const told = await again(first);
+  assert.ok(isShoalError(told, "Ended"));
+  assert.match(told.message, /was stopped, and that is for the whole run; take another name$/);
   const second = await open("b");
   assert.ok(isShoalError(await again(second), "Ended"));
   assert.equal(await second.system.find(Moody, "m"), undefined);

@@ -3,7 +3,7 @@
 import { Actor } from "../../runtime/mod.ts";
 import type { ActorRef } from "../../runtime/mod.ts";
 import { isShoalError, type ShoalError } from "../../stores/error.ts";
-import { packetOf } from "../../runtime/nodes/packets.ts";
+import { headOf, packetOf } from "../../runtime/nodes/packets.ts";
 import { assert, test } from "../suite.ts";
 import { world } from "./world.ts";
 
@@ -226,7 +226,7 @@ test("packets: of another run, of another layout, damaged: said, and nothing com
   });
   const far = await open("b").then(() => a.system.spawn(Server, undefined, { node: "b" }));
   const link = hub.linking("stranger")({ packet() {}, linked() {} });
-  const other = packetOf("another", []);
+  const other = packetOf(headOf({ run: "another", token: "", node: "stranger" }, 1), []);
   const framed = (packet: Uint8Array): Uint8Array => {
     const bytes = new Uint8Array(4 + packet.length);
     new DataView(bytes.buffer).setUint32(0, packet.length, true);
@@ -235,8 +235,8 @@ test("packets: of another run, of another layout, damaged: said, and nothing com
   };
   const encoder = new TextEncoder();
   link.send("a", other);
-  link.send("a", framed(encoder.encode(`{"shoal":99,"run":"between","frames":[]}`)));
-  link.send("a", framed(encoder.encode(`{"shoal":1,"run":"between","frames":[{"head":{"type":"mail"},"list":[]}]}`)));
+  link.send("a", framed(encoder.encode(`[99,"between","","stranger",1]\n[]`)));
+  link.send("a", framed(encoder.encode(`[2,"between","","stranger",1]\n[[0,"here","there"]]`)));
   link.send("a", new Uint8Array([255, 255, 255, 255, 1]));
   link.send("a", new Uint8Array(0));
   link.send("a", "{");
@@ -247,3 +247,26 @@ test("packets: of another run, of another layout, damaged: said, and nothing com
   assert.equal(said.filter((line) => line.includes("damaged")).length, 4);
   await close();
 });
+
+for (
+  const [what, theirs, code] of [
+    ["another token", { token: "theirs" }, "Unauthorized"],
+    ["no token", { token: "" }, "Unauthorized"],
+    ["another run", { run: "elsewhere" }, "Incompatible"],
+  ] as const
+) {
+  test(`strangers: a node with ${what} takes no mail and brings none, and who asks it is told`, async () => {
+    const { open, close } = await world(Server);
+    const a = await open("a", { token: "ours" });
+    await open("b", { token: "ours" });
+    const c = await open("c", { token: "ours", ...theirs });
+    const there = await fails(a.system.spawn(Server, undefined, { node: "c" }), code, "unknown");
+    assert.ok(/token|run/.test(there.message) && !/ours|theirs/.test(there.message), there.message);
+    await fails(c.system.spawn(Server, undefined, { node: "a" }), code, "unknown");
+    assert.equal(c.system.statistics().spawned, 0);
+    const far = await a.system.spawn(Server, undefined, { node: "b" });
+    void far.tell("note", 1);
+    assert.deepEqual(await far.ask("list"), [1]);
+    await close();
+  });
+}

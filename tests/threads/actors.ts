@@ -1,6 +1,6 @@
 // The actors of the tests of threads: in a module of their own, because every thread loads it.
 import { threadId } from "node:worker_threads";
-import { Actor, launch, type TensorRef } from "../../runtime/mod.ts";
+import { Actor, type ActorRef, launch, type TensorRef } from "../../runtime/mod.ts";
 
 export class Worker extends Actor {
   static readonly module: string = import.meta.url;
@@ -63,6 +63,13 @@ export class Worker extends Actor {
     return "computed";
   }
 
+  /** Computes without a pause. */
+  spin(ms: number): number {
+    const end = performance.now() + ms;
+    while (performance.now() < end);
+    return ms;
+  }
+
   async begin(): Promise<string> {
     const system = await launch();
     await system.close();
@@ -77,6 +84,18 @@ export class Spawner extends Actor {
   async spawnOther(): Promise<readonly [number, number]> {
     const other = await this.spawn(Worker, undefined, { on: "threads" });
     return [threadId, await other.ask("thread")];
+  }
+
+  async child(name: string): Promise<ActorRef<Worker>> {
+    return await this.spawn(Worker, undefined, { on: "threads", name });
+  }
+
+  /** Where `askLater` waits: of the main thread's own. */
+  static door: Promise<number> = Promise.resolve(0);
+
+  async askLater(child: ActorRef<Worker>): Promise<number> {
+    await Promise.resolve();
+    return await child.ask("echo", await Spawner.door);
   }
 
   async poolOf(size: number): Promise<number[]> {

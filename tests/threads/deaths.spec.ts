@@ -184,10 +184,8 @@ test(
   { timeoutMs: 120_000 },
 );
 
-test.on(
-  "node",
+test(
   "threads: cancelling a handler that computes ends its thread, and its neighbours there live on elsewhere",
-  "it holds on Deno, whose process then does not end by itself: the thread that was ended keeps it",
   () =>
     inThreads({ threads: 1 }, async (system) => {
       const busy = await system.spawn(Worker, undefined, { on: "threads" });

@@ -1,0 +1,97 @@
+// What of a node is under way, by numbers that count from 1. Most ends in the order in which it began: a list with a
+// place for each number is several times faster than a map. What stays long goes into one, so that the list stays short.
+
+export interface Departures<T> {
+  /** The number of the next. It need not be added. */
+  next(): number;
+  add(number: number, item: T): void;
+  get(number: number): T | undefined;
+  take(number: number): T | undefined;
+  /** Those that have been added since this was last asked, and are still under way. */
+  fresh(): Iterable<T>;
+  all(): Iterable<T>;
+}
+
+/** What is over is cut off in bulk, so that forgetting one costs nothing. */
+const overMax = 256;
+/** Numbers between the first in the list and the last. */
+const listMax = 16_384;
+const nothing: readonly never[] = [];
+
+export function departures<T>(): Departures<T> {
+  const late = new Map<number, T>();
+  let lateFresh: number[] = [];
+  let list: (T | undefined)[] = [];
+  /** The number of the first place in the list, and where those begin that are under way. */
+  let first = 1;
+  let head = 0;
+  let last = 0;
+  let seen = 0;
+
+  function forget(): void {
+    while (head < list.length && list[head] === undefined) head++;
+    if (head < overMax || head * 2 < list.length) return;
+    list = list.slice(head);
+    first += head;
+    head = 0;
+  }
+
+  function putLate(number: number, item: T): void {
+    late.set(number, item);
+    if (number > seen) lateFresh.push(number);
+  }
+
+  function putOff(): void {
+    const item = list[head];
+    if (item !== undefined) putLate(first + head, item);
+    list[head] = undefined;
+    forget();
+  }
+
+  function* from(at: number, before: readonly number[] = nothing): Iterable<T> {
+    for (const number of before) {
+      const item = late.get(number);
+      if (item !== undefined) yield item;
+    }
+    for (const item of list.slice(Math.max(head, at))) if (item !== undefined) yield item;
+  }
+
+  return {
+    next: () => ++last,
+    add(number, item) {
+      const at = number - first;
+      // A number that was given to nobody leaves a place that is empty.
+      while (list.length < at) list.push(undefined);
+      if (at === list.length) list.push(item);
+      else if (at >= head) list[at] = item;
+      else putLate(number, item);
+      while (list.length - head > listMax) putOff();
+    },
+    get: (number) => number < first + head ? late.get(number) : list[number - first],
+    take(number) {
+      const at = number - first;
+      if (at < head) {
+        const item = late.get(number);
+        late.delete(number);
+        return item;
+      }
+      const item = list[at];
+      if (item === undefined) return undefined;
+      list[at] = undefined;
+      if (at === head) forget();
+      return item;
+    },
+    fresh() {
+      const before = seen - first + 1;
+      seen = last;
+      if (head === list.length && lateFresh.length === 0) return nothing;
+      const added = lateFresh;
+      lateFresh = [];
+      return from(before, added);
+    },
+    *all() {
+      yield* late.values();
+      yield* from(head);
+    },
+  };
+}

@@ -1,0 +1,83 @@
+// A message on its way out of a node: checked, weighed, and made what the delivery core takes.
+
+import { ShoalError } from "../../stores/error.ts";
+import type { Cell, Home } from "../cells/cell.ts";
+import { isDurable, nodeOf } from "../cells/posted.ts";
+import { copyMessage, isPrimitive } from "../messages/message.ts";
+import type { Reference } from "../reference.ts";
+import { bodyOf, type Found, leavingBody, pinsOf, plain } from "./body.ts";
+import type { Posting } from "./calls.ts";
+
+/** Makes a message what leaves; throws what is wrong with it. */
+export type Write = (
+  type: Posting["type"],
+  from: Reference,
+  method: string,
+  message: unknown,
+  token: number,
+  credit: number,
+) => Posting;
+
+const noPins: readonly string[] = [];
+
+/** `ended` says why nothing leaves any more. */
+export function postings(home: Home, ended: () => ShoalError | undefined): Write {
+  const here = nodeOf(`${home.node}/`);
+  let latest = { id: "", node: "" };
+
+  /** Most messages go to where the one before went to. */
+  function reachedAt(id: string): string {
+    if (latest.id !== id) latest = { id, node: nodeOf(id) };
+    return latest.node;
+  }
+
+  return (
+    type: "tell" | "ask",
+    from: Reference,
+    method: string,
+    message: unknown,
+    token: number,
+    credit: number,
+  ): Posting => {
+    const source = from.source as Cell;
+    let passed = message;
+    let passage: Found = plain(message);
+    let bytes = 0;
+    if (!isPrimitive(message)) {
+      const passing = home.passage(source, source.life);
+      passed = copyMessage(message, passing);
+      passage = passing;
+      bytes = passing.bytes;
+    }
+    const end = ended();
+    if (end !== undefined) throw end;
+    if (source.life !== from.life) {
+      const text =
+        `Cannot send ${method} to ${from.toString()}: its sender ${source.id} has ended its life ${from.life}`;
+      throw new ShoalError("Fenced", text);
+    }
+    const to = from.id;
+    const node = reachedAt(to);
+    const call = type === "ask" ? token : 0;
+    const isLasting = isDurable(to);
+    const at = isLasting ? Math.trunc(home.environment.date()) : 0;
+    // What stays here, or in a journal, may be opened more than once.
+    const isKept = isLasting || source.terms.durable || node === here;
+    const body = isKept
+      ? bodyOf(method, passed, passage, call, credit, at)
+      : leavingBody(method, passed, passage, call, credit);
+    if (passage.tensors !== undefined) { for (const tensor of passage.tensors) bytes += tensor.bytes; }
+    return {
+      type,
+      digest: "",
+      from: source.id,
+      node,
+      to,
+      body,
+      // None is too heavy for ever: one that weighs more than a mailbox holds waits until that is empty.
+      bytes: Math.min(bytes, home.limits.mailboxBytesMax),
+      pins: passage.tensors === undefined ? noPins : pinsOf(passage.tensors),
+      token,
+    };
+  };
+}
