@@ -19,13 +19,15 @@ const endings = /\.(js|mjs|ts|mts)$/;
 
 /**
  * Allows `module:` to load these files, or all below these folders, beside what lies below the working directory: paths
- * or `file:` URLs. For this thread, and whoever runs the same program.
+ * or `file:` URLs. For this thread, and whoever runs the same program. Answers what they are behind all links.
  */
-export function allowStoreModules(...places: readonly (string | URL)[]): void {
-  for (const place of places) {
+export function allowStoreModules(...places: readonly (string | URL)[]): string[] {
+  const real = places.map((place) => {
     const text = String(place);
-    allowed.add(realPath(text.startsWith("file:") ? fileURLToPath(text) : resolve(text), text));
-  }
+    return realPath(text.startsWith("file:") ? fileURLToPath(text) : resolve(text), text);
+  });
+  for (const path of real) allowed.add(path);
+  return real;
 }
 
 const bad = (module: string, why: string, cause?: unknown): ShoalError =>
@@ -58,7 +60,9 @@ function fileOf(address: string): string {
   if (!endings.test(path)) throw bad(address, "a file that ends in .js, .mjs, .ts or .mts is wanted");
   const real = realPath(resolve(path), address);
   if (!isBelow(real, realpathSync(process.cwd())) && ![...allowed].some((place) => isBelow(real, place))) {
-    const cure = `start from a folder above it, or let the program call allowStoreModules(${JSON.stringify(real)})`;
+    const cure =
+      `start from a folder above it, or allow it: SHOAL_STORE_MODULES=${real}, storeModules of launch or of ` +
+      `the configuration, or allowStoreModules of shoal/stores`;
     throw bad(address, `it does not lie below the working directory; ${cure}`);
   }
   const { mode } = statSync(real);

@@ -26,6 +26,11 @@ const openers: ReadonlyMap<string, () => Promise<Opener>> = new Map([
   ["module", async (): Promise<Opener> => (await import("./module.ts")).openModule],
   ["file", async (): Promise<Opener> => (await import("./file.ts")).openFile],
   ["shm", async (): Promise<Opener> => (await import("./shm.ts")).openShm],
+  ["kafka", async (): Promise<Opener> => (await import("./kafka.ts")).openKafka],
+  ["redis", async (): Promise<Opener> => (await import("./redis.ts")).openRedis],
+  ["rediss", async (): Promise<Opener> => (await import("./redis.ts")).openRedis],
+  ["redis+cluster", async (): Promise<Opener> => (await import("./redis.ts")).openRedis],
+  ["rediss+cluster", async (): Promise<Opener> => (await import("./redis.ts")).openRedis],
 ]);
 
 /**

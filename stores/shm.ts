@@ -2,30 +2,33 @@
 // in; all others of the same URL and run read there, without a copy where memory can be mapped. Logs and claims are
 // those of `file:`, in the same place. shm/place.ts says where everything lies.
 import { constants } from "node:buffer";
-import { existsSync, mkdirSync, statfsSync } from "node:fs";
+import { existsSync, statfsSync } from "node:fs";
 import { resolve } from "node:path";
-import { isShoalError, ShoalError } from "./error.ts";
+import { ShoalError } from "./error.ts";
 import { buffers as fileBuffers } from "./file/buffers.ts";
 import { fileClaims } from "./file/claims.ts";
 import { layout as fileLayout } from "./file/layout.ts";
+import type { Disk } from "./file/disk.ts";
 import { fileLogs } from "./file/logs.ts";
 import { posixDiskAt } from "./file/posix.ts";
 import { troubleOf } from "./file/trouble.ts";
 import { wholes as fileWholes } from "./file/whole.ts";
 import { room as boundedRoom } from "./room.ts";
 import { type Admission, admission as shmAdmission } from "./shm/admission.ts";
-import { type Arena, createArena, dataWindowBytes } from "./shm/arena.ts";
+import { type Arena, dataWindowBytes } from "./shm/arena.ts";
 import type { Entry } from "./shm/entry.ts";
 import { guests as shmGuests } from "./shm/guests.ts";
 import { listed } from "./shm/listed.ts";
 import { loadNative, type Native } from "./shm/native.ts";
+import { openArenaOf, takeOver } from "./shm/opening.ts";
 import { owned as shmOwned } from "./shm/owned.ts";
-import { type Folders, foldersOf, ownFolder, removeArena } from "./shm/place.ts";
+import { foldersOf, ownFolder, removeArena } from "./shm/place.ts";
 import { roster as shmRoster } from "./shm/roster.ts";
+import { sharing, writerOf } from "./shm/sharing.ts";
 import { space as shmSpace } from "./shm/space.ts";
 import { lenient, strict as shmStrict } from "./shm/strict.ts";
 import { shmPlace } from "./shm/survey.ts";
-import { isWelcome, sweepOrphans, takeRun } from "./shm/sweep.ts";
+import { sweepOrphans } from "./shm/sweep.ts";
 import { memoryOf, shmTensors } from "./shm/tensors.ts";
 import { trimming as shmTrimming } from "./shm/trimming.ts";
 import type { OpenOptions, Store, StoreEnvironment } from "./store.ts";
@@ -39,7 +42,7 @@ export interface ShmOptions {
   /** A folder of memory. `/dev/shm` unless set. */
   readonly dir?: string;
   readonly strict?: boolean;
-  /** What the tensors of this opening may take together, drafts included. Half of the file system unless set. */
+  /** What the tensors of all openings of the run may take here, drafts included. Most of the file system unless set. */
   readonly capacityBytes?: number;
   /** What becomes of an allocation beyond the capacity, or beyond what the file system has. `wait` unless set. */
   readonly full?: "wait" | "reject";
@@ -50,18 +53,20 @@ export interface ShmOptions {
   /** Whether memory is mapped, where it can be. `auto` unless set; `never` reads and writes the same files by calls. */
   readonly map?: "auto" | "never";
   readonly url?: string;
+  /** Nobody else's, 16 hex digits. */
+  readonly writer?: string;
+  /** What takes memory, and where logs and claims stand: the machine's own unless said. */
+  readonly native?: Native;
+  readonly disk?: Disk;
 }
 
 const frameBytesMax = 16 * 2 ** 20;
-const openTriesMax = 3;
 /** What every runtime that may meet here can show in one array. */
 const arrayBytesMax = Math.min(2 ** 32, constants.MAX_LENGTH);
 const dirUnlessSaid = "/dev/shm";
 const pollMs = { min: 2, max: 200 } as const;
 /** Without mapped memory: what views that are done leave for the next ones. */
 const poolBytesMax = 2 ** 28;
-/** Room for what is lost where tensors of many sizes come and go; it costs nothing until it is used. */
-const slackBytes = 2 ** 26;
 
 const urlOptions = {
   dir: (text: string): string => text,
@@ -84,13 +89,14 @@ export function openShmPlace(url: StoreUrl, options: PlaceOptions): Place {
 }
 
 /** Opens the store of a `shm:` URL. */
-export async function openShm(url: StoreUrl, { run, environment, strict }: OpenOptions): Promise<Store> {
+export async function openShm(url: StoreUrl, { run, environment, strict, home }: OpenOptions): Promise<Store> {
   const { capacity, ...rest } = optionsOf(url);
   return await shmStore({
     run,
     environment,
     strict,
     url: url.redacted,
+    ...(home === undefined ? {} : { writer: writerOf(home) }),
     ...rest,
     ...(capacity === undefined ? {} : { capacityBytes: capacity }),
   });
@@ -105,10 +111,10 @@ export function shmRoot(dir: string = dirUnlessSaid): string {
   }
 }
 
-/** What memory of the file system there is for each of the processes that share it, unless somebody says. */
-function halfOf(folder: string): number {
+/** What memory of the file system there is for the tensors of a run, unless somebody says. */
+function mostOf(folder: string): number {
   const { blocks, bsize } = statfsSync(folder);
-  return Math.max(1, Math.floor((blocks * bsize) / 2));
+  return Math.max(1, Math.floor((blocks * bsize) * 0.75));
 }
 
 /** A store in a folder of shared memory. */
@@ -116,13 +122,12 @@ export async function shmStore(options: ShmOptions): Promise<Store> {
   const { run, environment, dir = dirUnlessSaid, strict = false, full = "wait", waitMs = 30_000 } = options;
   const { verify = "entry", map = "auto", graceMs = 1_000 } = options;
   const where = dir === dirUnlessSaid ? "shm:" : `shm:?dir=${encodeURIComponent(resolve(dir))}`;
-  const { url = where } = options;
+  const { url = where, writer = environment.token() } = options;
   const root = shmRoot(dir);
-  const { capacityBytes = halfOf(root) } = options;
+  const { capacityBytes = mostOf(root) } = options;
   const folders = foldersOf(root, run);
-  const writer = environment.token();
-  const native = map === "auto" ? await loadNative() : undefined;
-  const disk = await posixDiskAt(root);
+  const native = map === "auto" ? options.native ?? await loadNative() : undefined;
+  const disk = options.disk ?? await posixDiskAt(root);
   let isClosed = false;
   let end: (error: Error | undefined) => void;
   const ended = new Promise<Error | undefined>((resolve) => end = resolve);
@@ -131,7 +136,7 @@ export async function shmStore(options: ShmOptions): Promise<Store> {
     if (isClosed) throw new ShoalError("ShuttingDown", `Cannot use store ${url}: it was closed`);
   }
 
-  const arena = opened(folders, writer, capacityBytes, native, url);
+  const { arena, usage } = openArenaOf(folders, writer, capacityBytes, native, url);
   const readers = shmRoster(arena, undefined);
   const guarded = strict && native !== undefined ? shmStrict(arena.data) : lenient;
   const space = shmSpace({
@@ -158,7 +163,10 @@ export async function shmStore(options: ShmOptions): Promise<Store> {
     arena,
     roster: readers,
     space,
-    room,
+    leave(bytes) {
+      usage.leave(bytes);
+      room.leave(bytes);
+    },
     environment,
     sums,
     graceMs: Math.max(1, graceMs),
@@ -168,11 +176,11 @@ export async function shmStore(options: ShmOptions): Promise<Store> {
     bytesOf: (entry) => bytesOf(arena, entry),
     onKept: watch,
   });
-  const guests = shmGuests(folders, native, strict);
+  const guests = shmGuests({ folders, opening: writer, native, strict, environment });
   const tensorBytesMax = Math.min(capacityBytes, arrayBytesMax);
   const bounds = { capacityBytes, tensorBytesMax, full, waitMs, environment, folder: dir, throwIfClosed };
   const askOthers = (): void => guests.askAll(writer);
-  const admitting = shmAdmission({ owned, room, ...bounds, askOthers, lookAround: trimming.look });
+  const admitting = shmAdmission({ owned, room, usage, ...bounds, askOthers, lookAround: trimming.look });
   admission = admitting;
   const buffers = fileBuffers(poolBytesMax, strict, () => {});
   const tensors = shmTensors({
@@ -211,6 +219,7 @@ export async function shmStore(options: ShmOptions): Promise<Store> {
     guests.close();
     buffers.clear();
     readers.close();
+    usage.close();
     arena.closeOwner();
     if (isEmpty) arena.ended = true;
     arena.close();
@@ -250,43 +259,11 @@ export async function shmStore(options: ShmOptions): Promise<Store> {
         getBytes: tensors.getBytes,
       };
     },
+    share: () => sharing(folders, environment.token()),
     ended,
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-function opened(
-  folders: Folders,
-  writer: string,
-  capacityBytes: number,
-  native: Native | undefined,
-  url: string,
-): Arena {
-  const dataBytes = Math.ceil(capacityBytes * 1.5 / 2 ** 20) * 2 ** 20 + slackBytes;
-  try {
-    for (let tries = 0; tries < openTriesMax; tries++) {
-      mkdirSync(folders.run, { recursive: true, mode: 0o700 });
-      sweepOrphans(folders, undefined);
-      const arena = createArena(folders, writer, dataBytes, native);
-      if (isWelcome(folders, writer)) return arena;
-      arena.ended = true;
-      arena.close();
-      removeArena(folders, writer);
-    }
-  } catch (error) {
-    throw troubleOf(error, `open store ${url}`);
-  }
-  throw new ShoalError("Unavailable", `Cannot open store ${url}: the run is being taken away; try again`);
-}
-
-/** A run that is over goes, unless somebody still has it open: then it goes with him. */
-function takeOver(folders: Folders, run: string, token: string): void {
-  try {
-    takeRun(folders, run, token);
-  } catch (error) {
-    if (!isShoalError(error, "Conflict")) throw error;
-  }
 }
 
 /** The bytes of an own tensor, to be summed up. */

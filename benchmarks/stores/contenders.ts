@@ -26,7 +26,7 @@ function folderOf(root: string, name: string): string {
 interface Scripted extends Partial<Contender> {
   readonly title: string;
   readonly library: string;
-  readonly kind: "shoal" | "memcpy" | "loop" | "files";
+  readonly kind: "shoal" | "memcpy" | "loop" | "files" | "ioredis" | "window";
   where(): string;
 }
 
@@ -83,6 +83,8 @@ export function storeContenders(
 ): readonly Contender[] {
   const chosen = stores.length === 0 ? usually : stores;
   const limit = { own: false, isLimit: true } as const;
+  /** A server that was named is also tried bare. */
+  const server = chosen.find((store) => /^redis:\/\/[^,]*$/.test(store));
   return [
     ...runtimes.flatMap((runtime) => [
       ...chosen.map((store) => {
@@ -116,6 +118,16 @@ export function storeContenders(
         kind: "files",
         where: () => folderOf(root, "files"),
       }),
+      ...(server === undefined ? [] : [
+        scripted(root, runtime, { title: "ioredis", library: "ioredis", kind: "ioredis", where: () => server }),
+        scripted(root, runtime, {
+          ...limit,
+          title: "ioredis in a window",
+          library: "window",
+          kind: "window",
+          where: () => server,
+        }),
+      ]),
     ]),
     python(root, "Ray", "ray"),
     python(root, "numpy", "numpy"),

@@ -5,6 +5,7 @@ import process from "node:process";
 import { type Command, numberOf } from "../protocol.ts";
 import { type Measured, type Runs, secondsSince, serve } from "../serve.ts";
 import { type Found, nothing, sumOf, together } from "./data.ts";
+import { plainMedium, windowMedium } from "./ioredis.ts";
 import { filesMedium, loopMedium, memcpyMedium } from "./limits.ts";
 import type { Got, Medium, Ref, Side } from "./medium.ts";
 import { shoalMedium } from "./shoal.ts";
@@ -14,6 +15,8 @@ const [kind = "", where = "", run = "", ...command] = process.argv.slice(2);
 
 async function medium(): Promise<Medium> {
   if (kind === "shoal") return await shoalMedium(where, run);
+  if (kind === "ioredis") return plainMedium(where, run);
+  if (kind === "window") return windowMedium(where, run);
   if (kind === "memcpy") return memcpyMedium();
   return kind === "loop" ? loopMedium(where) : filesMedium(where);
 }

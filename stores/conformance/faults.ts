@@ -1,11 +1,12 @@
 // What breaks behind a store: a wrapper whose nth call fails, for whatever stands on a store; and the law of what a
 // store says when something broke behind it.
 import { ShoalError } from "../error.ts";
-import type { Draft, Dtype, Store, Tensors } from "../store.ts";
+import type { Store } from "../store.ts";
 import { fc, listOf, type Made } from "./arbitraries.ts";
 import { type Law, law } from "./law.ts";
 import type { FaultKind, SubjectFaults } from "./subject.ts";
 import { hold, isMade, itemOf, same, type Settled, settled } from "./verdicts.ts";
+import { wrappedStore } from "./wrapped.ts";
 
 /** A store whose nth call from now can be made to fail, once. */
 export interface FailingStore extends Store {
@@ -39,48 +40,8 @@ export function failingStore(inner: Store): FailingStore {
     throw broken(kind);
   }
 
-  const draftOf = <D extends Dtype>(draft: Draft<D>): Draft<D> => ({
-    ...draft,
-    data: draft.data,
-    seal: () => through(() => draft.seal()),
-  });
-
-  async function* each<T>(all: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
-    for await (const one of all) yield await through(async () => one);
-  }
-
-  const { tensors, logs, claims } = inner;
-  const failing: Tensors = {
-    allocate: async (dtype, shape, options) => draftOf(await through(() => tensors.allocate(dtype, shape, options))),
-    put: (item, options) => through(() => tensors.put(item, options)),
-    putMany: (items, options) => through(() => tensors.putMany(items, options)),
-    get: (ref, options) => through(() => tensors.get(ref, options)),
-    getMany: (refs) => each(tensors.getMany(refs)),
-    release: (ref) => through(() => tensors.release(ref)),
-    pin: (ref, holder) => tensors.pin(ref, holder),
-    unpin: (ref, holder, read) => tensors.unpin(ref, holder, read),
-    list: () => each(tensors.list()),
-  };
   return {
-    url: inner.url,
-    run: inner.run,
-    abilities: inner.abilities,
-    ended: inner.ended,
-    statistics: () => inner.statistics(),
-    close: () => inner.close(),
-    [Symbol.asyncDispose]: () => inner.close(),
-    tensors: failing,
-    logs: {
-      append: (stream, epoch, frames) => through(() => logs.append(stream, epoch, frames)),
-      read: (stream, after, options) => through(() => logs.read(stream, after, options)),
-      trim: (stream, position) => through(() => logs.trim(stream, position)),
-      streams: (prefix) => through(() => logs.streams(prefix)),
-    },
-    claims: {
-      claim: (name, epoch, value) => through(() => claims.claim(name, epoch, value)),
-      claimed: (name) => through(() => claims.claimed(name)),
-      claims: (prefix) => through(() => claims.claims(prefix)),
-    },
+    ...wrappedStore(inner, through),
     get calls() {
       return calls;
     },

@@ -77,8 +77,9 @@ export interface LawText<Case> extends Trial<Case> {
 const runsUnlessSaid = 100;
 /** With fewer cases, what a law wants to have happened may well not have. */
 const wantsRunsMin = 100;
-/** A case has hung after this long. */
+/** A case has hung after this long, in steps: on a machine that is busy elsewhere they come late, as all else does. */
 const caseMsMax = 20_000;
+const caseStepMs = 50;
 /** A failure is shown as small as it has become by then: one that comes and goes would be made smaller for ever. */
 const shrinkMsMax = 15_000;
 
@@ -117,14 +118,18 @@ export function law<Case>(text: LawText<Case>): Law {
 
 /** A call that never settles breaks every law; the time is the machine's own. */
 async function inTime(work: Promise<void>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: ReturnType<typeof setInterval> | undefined;
   const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Hangs: a call has not settled after ${caseMsMax} ms`)), caseMsMax);
+    let passedMs = 0;
+    timer = setInterval(() => {
+      passedMs += caseStepMs;
+      if (passedMs >= caseMsMax) reject(new Error(`Hangs: a call has not settled after ${caseMsMax} ms`));
+    }, caseStepMs);
   });
   try {
     await Promise.race([work, limit]);
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Draft, Lifetime, Store, Tensor, TensorRef } from "../store.ts";
 import { fc, lifetimes, listOf, type Made, smallTensors } from "./arbitraries.ts";
 import { type Law, law, type Needs } from "./law.ts";
 import type { Stage } from "./stage.ts";
-import { bytesOf, hold, isMade, itemOf, patternOf, refused } from "./verdicts.ts";
+import { bytesOf, hold, isMade, itemOf, patternOf, refused, settled } from "./verdicts.ts";
 
 type Kind = "put" | "allocate" | "seal" | "discard" | "get" | "done" | "release" | "pin" | "unpin" | "read" | "tick";
 
@@ -178,8 +178,13 @@ const timed: Needs = (_, { clock }) =>
 async function oneLease(stage: Stage): Promise<void> {
   const store = await stage.open();
   const one: Made = { dtype: "uint8", shape: [3], fill: 1 };
-  const ref = await store.tensors.put(itemOf(one), { lifetime: { leaseMs: 1_000 } });
-  isMade(await store.tensors.get(ref), one, "get while leased");
+  const leaseMs = 1_000;
+  const before = stage.world.now();
+  const ref = await store.tensors.put(itemOf(one), { lifetime: { leaseMs } });
+  const leased = await settled("get while leased", store.tensors.get(ref));
+  if ("value" in leased) isMade(leased.value, one, "get while leased");
+  // On a busy machine the lease may be over before the first look.
+  else hold(stage.world.now() - before >= leaseMs, `get while leased: ${leased.error.code}`);
   await stage.world.advance(1_100);
   await refused(["Expired", "Missing"], "get after the lease", () => store.tensors.get(ref));
 }

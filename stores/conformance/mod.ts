@@ -15,7 +15,7 @@ export { type FailingStore, failingStore } from "./faults.ts";
 export { type KillOptions, type KillReport, kills } from "./kills/kills.ts";
 export type { Opener } from "./kills/opener.ts";
 export { type FaultProxy, faultProxy, type ProxyFault, type ProxyOptions } from "./proxy.ts";
-export { lateStore } from "./sameness.ts";
+export { lateStore } from "./wrapped.ts";
 export type { Failure, Law, LawOptions, Needs, Verdict } from "./law.ts";
 export type { Capacity, FaultKind, Subject, SubjectFaults, SubjectOptions } from "./subject.ts";
 

@@ -1,12 +1,11 @@
 // The law that a program cannot tell stores apart: the same calls in the same order get the same answers from a store
-// as from `memory:`, down to the codes of errors and the positions in logs. And a store whose answers come late.
+// as from `memory:`, down to the codes of errors and the positions in logs.
 import { isShoalError } from "../error.ts";
 import { memoryStore } from "../memory.ts";
 import type { Dtype, Store, TensorRef } from "../store.ts";
 import { fc, listOf, type Made, names, smallTensors } from "./arbitraries.ts";
 import { type Law, law } from "./law.ts";
 import { bytesOf, itemOf, same } from "./verdicts.ts";
-import { turn } from "./world.ts";
 
 const calls = fc.record({
   call: fc.constantFrom(
@@ -132,55 +131,3 @@ export const sameEverywhere: Law = law({
     }
   },
 });
-
-/** A store whose calls begin late and whose answers come late, by some turns of the event loop each, drawn by chance. */
-export function lateStore(inner: Store, chance: () => number, turnsMax: number = 4): Store {
-  const { tensors, logs, claims } = inner;
-  async function late(): Promise<void> {
-    for (let turns = Math.floor(chance() * (turnsMax + 1)); turns > 0; turns--) await turn();
-  }
-  async function through<T>(call: () => Promise<T>): Promise<T> {
-    await late();
-    try {
-      return await call();
-    } finally {
-      await late();
-    }
-  }
-  async function* each<T>(all: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
-    for await (const one of all) {
-      await late();
-      yield one;
-    }
-  }
-  return {
-    ...inner,
-    statistics: () => inner.statistics(),
-    close: () => inner.close(),
-    [Symbol.asyncDispose]: () => inner.close(),
-    tensors: {
-      ...tensors,
-      async allocate(dtype, shape, options) {
-        const draft = await through(() => tensors.allocate(dtype, shape, options));
-        return { ...draft, data: draft.data, seal: () => through(() => draft.seal()) };
-      },
-      put: (item, options) => through(() => tensors.put(item, options)),
-      putMany: (items, options) => through(() => tensors.putMany(items, options)),
-      get: (ref, options) => through(() => tensors.get(ref, options)),
-      getMany: (refs) => each(tensors.getMany(refs)),
-      release: (ref) => through(() => tensors.release(ref)),
-      list: () => each(tensors.list()),
-    },
-    logs: {
-      append: (stream, epoch, frames) => through(() => logs.append(stream, epoch, frames)),
-      read: (stream, after, options) => through(() => logs.read(stream, after, options)),
-      trim: (stream, position) => through(() => logs.trim(stream, position)),
-      streams: (prefix) => through(() => logs.streams(prefix)),
-    },
-    claims: {
-      claim: (name, epoch, value) => through(() => claims.claim(name, epoch, value)),
-      claimed: (name) => through(() => claims.claimed(name)),
-      claims: (prefix) => through(() => claims.claims(prefix)),
-    },
-  };
-}

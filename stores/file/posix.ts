@@ -19,7 +19,7 @@ const directBytesMax = 2 ** 19;
 const slowMs = 10;
 const pooledCalls = { min: 4, max: 4_096 } as const;
 const quickCalls = 64;
-/** And so many direct calls in a row are followed by one in the pool: others in this thread get their turn. */
+/** And after so many direct calls in a row others in this thread get their turn. */
 const directCallsMax = 64;
 
 /** File systems of Linux whose calls end in this machine's memory: ext, XFS, Btrfs, F2FS, ZFS, tmpfs, ramfs, overlay. */
@@ -50,10 +50,7 @@ function posix(isNear: boolean): Disk {
   let inRow = 0;
 
   function took(ms: number): void {
-    if (++inRow >= directCallsMax) {
-      inRow = 0;
-      pooledLeft = Math.max(1, pooledLeft);
-    }
+    inRow += 1;
     if (ms > slowMs) {
       pooledLeft = pooledNext;
       pooledNext = Math.min(2 * pooledNext, pooledCalls.max);
@@ -76,6 +73,10 @@ function posix(isNear: boolean): Disk {
       pooledLeft -= 1;
       return pooled(inPool);
     }
+    if (inRow >= directCallsMax) {
+      inRow = 0;
+      return new Promise((resolve) => setImmediate(resolve)).then(() => timed(direct));
+    }
     try {
       return Promise.resolve(timed(direct));
     } catch (error) {
@@ -91,7 +92,7 @@ function posix(isNear: boolean): Disk {
     };
     return {
       get direct() {
-        return pooledLeft > 0 ? undefined : direct;
+        return pooledLeft > 0 || inRow >= directCallsMax ? undefined : direct;
       },
       read(into, position) {
         const inPool = (done: Done<number>): void => fs.read(fd, into, 0, length(into), position, done);

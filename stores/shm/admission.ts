@@ -9,10 +9,13 @@ import type { Room } from "../room.ts";
 import type { Lifetime, PutOptions, StoreEnvironment } from "../store.ts";
 import type { Entry, Owned } from "./entry.ts";
 import { Crowded } from "./space.ts";
+import type { Usage } from "./usage.ts";
 
 export interface AdmissionOptions {
   readonly owned: Owned;
   readonly room: Room;
+  /** The same room for all openings of the run. */
+  readonly usage: Usage;
   readonly capacityBytes: number;
   /** One tensor may take so much. */
   readonly tensorBytesMax: number;
@@ -46,8 +49,19 @@ const lookMs = { min: 2, max: 200 } as const;
 const idleLookMs = 200;
 
 export function admission(options: AdmissionOptions): Admission {
-  const { owned, room, capacityBytes, tensorBytesMax, full, waitMs, environment, askOthers, lookAround, folder } =
-    options;
+  const {
+    owned,
+    room,
+    usage,
+    capacityBytes,
+    tensorBytesMax,
+    full,
+    waitMs,
+    environment,
+    askOthers,
+    lookAround,
+    folder,
+  } = options;
   const { throwIfClosed } = options;
   const sleepers = new Set<() => void>();
   let waiting = 0;
@@ -82,11 +96,16 @@ export function admission(options: AdmissionOptions): Admission {
 
   function added(wanted: readonly Wanted[], lifetime: Lifetime): Entry[] {
     const made: Entry[] = [];
+    const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (!usage.take(total)) {
+      throw new Crowded(`all processes of the run together may hold ${capacityBytes} bytes`);
+    }
     try {
       for (const { bytes, shape } of wanted) made.push(owned.add(bytes, shape.length, lifetime));
       return made;
     } catch (error) {
       for (const entry of made) owned.retract(entry);
+      usage.leave(total);
       throw error;
     }
   }

@@ -25,9 +25,9 @@ const marksBytes = marksHeadBytes + 4 * slotsMax;
 const head = { magic: 0, version: 4, owner: 8, slotsReserved: 12, slotsUsed: 16, dataBytes: 24, member: 64 } as const;
 /**
  * Words of the marks' head, which anybody may set: the reader that came last; that all of it is taken away; and who
- * asked last that memory which is not used go back.
+ * asked last that memory which is not used go back; and that its owner has ended, though his process has not.
  */
-const markHead = { roster: 0, ended: 4, wanted: 8 } as const;
+const markHead = { roster: 0, ended: 4, wanted: 8, buried: 12 } as const;
 
 /** Why a tensor is gone. */
 export const marks = { none: 0, released: 1, late: 2 } as const;
@@ -57,6 +57,8 @@ export interface Arena {
   ended: boolean;
   /** Changes where somebody finds no memory: what the owner does not use would help him. */
   wanted: number;
+  /** The thread that owned it has ended, and closed nothing. */
+  bury(): void;
   readonly owner: { readonly member: Member | undefined; readonly isClosed: boolean };
   closeOwner(): void;
   close(): void;
@@ -85,7 +87,7 @@ export function createArena(folders: Folders, writer: string, dataBytes: number,
     const marking = made(making.marks, marksHeadBytes, marksOptions(native));
     const data = made(making.data, 0, options(dataBytes, dataWindowBytes, native));
     table.write(head.dataBytes, new Uint8Array(Float64Array.of(dataBytes).buffer));
-    table.write(head.member, ownMember());
+    table.write(head.member, ownMember(writer));
     table.store(head.owner, 1);
     table.store(head.version, version);
     table.store(head.magic, magic);
@@ -211,8 +213,12 @@ function arenaOf(
     get owner() {
       const bytes = new Uint8Array(memberBytesMax);
       table.read(head.member, bytes);
-      return { member: memberFrom(bytes), isClosed: table.load(head.owner) === 2 };
+      return {
+        member: memberFrom(bytes),
+        isClosed: table.load(head.owner) === 2 || marking.load(markHead.buried) === 1,
+      };
     },
+    bury: () => marking.store(markHead.buried, 1),
     closeOwner: () => table.store(head.owner, 2),
     close() {
       for (const region of [table, marking, data]) region.close();

@@ -1,6 +1,5 @@
 // What is known of a tensor of this opening's own arena, and what may be done with it. Types only.
 import type { ShoalError } from "../error.ts";
-import type { Room } from "../room.ts";
 import type { Holder, Lifetime, StoreEnvironment, TensorEntry, TensorRef } from "../store.ts";
 import type { Arena } from "./arena.ts";
 import type { Roster } from "./roster.ts";
@@ -58,7 +57,8 @@ export interface OwnedOptions {
   readonly arena: Arena;
   readonly roster: Roster;
   readonly space: Space;
-  readonly room: Room;
+  /** So many bytes are free again. */
+  readonly leave: (bytes: number) => void;
   readonly environment: StoreEnvironment;
   readonly sums: boolean;
   readonly graceMs: number;

@@ -5,12 +5,13 @@ import { isShoalError, ShoalError } from "../error.ts";
 import { errnoOf } from "../file/disk.ts";
 import { troubleOf } from "../file/trouble.ts";
 import { isSameTensor } from "../reference.ts";
-import type { Holder, TensorRef } from "../store.ts";
+import type { Holder, StoreEnvironment, TensorRef } from "../store.ts";
 import { type Arena, marks, openArena } from "./arena.ts";
 import type { Native } from "./native.ts";
 import { type Folders, isWriter, namesIn, type Place, placeOf } from "./place.ts";
 import { isTold, pinsAt, readsAt, states, type Told } from "./record.ts";
 import { enter, type Holds, type Roster, roster as arenaRoster } from "./roster.ts";
+import { isOwned, sweepOrphans } from "./sweep.ts";
 
 /** A tensor that another owns, held by a view until `done`. */
 export interface Found {
@@ -45,6 +46,18 @@ interface Pinned {
   readonly holders: Set<Holder>;
 }
 
+export interface GuestsOptions {
+  readonly folders: Folders;
+  /** Whose guest visits these are: the writer of this opening. */
+  readonly opening: string;
+  readonly native: Native | undefined;
+  readonly strict: boolean;
+  readonly environment: StoreEnvironment;
+}
+
+/** How often it is looked whose arenas can be left. */
+const leaveMs = 1_000;
+
 export function gone(code: "Missing" | "Expired", id: string): ShoalError {
   const why = code === "Expired" ? "its lease has lapsed" : "it was released, or never was in this store";
   return new ShoalError(code, `Cannot get tensor ${id}: ${why}`);
@@ -54,11 +67,38 @@ export function gone(code: "Missing" | "Expired", id: string): ShoalError {
  * The memory of others cannot be written to: the system ends the process that tries. In strict mode it can, so that
  * the program is told which tensor it was.
  */
-export function guests(folders: Folders, native: Native | undefined, strict: boolean): Guests {
+export function guests({ folders, opening, native, strict, environment }: GuestsOptions): Guests {
   const arenas = new Map<string, Arena>();
   const visits = new Map<string, Visit>();
   const pinned = new Map<string, Pinned>();
   let isClosed = false;
+  let leftAt = environment.now();
+  let cancelLeaving: (() => void) | undefined;
+
+  /** Nobody puts into the arena of one who is gone: who holds nothing there leaves it, and the last one takes it away. */
+  function leave(): void {
+    leftAt = environment.now();
+    let hasLeft = false;
+    for (const [writer, known] of arenas) {
+      const visit = visits.get(writer);
+      if (visit !== undefined && visit.slots.size > 0 || isOwned(known)) continue;
+      visit?.holds.close();
+      visit?.roster.close();
+      known.close();
+      visits.delete(writer);
+      arenas.delete(writer);
+      hasLeft = true;
+    }
+    if (hasLeft) sweepOrphans(folders, opening);
+  }
+
+  function leaveSoon(): void {
+    if (isClosed) return;
+    cancelLeaving ??= environment.after(leaveMs, () => {
+      cancelLeaving = undefined;
+      leave();
+    });
+  }
 
   function arena(writer: string): Arena | undefined {
     const known = arenas.get(writer);
@@ -70,12 +110,13 @@ export function guests(folders: Folders, native: Native | undefined, strict: boo
   }
 
   function visit(writer: string): Visit | undefined {
+    if (environment.now() - leftAt >= leaveMs) leave();
     const found = arena(writer);
     if (found === undefined) return undefined;
     let known = visits.get(writer);
     if (known !== undefined) return known;
     try {
-      const holds = enter(found);
+      const holds = enter(found, opening);
       known = { arena: found, holds, roster: arenaRoster(found, holds.number), slots: new Map() };
       visits.set(writer, known);
       return known;
@@ -100,6 +141,7 @@ export function guests(folders: Folders, native: Native | undefined, strict: boo
     if (pins !== 0) holds.setPins(slot, held.pins);
     if (held.views !== 0 || held.pins !== 0) return void slots.set(slot, held);
     slots.delete(slot);
+    if (slots.size === 0) leaveSoon();
     // The last who held what is gone: its place can be used again.
     if (arena.mark(slot) !== marks.none) holds.released(slot);
   }
@@ -218,6 +260,7 @@ export function guests(folders: Folders, native: Native | undefined, strict: boo
     },
     close() {
       isClosed = true;
+      cancelLeaving?.();
       for (const { holds, roster } of visits.values()) {
         holds.close();
         roster.close();

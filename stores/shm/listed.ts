@@ -24,12 +24,15 @@ export function* listed(
   for (const writer of namesIn(folders.arenas)) {
     const arena = isWriter(writer) && writer !== own ? arenaAt(guests, writer) : undefined;
     if (arena === undefined) continue;
+    // All at once: between two of them the arena may be left.
+    const entries: TensorEntry[] = [];
     for (let slot = 0; slot < arena.slotsUsed; slot++) {
       if (arena.state(slot) !== states.sealed || arena.mark(slot) !== marks.none) continue;
       const told = arena.told(slot);
       // Released, and perhaps another by now, while it was read.
       if (told === undefined || arena.state(slot) !== states.sealed || arena.mark(slot) !== marks.none) continue;
-      yield { id: idOf({ writer, slot, count: told.count }), run, bytes: told.bytes, state: "sealed" };
+      entries.push({ id: idOf({ writer, slot, count: told.count }), run, bytes: told.bytes, state: "sealed" });
     }
+    yield* entries;
   }
 }

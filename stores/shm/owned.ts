@@ -13,7 +13,7 @@ import type { Chunk } from "./space.ts";
 const expiredMax = 65_536;
 
 export function owned(options: OwnedOptions): Owned {
-  const { run, arena, roster, space, room, environment, sums, graceMs, onTake, onGive, onFreed, bytesOf, onKept } =
+  const { run, arena, roster, space, leave, environment, sums, graceMs, onTake, onGive, onFreed, bytesOf, onKept } =
     options;
   const all = new Map<string, Entry>();
   const slots = tableSlots<Entry>(arena);
@@ -82,7 +82,7 @@ export function owned(options: OwnedOptions): Owned {
     }
     empty(entry);
     onFreed();
-    room.leave(entry.bytes);
+    leave(entry.bytes);
     if (found !== undefined) throw found;
   }
 

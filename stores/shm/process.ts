@@ -5,6 +5,8 @@ import { type Identity, identityFrom, ownIdentity, presenceOf } from "../sweep/i
 
 export interface Member {
   readonly identity: Identity;
+  /** Which of its openings, where it is one: the writer of that. */
+  readonly opening: string;
   /** When it came, in ISO form. */
   readonly since: string;
 }
@@ -12,9 +14,9 @@ export interface Member {
 export const memberBytesMax = 512;
 
 /** This process, now: padded, so that what was there before does not show. */
-export function ownMember(): Uint8Array {
+export function ownMember(opening: string = ""): Uint8Array {
   const bytes = Buffer.alloc(memberBytesMax);
-  bytes.write(JSON.stringify({ identity: ownIdentity(), since: new Date().toISOString() }));
+  bytes.write(JSON.stringify({ identity: ownIdentity(), opening, since: new Date().toISOString() }));
   return bytes;
 }
 
@@ -26,7 +28,8 @@ export function memberFrom(bytes: Uint8Array): Member | undefined {
     if (typeof value !== "object" || value === null || !("identity" in value) || !("since" in value)) return undefined;
     const identity = identityFrom(value.identity);
     if (identity === undefined || typeof value.since !== "string") return undefined;
-    return { identity, since: value.since };
+    const opening = "opening" in value && typeof value.opening === "string" ? value.opening : "";
+    return { identity, opening, since: value.since };
   } catch {
     return undefined;
   }

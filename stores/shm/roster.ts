@@ -43,8 +43,24 @@ export interface Holds {
   close(): void;
 }
 
+/** Says for the readers of one opening, whose thread has ended, that they hold nothing any more. */
+export function leaveFor(arena: Arena, opening: string): void {
+  for (const number of numbersIn(arena)) {
+    const region = openRegion(`${arena.paths.holds}/${number}`, "change", optionsFor(arena));
+    if (region === undefined) continue;
+    try {
+      const bytes = new Uint8Array(memberBytesMax);
+      region.read(head.member, bytes);
+      const isOpen = region.load(head.state) === states.open;
+      if (isOpen && memberFrom(bytes)?.opening === opening) region.store(head.state, states.closed);
+    } finally {
+      region.close();
+    }
+  }
+}
+
 /** Enters an arena as a reader. Throws ENOENT where it was taken away meanwhile, and ENOSPC. */
-export function enter(arena: Arena): Holds {
+export function enter(arena: Arena, opening: string): Holds {
   for (;;) {
     const number = (numbersIn(arena).at(-1) ?? -1) + 1;
     const path = `${arena.paths.holds}/${number}`;
@@ -56,7 +72,7 @@ export function enter(arena: Arena): Holds {
       throw error;
     }
     try {
-      region.write(head.member, ownMember());
+      region.write(head.member, ownMember(opening));
       region.store(head.lines, linesStep);
       region.store(head.state, states.open);
       arena.roster = number + 1;

@@ -38,7 +38,7 @@ export interface Space {
   trim(keepBytes: number): void;
 }
 
-/** There is room, but nowhere in one piece. */
+/** There is memory, but nowhere in one piece; or others of the run have taken what there may be. */
 export class Crowded extends Error {}
 
 const pageBytes = 4_096;

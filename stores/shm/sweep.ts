@@ -44,6 +44,9 @@ function stateOf({ owner: { member, isClosed } }: Arena): Opening["state"] {
   return member === undefined || isAlive(member) ? "open" : "dead";
 }
 
+/** Whether somebody may still put into it. */
+export const isOwned = (arena: Arena): boolean => !arena.ended && stateOf(arena) === "open";
+
 export function openingOf(arena: Arena): Opening {
   let [tensors, bytes] = [0, 0];
   for (const slot of standingIn(arena)) {

@@ -3,7 +3,9 @@ import { ShoalError } from "../error.ts";
 import type { Place, PlaceOptions } from "../sweep.ts";
 import { parseStoreUrl, readOptions, type StoreUrl, unknown } from "../url.ts";
 
-type PlaceOpener = (url: StoreUrl, options: PlaceOptions) => Place;
+type PlaceOpener = (url: StoreUrl, options: PlaceOptions) => Place | Promise<Place>;
+
+const redis = async (): Promise<PlaceOpener> => (await import("../redis/place.ts")).openRedisPlace;
 
 const openers: ReadonlyMap<string, () => Promise<PlaceOpener>> = new Map([
   ["shm", async (): Promise<PlaceOpener> => (await import("../shm.ts")).openShmPlace],
@@ -17,11 +19,15 @@ const openers: ReadonlyMap<string, () => Promise<PlaceOpener>> = new Map([
       return folderPlace({ ...options, root: rootOf(url.address), url: url.redacted });
     };
   }],
-  ["shm", async (): Promise<PlaceOpener> => (await import("../shm.ts")).openShmPlace],
+  ["redis", redis],
+  ["rediss", redis],
+  ["redis+cluster", redis],
+  ["rediss+cluster", redis],
 ]);
 
-/** Stores that leave nothing to anybody. */
+/** Stores that leave nothing to anybody, and those whose servers have ways of their own. */
 const leavesNothing: ReadonlyMap<string, string> = new Map([
+  ["kafka", "kafka: keeps its topics until somebody deletes them, as in kafka-topics.sh --delete --topic 'run42[.].*'"],
   ["memory", "memory: ends with its process, and leaves nothing"],
   ["module", "a store of one's own has its own ways; shoal does not know what it leaves"],
 ]);
@@ -36,5 +42,5 @@ export async function openPlace(url: string, options: PlaceOptions): Promise<Pla
     const known = [...openers.keys(), ...leavesNothing.keys()].map((name) => `${name}:`);
     throw new ShoalError("BadInput", unknown("scheme", `${parsed.scheme}:`, known));
   }
-  return (await load())(parsed, options);
+  return await (await load())(parsed, options);
 }

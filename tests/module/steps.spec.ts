@@ -71,6 +71,19 @@ test(
   { timeoutMs },
 );
 
+test("stores/README: what breaks around a store is used as it stands there", () =>
+  inPackage(async (folder) => {
+    const faults = join(folder, "faults.mjs");
+    writeFileSync(faults, block("further: faults.mjs", "js"));
+    const said = await run(program, [...before, faults], { cwd: folder });
+    assert.equal(said.code, 0, shown(said));
+    assert.deepEqual(said.stdout.trim().split("\n"), [
+      "4 were killed, and 0 problems found",
+      "answered: one",
+      "struck: true",
+    ]);
+  }), { timeoutMs });
+
 test("stores/README: with the line of step 4 it is one of the built-in stores", () =>
   inPackage(async (folder) => {
     const isSource = runtime === "deno";
