@@ -1,0 +1,119 @@
+// The agent that takes what simulations answer: writes it down, counts it, asks for new models, and says at the end what
+// was found.
+
+import { Actor } from "../../runtime/mod.ts";
+import type { Found, Success } from "../controller.ts";
+import type { SimulationLine } from "../simulation.ts";
+import type { AgentClass, Processing, Ranked, Shop } from "./shop.ts";
+
+export function processing(shop: Shop): AgentClass<Processing> {
+  const { settings, plan, parts, book } = shop;
+
+  return class Process extends Actor<Processing> implements Processing {
+    readonly #successes: SimulationLine[] = [];
+    #failed = 0;
+    #resumed = 0;
+    #iterations = 0;
+    /** How many were known when models were last asked for. */
+    #learnedFrom = 0;
+    #expected: readonly Ranked[] = [];
+    #best: SimulationLine | undefined;
+    readonly #spent = { train: 0, infer: 0, putBytes: 0, getBytes: 0 };
+    readonly #beganAt = performance.now();
+
+    simulated({ line, isNew }: { line: SimulationLine; isNew: boolean }): void {
+      if (isNew) book.simulated(line);
+      else this.#resumed++;
+      if (line.value === undefined) {
+        this.#failed++;
+        return;
+      }
+      this.#successes.push(line);
+      if (line.value > (this.#best?.value ?? -Infinity)) this.#best = line;
+      if (plan.retrain === "counted" && this.#successes.length >= settings.initial) {
+        const isFirst = this.#learnedFrom === 0;
+        if (isFirst || this.#successes.length - this.#learnedFrom >= settings.retrainFrequency) this.#learn();
+      }
+    }
+
+    roundEnded(): void {
+      if (plan.retrain === "once" && this.#learnedFrom > 0) return;
+      if (plan.retrain !== "counted") this.#learn();
+    }
+
+    ranked({ best }: { best: readonly Ranked[] }): void {
+      this.#iterations++;
+      this.#expected = best;
+      const seconds = ((performance.now() - this.#beganAt) / 1000).toFixed(1);
+      const error = this.#errors().at(-1);
+      const off = error === undefined ? "" : `, predictions ${(error * 100).toFixed(1)} % off`;
+      parts.say?.(
+        `iteration ${this.#iterations}: ${this.#successes.length} of ${settings.max} simulated, best ${this.#shown()}${off}, ${seconds} s`,
+      );
+    }
+
+    learned(
+      { task, ms, putBytes, getBytes }: { task: "train" | "infer"; ms: number; putBytes: number; getBytes: number },
+    ): void {
+      this.#spent[task] += ms;
+      this.#spent.putBytes += putBytes;
+      this.#spent.getBytes += getBytes;
+    }
+
+    over({ busyMs, utilisation }: { busyMs: number; utilisation: number }): void {
+      const { train, infer, putBytes, getBytes } = this.#spent;
+      const total = (performance.now() - this.#beganAt) / 1000;
+      const simulated = new Set(this.#successes.map(({ row }) => row));
+      const bestPredicted = this.#expected.find(({ row }) => !simulated.has(row));
+      const found: Found = {
+        simulated: this.#inOrder(),
+        failed: this.#failed,
+        iterations: this.#iterations,
+        bestPredicted: bestPredicted && { row: bestPredicted.row, value: bestPredicted.predicted },
+        meanRelativeError: this.#errors(),
+        seconds: { total, simulate: busyMs / 1000, train: train / 1000, infer: infer / 1000 },
+        utilisation,
+        putBytes,
+        getBytes,
+        resumed: this.#resumed,
+      };
+      shop.finish(found);
+    }
+
+    #learn(): void {
+      if (parts.learn === undefined || this.#successes.length >= settings.max) return;
+      this.#learnedFrom = this.#successes.length;
+      const known = this.#inOrder();
+      shop.agents.train.tell("retrain", {
+        rows: Uint32Array.from(known, ({ row }) => row),
+        values: Float64Array.from(known, ({ value }) => value),
+      });
+    }
+
+    /** As they were submitted, not as they ended: what is learned must not depend on who was faster. */
+    #sorted(): readonly SimulationLine[] {
+      return this.#successes.sort((one, other) => one.turn - other.turn);
+    }
+
+    #inOrder(): Success[] {
+      return this.#sorted().map(({ row, value = NaN, receivedAt, basis = 0 }) => ({ row, value, receivedAt, basis }));
+    }
+
+    /** How far the predictions were off, as a share, for what was simulated after each ranking. */
+    #errors(): number[] {
+      const errors = new Map<number, { sum: number; count: number }>();
+      for (const { value = NaN, predicted, basis } of this.#sorted()) {
+        if (predicted === undefined || basis === undefined) continue;
+        const error = errors.get(basis) ?? { sum: 0, count: 0 };
+        errors.set(basis, { sum: error.sum + Math.abs(predicted - value) / Math.abs(value), count: error.count + 1 });
+      }
+      return [...errors].sort(([one], [other]) => one - other).map(([, { sum, count }]) => sum / count);
+    }
+
+    #shown(): string {
+      if (this.#best?.value === undefined) return "none";
+      const { row, value } = this.#best;
+      return parts.show?.(parts.candidates[row], value) ?? `${value}`;
+    }
+  };
+}

@@ -1,0 +1,66 @@
+// The search space of a run: the molecules of a table, each once, with their fingerprints in the store.
+
+import { ShoalError, type System, type TensorRef } from "../../runtime/mod.ts";
+import { fingerprintWords } from "./chemistry.ts";
+import { Fingerprints } from "./fingerprints.ts";
+import type { Candidate } from "./molecule.ts";
+import type { Table } from "./table.ts";
+
+export interface Space {
+  readonly candidates: readonly Candidate[];
+  readonly fingerprints: TensorRef<"uint32">;
+  /** What was recorded of each; nothing where the table says nothing. */
+  readonly energies: Float64Array | undefined;
+}
+
+/** Molecules of one task: what weighs less than a message may. */
+const chunk = 2_000;
+
+/** Reads the fingerprints of a table's molecules. What is no molecule, or stands there twice, is left out and told. */
+export async function spaceOf(
+  system: System,
+  table: Table,
+  workers: number,
+  say: (line: string) => void,
+): Promise<Space> {
+  const pool = await system.pool(Fingerprints, { size: workers });
+  const parts: string[][] = [];
+  for (let from = 0; from < table.smiles.length; from += chunk) parts.push(table.smiles.slice(from, from + chunk));
+  const computed = await pool.map("compute", parts);
+  await pool.stop();
+
+  const names = computed.flatMap(({ names }) => names);
+  const bits = computed.map(({ bits }) => bits);
+  const known = new Set<string>();
+  const kept: number[] = [];
+  const invalid: number[] = [];
+  const twice: number[] = [];
+  names.forEach((name, row) => {
+    if (name === null) invalid.push(row);
+    else if (known.has(name)) twice.push(row);
+    else {
+      known.add(name);
+      kept.push(row);
+    }
+  });
+  const tell = (rows: readonly number[], what: string): void => {
+    if (rows.length === 0) return;
+    const first = rows[0]!;
+    say(`${rows.length} of ${names.length} ${what}, the first on line ${table.lines[first]}: ${table.smiles[first]}`);
+  };
+  tell(invalid, "are no molecules that RDKit knows and were left out");
+  tell(twice, "stand in the space more than once and were left out");
+  if (kept.length === 0) throw new ShoalError("BadInput", "Cannot read the space: no line of it is a molecule");
+
+  const draft = await system.store.allocate("uint32", [kept.length, fingerprintWords]);
+  kept.forEach((row, index) => {
+    const at = row % chunk * fingerprintWords;
+    draft.data.set(bits[Math.floor(row / chunk)]!.subarray(at, at + fingerprintWords), index * fingerprintWords);
+  });
+  const { energies } = table;
+  return {
+    candidates: kept.map((row) => ({ smiles: table.smiles[row]! })),
+    fingerprints: await draft.seal(),
+    energies: energies === undefined ? undefined : Float64Array.from(kept, (row) => energies[row]!),
+  };
+}

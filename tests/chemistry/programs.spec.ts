@@ -1,0 +1,152 @@
+// Programs that actors run: typed outputs, and a typed end in bounded time for whatever a program may do.
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { program, type ProgramOptions, text } from "../../actors/programs/program.ts";
+import { isShoalError } from "../../runtime/mod.ts";
+import { assert, long, test } from "../suite.ts";
+
+interface Place {
+  readonly folder: string;
+  readonly scratch: string;
+  /** A shell script, as a program. */
+  script(body: string, options?: Partial<ProgramOptions>): ReturnType<typeof program>;
+}
+
+async function inPlace(body: (place: Place) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "shoal-programs-"));
+  const scratch = mkdtempSync(join(folder, "scratch-"));
+  let count = 0;
+  try {
+    await body({
+      folder,
+      scratch,
+      script(text, options = {}) {
+        const executable = join(folder, `program-${count++}.sh`);
+        writeFileSync(executable, `#!/bin/sh\n${text}\n`);
+        chmodSync(executable, 0o755);
+        return program({ executable, scratch, graceMs: 200, ...options });
+      },
+    });
+    assert.deepEqual(readdirSync(scratch), [], "a scratch directory is left");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Whether a process of this id runs; one that has ended and was not waited for does not. */
+function runs(pid: number): boolean {
+  return /^[^ZX]/.test(spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" }).stdout.trim());
+}
+
+/** Waits for a file that a program writes. */
+async function written(path: string): Promise<string> {
+  for (;;) {
+    if (existsSync(path) && readFileSync(path, "utf8").endsWith("\n")) return readFileSync(path, "utf8").trim();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+test("program reads its files and arguments, and leaves what its readers read", () =>
+  inPlace(async ({ script, folder }) => {
+    const log = join(folder, "log");
+    const sum = script('cat in.txt; cat; wc -c < tensor | tr -d " "; echo "$1 $MINE" > out.txt; exit 7', {
+      environment: { MINE: "yes" },
+    });
+    const { outputs, said, exitCode } = await sum.run({
+      arguments: ["first; $(second)"],
+      files: { "in.txt": "hello\n", tensor: new Float64Array(5).subarray(2) },
+      input: "typed\n",
+      outputs: { "out.txt": text((read) => read.trim()) },
+      log,
+    });
+    assert.equal(outputs["out.txt"], "first; $(second) yes");
+    assert.equal(said, "hello\ntyped\n24\n");
+    assert.equal(exitCode, 7, "an exit code is told, and fails nothing");
+    assert.equal(readFileSync(log, "utf8"), said);
+  }));
+
+test("program fails by what it leaves, whatever its exit code says", () =>
+  inPlace(async ({ script }) => {
+    const number = text((read) => {
+      if (!/^\d+\n$/.test(read)) throw new TypeError("no number");
+      return Number(read);
+    });
+    const job = { arguments: [], outputs: { n: number } };
+    await assert.rejects(script("echo gone wrong >&2").run(job), { code: "Missing", message: /no n; .*gone wrong/s });
+    await assert.rejects(script("echo garbage > n").run(job), { code: "Corrupt", message: /no number/ });
+    assert.equal((await script("echo 12 > n; exit 1").run(job)).outputs.n, 12);
+  }));
+
+test("program that is not there, or cannot start, is a typed error", () =>
+  inPlace(async ({ script, scratch }) => {
+    assert.throws(() => program({ executable: "no-such-program-at-all", cure: "pray" }), {
+      code: "BadInput",
+      message: /no-such-program-at-all.*pray/,
+    });
+    const job = { arguments: [], outputs: {} };
+    await assert.rejects(script("", { scratch: join(scratch, "nowhere") }).run(job), { code: "Unavailable" });
+    await assert.rejects(script("").run({ ...job, files: { "../out": "" } }), { code: "BadInput" });
+  }));
+
+for (
+  const [what, body] of [
+    ["ignores TERM", 'trap "" TERM; echo $$ > "$1"; sleep 1000 & wait; wait; sleep 1000'],
+    ["leaves its work to children that ignore TERM", '(trap "" TERM; sleep 1000) & echo $! > "$1"; wait'],
+    ["never ends", 'echo $$ > "$1"; exec sleep 1000'],
+  ] as const
+) {
+  test(`program that ${what} is ended, with all that it started, at its deadline and when cancelled`, () =>
+    inPlace(async ({ script, folder }) => {
+      for (const how of ["deadline", "cancel"]) {
+        const path = join(folder, how);
+        const controller = new AbortController();
+        const run = script(body, how === "deadline" ? { timeoutMs: 300 } : {}).run({
+          arguments: [path],
+          outputs: {},
+          signal: controller.signal,
+        });
+        run.catch(() => {});
+        const pid = Number(await written(path));
+        if (how === "cancel") controller.abort();
+        await assert.rejects(run, { code: how === "deadline" ? "Timeout" : "Cancelled", outcome: "unknown" });
+        assert.equal(runs(pid), false, `process ${pid} goes on`);
+      }
+      const aborted = AbortSignal.abort();
+      const early = script("echo started > early").run({ arguments: [], outputs: {}, signal: aborted });
+      await assert.rejects(early, { code: "Cancelled" });
+    }));
+}
+
+test("program that ends while its children hold its output is over, and so are they", () =>
+  inPlace(async ({ script, folder }) => {
+    const path = join(folder, "pid");
+    const { said } = await script('echo early; sleep 1000 & echo $! > "$1"').run({ arguments: [path], outputs: {} });
+    assert.equal(said, "early\n");
+    assert.equal(runs(Number(readFileSync(path, "utf8"))), false);
+  }));
+
+test("program that writes without end is ended, and what it wrote does not pile up", () =>
+  inPlace(async ({ script }) => {
+    const before = process.memoryUsage().rss;
+    const run = script("exec yes", { outputBytesMax: 64 * 2 ** 20 }).run({ arguments: [], outputs: {} });
+    await assert.rejects(run, { code: "TooLarge" });
+    assert.ok(process.memoryUsage().rss - before < 200 * 2 ** 20);
+  }));
+
+test("programs leave no process and no descriptor behind, and cost little", () =>
+  inPlace(async ({ script, scratch }) => {
+    const open = (): number => existsSync("/proc/self/fd") ? readdirSync("/proc/self/fd").length : 0;
+    const one = program({ executable: "true", scratch });
+    const job = { arguments: [], files: { in: "1" }, outputs: {} };
+    await one.run(job);
+    const before = open();
+    for (let i = 0; i < (long ? 10_000 : 100); i += 2) await Promise.all([one.run(job), one.run(job)]);
+    assert.ok(open() <= before + 1, `${open()} descriptors, ${before} before`);
+    const children = spawnSync("ps", ["-o", "stat=,args=", "--ppid", String(process.pid)], { encoding: "utf8" }).stdout;
+    assert.doesNotMatch(children, /^Z/m);
+    assert.ok(
+      isShoalError(await script("exit 0").run({ ...job, outputs: { x: text(String) } }).catch((e: unknown) => e)),
+    );
+  }));
