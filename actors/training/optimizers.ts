@@ -1,0 +1,95 @@
+// How a step changes the weights. What an optimizer remembers is plain tensors, a few a weight, so that all of it can be
+// written down: one that is restored goes on with the same bits.
+
+import type { Backend } from "./backends.ts";
+import { adam, adamNumbers } from "./kernels/elements.ts";
+import type { OptimizerName } from "./network.ts";
+import type { Tensor, TensorInfo } from "./tensorflow.ts";
+
+export interface Optimizer {
+  /** The memories of each weight. */
+  readonly slots: readonly string[];
+  /** The new weight, then its new memories; step counts from 1. */
+  step(weight: Tensor, gradient: Tensor, memories: readonly Tensor[], step: number): Tensor[];
+}
+
+/** The momentum of `momentum`, and the decay of `rmsprop`: the usual ones. */
+const momentum = 0.9;
+const decay = 0.9;
+const [beta1, beta2] = [0.9, 0.999];
+const epsilon = 1e-7;
+
+export const optimizerNames: readonly string[] = ["adam", "sgd", "momentum", "rmsprop", "adagrad"];
+
+export function optimizer(backend: Backend, name: OptimizerName, rate: number): Optimizer {
+  const { tf } = backend;
+  switch (name) {
+    case "sgd":
+      return { slots: [], step: (weight, gradient) => [tf.sub(weight, tf.mul(gradient, rate))] };
+    case "momentum":
+      return {
+        slots: ["velocity"],
+        step(weight, gradient, [velocity]) {
+          const next = tf.add(tf.mul(velocity!, momentum), gradient);
+          return [tf.sub(weight, tf.mul(next, rate)), next];
+        },
+      };
+    case "rmsprop":
+      return {
+        slots: ["square"],
+        step(weight, gradient, [square]) {
+          const next = tf.add(tf.mul(square!, decay), tf.mul(tf.square(gradient), 1 - decay));
+          return [tf.sub(weight, tf.mul(tf.div(gradient, tf.add(tf.sqrt(next), epsilon)), rate)), next];
+        },
+      };
+    case "adagrad":
+      return {
+        slots: ["square"],
+        step(weight, gradient, [square]) {
+          const next = tf.add(square!, tf.square(gradient));
+          return [tf.sub(weight, tf.mul(tf.div(gradient, tf.add(tf.sqrt(next), epsilon)), rate)), next];
+        },
+      };
+    case "adam":
+      return { slots: ["first", "second"], step: backend.heap === undefined ? plainAdam(backend) : heapAdam(backend) };
+  }
+
+  /** Both moments begin at zero, and are scaled up for that while they are young. */
+  function scales(step: number): { scale1: number; scale2: number } {
+    return { scale1: 1 / (1 - beta1 ** step), scale2: 1 / (1 - beta2 ** step) };
+  }
+
+  function plainAdam({ tf }: Backend): Optimizer["step"] {
+    return (weight, gradient, [first, second], step) => {
+      const { scale1, scale2 } = scales(step);
+      const m = tf.add(tf.mul(first!, beta1), tf.mul(gradient, 1 - beta1));
+      const v = tf.add(tf.mul(second!, beta2), tf.mul(tf.square(gradient), 1 - beta2));
+      const change = tf.div(m, tf.add(tf.sqrt(tf.mul(v, scale2)), epsilon));
+      return [tf.sub(weight, tf.mul(change, rate * scale1)), m, v];
+    };
+  }
+
+  /** One pass over memory in place of a dozen operations. */
+  function heapAdam({ tf, heap }: Backend): Optimizer["step"] {
+    const known = heap!;
+    return (weight, gradient, [first, second], step) => {
+      const { scale1, scale2 } = scales(step);
+      const values = {
+        keep1: beta1,
+        take1: 1 - beta1,
+        keep2: beta2,
+        take2: 1 - beta2,
+        rate: -rate * scale1,
+        scale2,
+        epsilon,
+      };
+      const numbers = known.make([adamNumbers.length]);
+      const made: TensorInfo[] = [known.make(weight.shape), known.make(weight.shape), known.make(weight.shape)];
+      known.floats(numbers).set(adamNumbers.map((name) => values[name]));
+      const addresses = [weight, gradient, first!, second!, ...made, numbers].map((tensor) => known.at(tensor));
+      known.routine("adam", adam)(...addresses, weight.size * Float32Array.BYTES_PER_ELEMENT);
+      known.drop(numbers);
+      return made.map((info) => tf.engine().makeTensorFromTensorInfo(info));
+    };
+  }
+}

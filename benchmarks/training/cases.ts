@@ -1,0 +1,80 @@
+// The cases of the suite `training`: how fast the network of the waves learns, by the processor's time.
+
+import type { Bar, Case, Parameters } from "../case.ts";
+import { type Answer, numberOf } from "../protocol.ts";
+
+const partOfTorchMin = 0.7;
+const partOfNodeMin = 0.8;
+const twiceMin = 1.7;
+
+/** A step's operations on one pixel of one sample: three times those of the forward pass, without the first input's. */
+const operationsOf = (kernel: number): number => {
+  const weights = kernel ** 2 * (1 * 8 + 8 * 16 + 16 * 8 + 8 * 1);
+  return 2 * (3 * weights - kernel ** 2 * 8);
+};
+
+const besideTorch: Bar = {
+  text: `at least ${partOfTorchMin} × PyTorch in its default layout, one thread each`,
+  holds(own, peers) {
+    const torch = peers.find(({ library }) => library === "torch");
+    return torch === undefined ? undefined : own.median >= partOfTorchMin * torch.median;
+  },
+};
+
+const besideNode: Bar = {
+  text: `Deno at least ${partOfNodeMin} × Node`,
+  isFor: ({ runtime }) => runtime === "deno",
+  holds(own, _peers, ours) {
+    const node = ours.find(({ runtime, library }) => runtime === "node" && library === own.library);
+    return node === undefined ? undefined : own.median >= partOfNodeMin * node.median;
+  },
+};
+
+const twice: Bar = { text: `at least ${twiceMin} × one trainer`, holds: ({ median }) => median >= twiceMin };
+
+/** The cases with these parameters, in the order in which they run. */
+export function trainingCases(workload: { readonly [name: string]: Parameters }): readonly Case[] {
+  const build = (name: string, rest: Pick<Case, "title" | "unit" | "value" | "extras" | "bars" | "isFor">): Case => {
+    const parameters = workload[name];
+    if (parameters === undefined) throw new TypeError(`Cannot find ${name} in the workload`);
+    const count = numberOf(parameters, "count");
+    return {
+      name,
+      better: "more",
+      parameters,
+      timeoutMs: 600_000,
+      fault(answer) {
+        if (answer["count"] !== count) return `learnt from ${answer["count"]} of ${count} samples`;
+        // Targets are half the inputs, which are spread over −1 to 1: a network that says 0 has a loss of 1/12.
+        const loss = numberOf(answer, "loss");
+        return loss >= 0 && loss < 1 ? undefined : `the loss is ${loss}`;
+      },
+      ...rest,
+    };
+  };
+  const training = (name: string, grid: number): Case =>
+    build(name, {
+      title: `epochs on fields of ${grid} × ${grid}`,
+      unit: "samples/CPU-s",
+      value: (answer) => numberOf(answer, "count") / numberOf(answer, "cpuSeconds"),
+      extras: {
+        "samples/s": (answer) => numberOf(answer, "count") / numberOf(answer, "seconds"),
+        "GFLOP/CPU-s": (answer) =>
+          numberOf(answer, "count") * grid ** 2 * operationsOf(3) / numberOf(answer, "cpuSeconds") / 1e9,
+        loss: (answer) => numberOf(answer, "loss"),
+      },
+      bars: [besideTorch, besideNode],
+    });
+  return [
+    training("train-128", 128),
+    training("train-512", 512),
+    build("two-threads", {
+      title: "two trainers on two threads, as a multiple of one",
+      unit: "×",
+      value: (answer) => 2 * numberOf(answer, "aloneSeconds") / numberOf(answer, "seconds"),
+      extras: { seconds: (answer: Answer) => numberOf(answer, "seconds") },
+      bars: [twice],
+      isFor: ({ own }) => own,
+    }),
+  ];
+}
