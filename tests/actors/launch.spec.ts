@@ -186,6 +186,11 @@ test("launch inside an actor's constructor, started, handler or stopping is BadI
     handleAtOnce(): void {
       void attempt("handler");
     }
+    async handleLate(): Promise<void> {
+      await new Promise(setImmediate);
+      await new Promise(setImmediate);
+      await attempt("handler, after an await");
+    }
     async *stream(): AsyncGenerator<number> {
       await attempt("generator");
       yield 1;
@@ -197,10 +202,12 @@ test("launch inside an actor's constructor, started, handler or stopping is BadI
   const nested = await at.system.spawn(Nested);
   await nested.ask("handle");
   await nested.ask("handleAtOnce");
+  await nested.ask("handleLate");
   for await (const _ of nested.stream("stream"));
   await at.system.stop(nested, {});
   await quiet();
-  const refused = ["constructor", "started", "async handler", "handler", "generator", "stopping"];
+  const handlers = ["async handler", "handler", "handler, after an await", "generator"];
+  const refused = ["constructor", "started", ...handlers, "stopping"];
   assert.deepEqual(found, Object.fromEntries(refused.map((where) => [where, "refused"])));
   // Outside of it, it may be called again.
   await (await launch()).close();
