@@ -39,8 +39,8 @@ export interface Bar {
   readonly text: string;
   /** Of all of ours unless it says of which. */
   isFor?(own: Result): boolean;
-  /** Nothing where the others needed for it did not run. */
-  holds(own: Result, peers: readonly Result[]): boolean | undefined;
+  /** Nothing where the others needed for it did not run; `ours` are all of ours. */
+  holds(own: Result, peers: readonly Result[], ours: readonly Result[]): boolean | undefined;
 }
 
 /** A program in some language that does the work. */

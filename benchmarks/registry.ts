@@ -12,6 +12,8 @@ import { storeCases } from "./stores/cases.ts";
 import { storeContenders } from "./stores/contenders.ts";
 import { threadCases } from "./threads/cases.ts";
 import { threadContenders } from "./threads/contenders.ts";
+import { trainingCases } from "./training/cases.ts";
+import { trainingContenders } from "./training/contenders.ts";
 
 /** The clone. The harness runs compiled, the workload and the programs in other languages lie with the sources. */
 export function rootFolder(): string {
@@ -50,6 +52,12 @@ export const suites: { readonly [name: string]: (scale: number, stores: readonly
     title: "What recording a run costs",
     cases: recordCases(workloadOf("records", scale)),
     contenders: (runtimes) => recordContenders(rootFolder(), runtimes),
+  }),
+  training: (scale) => ({
+    name: "training",
+    title: "Training the network of the waves, one thread",
+    cases: trainingCases(workloadOf("training", scale)),
+    contenders: (runtimes) => trainingContenders(rootFolder(), runtimes),
   }),
   threads: (scale) => ({
     name: "threads",

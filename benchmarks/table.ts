@@ -78,9 +78,10 @@ function limitLines(of: Case, results: readonly Result[]): string[] {
 
 function barLines(of: Case, results: readonly Result[]): string[] {
   const peers = results.filter(({ own }) => !own);
+  const ours = results.filter(({ own }) => own);
   return results.filter(({ own }) => own).flatMap((result) =>
     of.bars.filter((bar) => bar.isFor?.(result) ?? true).map((bar) => {
-      const holds = bar.holds(result, peers);
+      const holds = bar.holds(result, peers, ours);
       const verdict = holds === undefined ? "open" : holds ? "pass" : "MISS";
       return `  ${verdict}  ${result.contender}: ${bar.text}`;
     })
