@@ -1,6 +1,26 @@
 // Ready actors and the programs made of them, as plain values.
 
+export { campaign, type CampaignFlags, campaignSettings, settingsOf, type Values } from "./campaign.ts";
+export type * from "./controller.ts";
+export { bestFigure } from "./figure.ts";
+export { Ensemble } from "./molecules/ensemble.ts";
+export { Fingerprints } from "./molecules/fingerprints.ts";
+export { Molecule } from "./molecules/molecule.ts";
+export { Neighbours } from "./molecules/neighbours.ts";
+export { program, type ProgramOptions, text } from "./programs/program.ts";
+export type * from "./simulation.ts";
+export type { Predictions, PredictTask, TrainingSet, TrainTask } from "./trainer.ts";
+export { type Backend, openBackend } from "./training/backends.ts";
+export { default as cnn } from "./training/cnn.ts";
+export type { ModelBuilder, ModelSource } from "./training/models.ts";
+export type * from "./training/network.ts";
+export { network } from "./training/networks.ts";
+export { type Evaluation, Evaluator, Predictor } from "./training/predictor.ts";
+export { type Archive, pack, unpack } from "./training/safetensors.ts";
+export type { NetworkInput } from "./training/setup.ts";
+export { type Progress, type Trained, Trainer, type TrainerTask } from "./training/trainer.ts";
 export { Reader, type Reading } from "./waves/reader.ts";
+export { Strength, Surrogate } from "./waves/explore.ts";
 export { sine } from "./waves/sine.ts";
 export { type Simulated, Wave, type WaveInput } from "./waves/wave.ts";
 
@@ -15,6 +35,22 @@ export interface BuiltIn {
 const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
 
 export const programs: { readonly [name: string]: BuiltIn } = {
+  energies: {
+    about: "ionization energies of small molecules by xtb: the table that molecules has on machines without xtb",
+    module: new URL(`./molecules/energies${extension}`, import.meta.url).href,
+  },
+  explore: {
+    about: "simulates waves where an ensemble of surrogates disagrees: a campaign of its own in eighty lines",
+    module: new URL(`./waves/explore${extension}`, import.meta.url).href,
+  },
+  molecules: {
+    about: "finds the molecules with the highest ionization energy: simulations, a model, and a controller",
+    module: new URL(`./molecules/program${extension}`, import.meta.url).href,
+  },
+  quality: {
+    about: "how well each policy of molecules finds the best, over many seeds",
+    module: new URL(`./molecules/quality${extension}`, import.meta.url).href,
+  },
   waves: {
     about: "an ensemble of wave simulations, and an actor that reads what they made",
     module: new URL(`./waves/program${extension}`, import.meta.url).href,

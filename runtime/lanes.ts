@@ -6,6 +6,8 @@ import type { Result } from "./system.ts";
 export interface LaneWork {
   /** Begins one input; `settle` is called once. Throws where the input cannot be taken. */
   start(input: unknown, settle: (error: Error | undefined, value: unknown) => void): void;
+  /** How many inputs the workers have use for at a time. */
+  wanted(): number;
   /** Nothing more is wanted. */
   cancel(): void;
 }
@@ -13,8 +15,6 @@ export interface LaneWork {
 export class Lanes {
   readonly #iterator: Iterator<unknown>;
   readonly #work: LaneWork;
-  readonly #lanesMax: number;
-  readonly #readyMax: number;
   #under = 0;
   #index = 0;
   #filling = false;
@@ -25,12 +25,9 @@ export class Lanes {
   #ready: Result<never>[] = [];
   #wake: (() => void) | undefined;
 
-  constructor(inputs: Iterable<unknown>, workers: number, work: LaneWork) {
+  constructor(inputs: Iterable<unknown>, work: LaneWork) {
     this.#iterator = inputs[Symbol.iterator]();
     this.#work = work;
-    // One more than workers, so that none waits for its next task to be taken from the iterator.
-    this.#lanesMax = workers + 1;
-    this.#readyMax = 2 * this.#lanesMax;
   }
 
   /** Each result as it comes. */
@@ -64,9 +61,9 @@ export class Lanes {
     // A task may settle while it is begun: that must not begin the next one from inside.
     if (this.#filling) return;
     this.#filling = true;
-    while (
-      !this.#exhausted && !this.#cancelled && this.#under < this.#lanesMax && this.#ready.length < this.#readyMax
-    ) {
+    // One more than workers, so that none waits for its next task to be taken from the iterator.
+    const lanesMax = this.#work.wanted() + 1;
+    while (!this.#exhausted && !this.#cancelled && this.#under < lanesMax && this.#ready.length < 2 * lanesMax) {
       try {
         const { done, value } = this.#iterator.next();
         if (done === true) {

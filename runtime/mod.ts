@@ -2,7 +2,7 @@
 
 export { Actor, type Log, type LogFields, type Timer } from "./actor.ts";
 export { launch } from "./launch/launch.ts";
-export type { Random } from "./random.ts";
+export { type Random, random } from "./random.ts";
 export type * from "./ref.ts";
 export type * from "./run/records.ts";
 export type { Directive, Supervision } from "./supervision.ts";

@@ -141,6 +141,12 @@ export interface LaunchOptions {
   /** Where tensors, logs and claims live. */
   readonly store?: string;
   readonly storeThresholdBytes?: number;
+  /** Files, or folders, of which `module:` may load stores, beside what lies below the working directory. */
+  readonly storeModules?: readonly string[];
+  /**
+   * The run's name: a later launch with the same one goes on with it, so that the store keeps what it holds. A run
+   * without one ends when its system closes, and its tensors with it.
+   */
   readonly name?: string;
   readonly seed?: number;
   /** Every message is encoded and decoded, released tensors are overwritten, writes to read-only ones are found. */

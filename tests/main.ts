@@ -4,6 +4,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { isAbsolute, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { denoPath, endAll, runSpec, type Spec, type SpecResult } from "./runner.ts";
+import { kafkaVariable, startKafka } from "./services/kafka.ts";
+import { type Started, startServices, variable } from "./services/redis.ts";
 import { root, seed } from "./suite.ts";
 
 const usage = "npm test -- [PATTERN…] [--runtime node|deno] [--test NAME] [--long] [--part N/M] [--jobs N]";
@@ -48,7 +50,10 @@ if (asked.includes("deno") && denoPath() === undefined) {
   fail("Cannot run tests on Deno: node_modules holds no Deno for this platform; --runtime node leaves it out");
 }
 
-/** A spec says at its top, in comments, where and how it runs: `// only: node, REASON`, `// alone: REASON`, `// minutes: N`. */
+/**
+ * A spec says at its top, in comments, where and how it runs: `// only: node, REASON`, `// alone: REASON`,
+ * `// minutes: N`, `// needs: redis` or `kafka`.
+ */
 function readSpec(path: string): Spec {
   const text = readFileSync(path, "utf8");
   const only = /^\/\/ only: (node|deno), (.+)$/m.exec(text);
@@ -57,6 +62,7 @@ function readSpec(path: string): Spec {
     name: relative(`${root}/tests`, path).replaceAll("\\", "/").replace(/\.spec\.ts$/, ""),
     only: only === null ? undefined : { runtime: only[1] as "node" | "deno", reason: only[2]! },
     alone: /^\/\/ alone: /m.test(text),
+    needs: /^\/\/ needs: (redis|kafka)$/m.exec(text)?.[1],
     minutes: Number(/^\/\/ minutes: (\d+)$/m.exec(text)?.[1] ?? 5) * (flags.long ? 10 : 1),
   };
 }
@@ -103,11 +109,25 @@ const env: Record<string, string> = {
   ...(flags.test === undefined ? {} : { SHOAL_TEST: flags.test }),
 };
 const results: SpecResult[] = [];
+const servers: ReadonlyMap<string, readonly [variable: string, start: () => Promise<Started>]> = new Map([
+  ["redis", [variable, startServices]],
+  ["kafka", [kafkaVariable, startKafka]],
+]);
+const services = new Map<string, Promise<Started>>();
+
+/** What a spec finds in its environment; the servers are started for the first spec that needs them, for all. */
+async function environmentOf({ needs = "" }: Spec): Promise<Record<string, string>> {
+  const [variable, start] = servers.get(needs) ?? [];
+  if (variable === undefined || start === undefined) return env;
+  const started = services.get(needs) ?? start();
+  services.set(needs, started);
+  return { ...env, [variable]: (await started).text };
+}
 
 async function work(queue: Job[], workers: number): Promise<void> {
   const worker = async (): Promise<void> => {
     for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
-      const result = await runSpec(job.spec, job.runtime, env);
+      const result = await runSpec(job.spec, job.runtime, await environmentOf(job.spec));
       results.push(result);
       show(result);
     }
@@ -186,6 +206,7 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]
 mkdirSync(`${root}/node_modules/.cache`, { recursive: true });
 await work(shared, jobs);
 await work(alone, 1);
+for (const started of services.values()) await started.then(({ stop }) => stop(), () => {});
 // One line of JSON a test, for whoever wants to know what ran.
 const report = process.env["SHOAL_TEST_REPORT"];
 if (report !== undefined && report !== "") {

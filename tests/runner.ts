@@ -15,6 +15,8 @@ export interface Spec {
   readonly only: { readonly runtime: "node" | "deno"; readonly reason: string } | undefined;
   /** It wants the machine for itself. */
   readonly alone: boolean;
+  /** Which servers that all specs share it needs. */
+  readonly needs?: string | undefined;
   /** After so many minutes it has hung. */
   readonly minutes: number;
 }

@@ -31,6 +31,9 @@ export class Parcel extends Expiring {
     for (const tensor of this.tensors) weight += tensor.bytes;
     return weight;
   }
+
+  /** It was handled, or never will be. */
+  over(): void {}
 }
 
 /** Who sent a message, and what hangs on it: a plain tell needs nothing but its reference. */

@@ -18,6 +18,7 @@ import type { Runnable, Scheduler } from "../scheduler.ts";
 import { type Generating, isGenerator, streamed } from "../stream.ts";
 import type { Limits } from "../system.ts";
 import type { Mailroom } from "./mailroom.ts";
+import type { Onlooker } from "./onlooker.ts";
 import type { Post } from "./post.ts";
 import type { Terms } from "./terms.ts";
 import { turn } from "./turn.ts";
@@ -58,7 +59,7 @@ export interface Home {
   endReceived(cell: Cell): void;
   deadLetter(to: Target, from: Reference, method: string, reason: ShoalError): void;
   readonly log: LogSink;
-  readonly trace: ((actor: string, method: string) => void) | undefined;
+  readonly onlooker: Onlooker<Cell> | undefined;
   record(fact: () => Fact): void;
   readonly post: Post<Cell> | undefined;
 }
@@ -94,7 +95,8 @@ export class Cell implements Target, Source, Runnable, Lives {
   }
 
   get id(): string {
-    return this.extras?.address ?? `${this.home.node}/${this.serial}`;
+    const { extras } = this;
+    return extras?.address ?? extras?.posted ?? `${this.home.node}/${this.serial}`;
   }
 
   get className(): string {
@@ -130,9 +132,8 @@ export class Cell implements Target, Source, Runnable, Lives {
   }
 
   private fits(mailbox: Mailbox, weight: number): boolean {
-    if (mailbox.length === 0) return true;
-    return mailbox.length < this.terms.mailboxMessagesMax &&
-      (weight === 0 || mailbox.bytes + weight <= this.terms.mailboxBytesMax);
+    return mailbox.length === 0 || (mailbox.length < this.terms.mailboxMessagesMax &&
+      (weight === 0 || mailbox.bytes + weight <= this.terms.mailboxBytesMax));
   }
 
   /** Lets a message in. The runtime's own mail (timers, ends of others) has room always. */
@@ -202,12 +203,11 @@ export class Cell implements Target, Source, Runnable, Lives {
       this.running = ticket;
     }
     this.handling = handler;
-    this.home.trace?.(this.id, handler.name);
-    let result: unknown;
-    let pending: Promise<unknown> | undefined;
+    const look = this.home.onlooker;
+    let result: unknown, pending: Promise<unknown> | undefined;
     turn.actor = this;
     try {
-      result = handler.run.call(this.actor!, message);
+      result = look === undefined ? handler.run.call(this.actor!, message) : look.handle(this, handler, message);
       if (typeof result === "object" && result !== null) pending = this.pending(handler, result, call);
     } catch (error) {
       turn.actor = undefined;

@@ -5,6 +5,7 @@ import { Call, Parcel, senderOf } from "./call.ts";
 import { type Cell, Phase } from "./cell.ts";
 import type { Environment } from "../environment.ts";
 import { errorRecord, identity } from "./failure.ts";
+import { looked } from "./onlooker.ts";
 import type { EndReason } from "../run/records.ts";
 import type { Ended, StopOptions } from "../system.ts";
 import { turn } from "./turn.ts";
@@ -52,7 +53,8 @@ export function ending(registry: Registry, leave: (cell: Cell) => void): Ending 
     };
     // One that starts, or waits for a restart, does that first: what it took in is still handled.
     if (cell.phase === Phase.running) cell.phase = Phase.draining;
-    cell.next();
+    // One that stops itself ends after its turn: what its handler returns is still an answer.
+    if (turn.actor !== cell) cell.next();
     return promise;
   }
 
@@ -73,7 +75,7 @@ export function ending(registry: Registry, leave: (cell: Cell) => void): Ending 
         const before = turn.actor;
         turn.actor = cell;
         try {
-          return stopping.call(cell.actor);
+          return looked(cell, "stops", undefined, () => stopping.call(cell.actor));
         } finally {
           turn.actor = before;
         }

@@ -20,6 +20,7 @@ import { SendingReference } from "./sending.ts";
 import { pump, streamed } from "../stream.ts";
 import type { Ended, Limits } from "../system.ts";
 import { mailroom } from "./mailroom.ts";
+import type { Onlooker } from "./onlooker.ts";
 import { pins } from "./pins.ts";
 import type { Post } from "./post.ts";
 import { Distant, PostedReference } from "./posted.ts";
@@ -36,7 +37,7 @@ export interface EngineOptions {
   /** A failure went up beyond the last actor that could have judged it. */
   readonly escalated: (cell: Cell, error: unknown) => void;
   readonly ground: Home["ground"];
-  readonly trace: ((actor: string, method: string) => void) | undefined;
+  readonly onlooker: Onlooker<Cell> | undefined;
   readonly choose: ((ready: number) => number) | undefined;
   /** What carries mail between nodes; nothing for one that is alone. */
   readonly post: ((engine: Engine) => Post<Cell>) | undefined;
@@ -118,10 +119,10 @@ export function engine(options: EngineOptions): Engine {
 
   function refer(target: Target, source: Source, lived: number): Sender {
     const { post } = home;
-    if (post === undefined || !(isCarried(target) || isCarried(source))) {
-      return new SendingReference(target, source, lived);
-    }
-    return new PostedReference(target, source, lived, post);
+    const sender = post !== undefined && (isCarried(target) || isCarried(source))
+      ? new PostedReference(target, source, lived, post)
+      : new SendingReference(target, source, lived);
+    return options.onlooker?.refer?.(sender) ?? sender;
   }
 
   function passageTo(receiver: Source, lived: number): Passage {
@@ -279,7 +280,7 @@ export function engine(options: EngineOptions): Engine {
     },
     log,
     record,
-    trace: options.trace,
+    onlooker: options.onlooker,
     post: undefined,
   };
 

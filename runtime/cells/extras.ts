@@ -11,8 +11,9 @@ export interface Extras<Cell> {
   name?: string;
   /** Where others find it, for one that has an address of its own. */
   address?: string;
-  /** Its address is known to other nodes. */
+  /** Its address is known to other nodes; and once mail is carried to or from it, kept as a text. */
   isPosted?: boolean;
+  posted?: string;
   /** A mailbox that has grown, for its next flood. */
   grown?: Mailbox | undefined;
   isFlooded?: boolean;

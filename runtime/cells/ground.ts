@@ -12,7 +12,7 @@ import type { Pooling, Work } from "../pool.ts";
 import type { Random } from "../random.ts";
 import type { AnyActorRef } from "../ref.ts";
 import type { ActorClass, Ended, StopOptions } from "../system.ts";
-import type { Sender } from "../reference.ts";
+import { Reference, type Sender } from "../reference.ts";
 import type { Spawn } from "./spawning.ts";
 import { heldTensors } from "./tensors.ts";
 
@@ -69,7 +69,7 @@ export function groundOf(cell: Cell, life: number, doings: Doings, timers: { cou
     };
   }
 
-  return {
+  const ground: Ground = {
     self,
     store: heldTensors(doings.store, {
       alive,
@@ -114,16 +114,20 @@ export function groundOf(cell: Cell, life: number, doings: Doings, timers: { cou
       alive(`watch ${actor.id}`);
       const handler = cell.terms.kind.handler(method);
       if (handler === undefined) throw cell.terms.kind.unknown(method);
+      if (actor instanceof Reference && home.post?.watches(cell, actor.id, method) === true) return;
       leaving(doings.watch(actor, (ended) => post(own(handler, () => true), ended)));
     },
     async stop(actor, options) {
       alive(`stop ${actor.id}`);
       const stopped = doings.stop(actor, options);
-      // One that waited for its own end would wait for itself.
-      if (actor.id === cell.id) return { id: cell.id, reason: "stopped" };
+      // One that waited for its own end would wait for itself, and so would one that waited for its parent's.
+      for (let above: Cell | undefined = cell; above !== undefined; above = above.parent) {
+        if (actor.id === above.id) return { id: actor.id, reason: "stopped" };
+      }
       return await stopped;
     },
   };
+  return home.onlooker?.ground?.(cell, life, ground) ?? ground;
 
   function startTimer(delayMs: number, repeat: boolean, method: string, message: unknown): Timer {
     const least = repeat ? periodMsMin : 0;

@@ -6,6 +6,7 @@ import { type Cell, Phase } from "./cell.ts";
 import { isPrimitive } from "../messages/message.ts";
 import { abandonRunning, type Ending, ending, type Registry } from "./ending.ts";
 import { errorRecord, identity } from "./failure.ts";
+import { looked } from "./onlooker.ts";
 import { decide, notResuming } from "../supervision.ts";
 import { turn } from "./turn.ts";
 
@@ -30,14 +31,14 @@ export function lifecycle(registry: Registry): Lifecycle {
     turn.actor = cell;
     let starting: unknown;
     try {
-      const actor = construct(cell, () => new Class(input as never));
+      const actor = looked(cell, "begins", input, () => construct(cell, () => new Class(input as never)));
       // A constructor may have ended what it was making.
       if (cell.phase !== Phase.starting) throw endedWhileStarting(cell);
       cell.actor = actor;
       const { started } = actor as { started?: () => unknown };
       const restoring = cell.terms.durable ? cell.home.post?.restore(cell, actor) : undefined;
-      if (restoring !== undefined) starting = restoring.then(() => inTurn(cell, () => started?.call(actor)));
-      else if (started !== undefined) starting = started.call(actor);
+      const start = (): unknown => looked(cell, "starts", undefined, () => started?.call(actor));
+      starting = restoring === undefined ? start() : restoring.then(() => inTurn(cell, start));
     } finally {
       turn.actor = before;
     }

@@ -2,23 +2,24 @@
 
 import { ShoalError } from "../../stores/error.ts";
 import type { Store } from "../../stores/store.ts";
-import { Parcel } from "./call.ts";
 import { Cell, Phase } from "./cell.ts";
 import { type Engine, engine } from "./engine.ts";
 import type { Environment } from "../environment.ts";
 import { identity } from "./failure.ts";
 import { type Doings, groundOf } from "./ground.ts";
-import { checkKeys, checkStop } from "../options.ts";
-import { type Pooling, poolOf, type Work } from "../pool.ts";
+import { checkStop } from "../options.ts";
+import { pooling } from "./pooling.ts";
 import { random } from "../random.ts";
 import type { AnyActorRef } from "../ref.ts";
 import type { Ledger } from "../run/ledger.ts";
 import type { RunRecord } from "../run/records.ts";
+import type { Onlooker } from "./onlooker.ts";
 import type { Elsewhere } from "./post.ts";
 import { Distant } from "./posted.ts";
 import { Reference, type Sender } from "../reference.ts";
-import { nameOf, noOptions, spawning } from "./spawning.ts";
+import { noOptions, spawning } from "./spawning.ts";
 import type { Supervision } from "../supervision.ts";
+import { systems } from "./turn.ts";
 import type { ActorClass, Ended, Limits, SpawnOptions, StopOptions, System } from "../system.ts";
 
 export interface LocalOptions {
@@ -33,8 +34,7 @@ export interface LocalOptions {
   readonly record: ((record: RunRecord) => void) | undefined;
   /** Keeps what the tasks of pools answered. */
   readonly ledger?: Ledger | undefined;
-  /** Told of each message as its handler begins. */
-  readonly trace?: ((actor: string, method: string) => void) | undefined;
+  readonly onlooker?: Onlooker<Cell> | undefined;
   /** Picks the next of so many that are ready; the first unless said. */
   readonly choose?: ((ready: number) => number) | undefined;
   /** The other nodes; nothing for one that is alone. */
@@ -43,16 +43,15 @@ export interface LocalOptions {
   readonly threads?: (() => Promise<readonly string[]>) | undefined;
   /** Where pools live that do not say it. */
   readonly poolsOn?: "threads" | undefined;
+  /** Called when all has ended well, before the store is closed. */
+  readonly over?: (() => Promise<void>) | undefined;
 }
-
-const poolKeys = ["size", "input", "nodes", "on", "attemptsMax", "supervision", "limits"];
-
-/** How often a task of a pool may begin when the members that had it ended. */
-const attemptsMaxDefault = 3;
 
 /** A system, and what a simulator may do to it. */
 export interface Local {
   readonly system: System;
+  /** Ends all actors, and leaves the system open to those who have to hear of it. */
+  drain(stopping: StopOptions): Promise<void>;
   /** The addresses of those that could crash now. */
   actors(): readonly string[];
   /** Ends the system at once, with this as the reason. */
@@ -85,7 +84,7 @@ export function local(options: LocalOptions): Local {
     limits,
     strict: options.strict,
     record: options.record,
-    trace: options.trace,
+    onlooker: options.onlooker,
     choose: options.choose,
     post: options.elsewhere === undefined ? undefined : (made) => beyond.elsewhere = options.elsewhere!(made),
     ground: (cell, lived) => groundOf(cell, lived, doings, timers),
@@ -98,6 +97,8 @@ export function local(options: LocalOptions): Local {
   });
   const { home, life, letters, log, counts, cells, names, program } = actors;
   const { elsewhere } = beyond;
+  const here = (): Iterable<Cell> => cells.values();
+  systems.add(here);
   const spawn = spawning({
     engine: actors,
     limits,
@@ -130,59 +131,15 @@ export function local(options: LocalOptions): Local {
     );
   }
 
-  async function pool(by: Cell, lived: number, Class: ActorClass, pooling: Pooling): Promise<Work> {
-    const { size, input, nodes: said, on, attemptsMax = attemptsMaxDefault, ...rest } = pooling;
-    const what = `Cannot make a pool of ${nameOf(Class)}`;
-    checkKeys(what, pooling, poolKeys);
-    if (on !== undefined && on !== "threads") {
-      throw new ShoalError("BadInput", `${what}: on is ${String(on)}, expected "threads"`);
-    }
-    for (const [name, value] of Object.entries({ size, attemptsMax })) {
-      if (Number.isSafeInteger(value) && value >= 1) continue;
-      throw new ShoalError("BadInput", `${what}: ${name} is ${String(value)}, expected a whole number from 1`);
-    }
-    const nodes = said ?? ((on ?? options.poolsOn) === "threads" ? await threadsFor(what) : undefined);
-    const members: Sender[] = [];
-    try {
-      for (let i = 0; i < size; i++) {
-        const where = nodes === undefined ? rest : { ...rest, node: nodes[i % nodes.length]! };
-        members.push(await spawn(by, lived, Class, input, where));
-      }
-    } catch (error) {
-      for (const member of members) void stop(cellOf(member), { now: true });
-      throw error;
-    }
-    return poolOf({
-      className: Class.name,
-      members,
-      ledger: options.ledger,
-      attemptsMax,
-      deadlines: home.deadlines,
-      replyTimeoutMs: limits.replyTimeoutMs,
-      now: () => environment.now(),
-      accept(message) {
-        const passage = home.passage(program, program.life);
-        const passed = home.pass(message, passage);
-        if (passage.tensors === undefined) return { message: passed, done() {} };
-        const parcel = new Parcel(
-          home.refer(program, program, program.life),
-          passage.tensors,
-          home.hold(passage.tensors),
-        );
-        return { message: passed, done: () => home.over(parcel, false) };
-      },
-      isOpen: ({ target }) => !(target instanceof Cell) || target.open,
-      whenIdle(member, call) {
-        const cell = member.target;
-        // Of one elsewhere nobody knows what others send it; when it has answered, it is as good as idle.
-        if (!(cell instanceof Cell)) return call(member);
-        if (cell.phase === Phase.running && !cell.busy && cell.mailbox === undefined) call(member);
-        else (cell.extra.idle ??= []).push(() => call(member));
-      },
-      watch: (member, watcher) => watch(cellOf(member), watcher),
-      stop: (member, stopping) => stop(cellOf(member), stopping),
-    });
-  }
+  const pool = pooling({
+    engine: actors,
+    ledger: options.ledger,
+    isOnThreads: options.poolsOn === "threads",
+    spawn,
+    threadsFor,
+    watch: (member, watcher) => watch(cellOf(member), watcher),
+    stop: (member, stopping) => stop(cellOf(member), stopping),
+  });
 
   function watch(actor: Cell | Distant, watcher: (ended: Ended) => void): () => void {
     return actor instanceof Cell ? life.watch(actor, watcher) : elsewhere!.watch(actor.id, watcher);
@@ -217,29 +174,35 @@ export function local(options: LocalOptions): Local {
     stop: (actor, stopping) => stop(cellOf(actor), stopping),
   };
 
+  async function drain(stopping: StopOptions): Promise<void> {
+    isClosing = true;
+    const roots = [...cells.values()].filter((cell) => cell.parent === undefined);
+    await Promise.all(roots.map((cell) => life.stop(cell, stopping, "system closed")));
+  }
+
   function close(stopping: StopOptions = {}): Promise<void> {
     try {
       checkStop("Cannot close the system", stopping);
     } catch (error) {
       return Promise.reject(error);
     }
-    isClosing = true;
-    const roots = [...cells.values()].filter((cell) => cell.parent === undefined);
     // Again also when it is closing already: one that cannot wait any more hastens it.
-    const stops = roots.map((cell) => life.stop(cell, stopping, "system closed"));
-    return closing ??= end(stops);
+    const drained = drain(stopping);
+    return closing ??= end(drained);
   }
 
-  async function end(stops: readonly Promise<unknown>[]): Promise<void> {
+  async function end(drained: Promise<void>): Promise<void> {
     try {
-      await Promise.all(stops);
+      await drained;
       await elsewhere?.close();
       home.deadlines.close();
+      if (failure === undefined) await options.over?.();
       await store.close();
     } catch (error) {
       failure ??= { error };
       throw error;
     } finally {
+      systems.delete(here);
       if (failure === undefined) settleEnded.resolve();
       else settleEnded.reject(failure.error);
     }
@@ -279,6 +242,7 @@ export function local(options: LocalOptions): Local {
 
   return {
     system,
+    drain,
     fail(error) {
       failure ??= { error };
       close({ now: true }).catch(() => {});

@@ -31,6 +31,7 @@ export function pins(store: Tensors, node: string, log: LogSink): Pins {
       return holder;
     },
     over(parcel, read) {
+      parcel.over();
       const { holder } = parcel;
       if (holder === "") return;
       parcel.holder = "";

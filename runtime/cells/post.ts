@@ -17,6 +17,8 @@ export interface Post<Cell> {
   mail(cell: Cell, method: string, message: unknown): void;
   /** Sets a timer as part of a durable actor's running step; nothing where none runs. */
   timer(cell: Cell, delayMs: number, repeat: boolean, method: string, message: unknown): Timer | undefined;
+  /** Watches an actor as part of a durable actor's running step; false where none runs. */
+  watches(cell: Cell, address: string, method: string): boolean;
   /** What a durable actor's running step draws and reads from the clock: the same, however often it runs. */
   step(cell: Cell): { readonly random: Random; readonly now: number } | undefined;
   /** A failure of this actor was judged: it goes on, begins a new life, or ends. */

@@ -194,7 +194,7 @@ export function nameOf(value: unknown): string {
 }
 
 /** What a class says that its actors outlive: `durable = true` is the end of their process. */
-function survivesOf(Class: ActorClass): Survives | undefined {
+export function survivesOf(Class: ActorClass): Survives | undefined {
   if (!("durable" in Class) || Class.durable === undefined || Class.durable === false) return undefined;
   if (Class.durable === true) return "process";
   if (isSurvives(Class.durable)) return Class.durable;

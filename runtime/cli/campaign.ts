@@ -49,14 +49,24 @@ export async function runCampaign(campaign: Campaign): Promise<number> {
   });
   let end: End;
   let isStarted = false;
+  let isDone = false;
   try {
     const { seed, run: name } = identity;
     const options = { ...launchOptions(configuration), name, seed, record: session.record };
-    const system = await start(options, session, campaign.program.url);
+    const system = await start(
+      options,
+      {
+        home: layout.checkpoints,
+        ledger: session.ledger,
+        opened: session.opened,
+        isOver: () => isDone,
+      },
+      campaign.program.url,
+    );
     isStarted = true;
     campaign.began?.(session);
     terminal.say(`run ${identity.run} in ${layout.directory}`);
-    end = await lead(campaign, session, system);
+    end = await lead(campaign, session, system, (is) => isDone = is);
   } catch (error) {
     end = { state: "failed", error };
   }
@@ -85,8 +95,13 @@ export async function runCampaign(campaign: Campaign): Promise<number> {
   return 0;
 }
 
-/** From the first line of the program to the end of its system. */
-async function lead(campaign: Campaign, session: Session, system: System): Promise<End> {
+/** From the first line of the program to the end of its system. `done` is told of the program's own end before that. */
+async function lead(
+  campaign: Campaign,
+  session: Session,
+  system: System,
+  done: (isDone: boolean) => void,
+): Promise<End> {
   const { program, configuration, terminal } = campaign;
   const settings = { ...defaultsOf(program), ...sectionOf(configuration, `programs.${program.name}`) };
   let draining: Promise<End> | undefined;
@@ -96,6 +111,7 @@ async function lead(campaign: Campaign, session: Session, system: System): Promi
   function drain(now: boolean, why: string): void {
     if (draining !== undefined && !now) return;
     terminal.say(why);
+    done(false);
     const closing = system.close({ now });
     draining ??= closing.then((): End => ({ state: "interrupted" }), (): End => ({ state: "interrupted" }));
     tellEnd(draining);
@@ -119,7 +135,7 @@ async function lead(campaign: Campaign, session: Session, system: System): Promi
   ticking.unref();
 
   const running = (async (): Promise<End> => {
-    const result = await program.program(system, settings, terminal.say);
+    const result = await program.program(system, settings, terminal.say, campaign.layout.directory);
     return { state: "done", result };
   })();
   // Once it is being ended, what the program still throws is no news.
@@ -135,6 +151,7 @@ async function lead(campaign: Campaign, session: Session, system: System): Promi
     end = draining === undefined ? { state: "failed", error } : await draining;
   }
   clearInterval(ticking);
+  done(end.state === "done" && draining === undefined);
   // What was told and not awaited is still handled; after a failure nobody waits for it.
   const closing = system.close({ now: end.state === "failed" });
   try {

@@ -12,6 +12,8 @@ export interface Flag {
   readonly choices?: readonly string[];
   /** The least number that it takes; 0 unless said. */
   readonly least?: number;
+  /** Whether it takes fractions although its default is a whole number. */
+  readonly fraction?: boolean;
 }
 
 export type Flags = { readonly [name: string]: Flag };
@@ -74,7 +76,7 @@ export function valueOf(what: string, flag: Flag, text: string): string | number
   if (typeof flag.default !== "number" && flag.value !== "N") return text;
   const value = Number(text);
   const least = flag.least ?? 0;
-  const isWhole = flag.value === "N" || Number.isInteger(flag.default);
+  const isWhole = flag.fraction !== true && (flag.value === "N" || Number.isInteger(flag.default));
   const isRight = text.trim() !== "" && value >= least &&
     (isWhole ? Number.isSafeInteger(value) : Number.isFinite(value));
   if (isRight) return value;

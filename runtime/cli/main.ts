@@ -58,11 +58,14 @@ async function main([name, ...words]: readonly string[]): Promise<number> {
   const [least, most] = verb.words;
   if (rest.length < least) {
     const missing = typeof verb.missing === "function" ? await verb.missing() : verb.missing;
-    throw new ShoalError("BadInput", `Cannot ${name}: ${missing ?? `see shoal ${name} --help`}`);
+    throw new ShoalError("BadInput", `Cannot start shoal ${name}: ${missing ?? `see shoal ${name} --help`}`);
   }
   if (rest.length > most) {
     const extra = rest.slice(most).join(" ");
-    throw new ShoalError("BadInput", `Cannot ${name} ${rest.join(" ")}: ${extra} is too much; usage: ${verb.usage}`);
+    throw new ShoalError(
+      "BadInput",
+      `Cannot start shoal ${name} ${rest.join(" ")}: ${extra} is too much; usage: ${verb.usage}`,
+    );
   }
   const terminal = openTerminal({
     stdout: process.stdout,
@@ -78,7 +81,7 @@ function entryOf(name: string): Entry {
   if (known !== undefined) return known;
   const near = nearest(name, Object.keys(verbs));
   const hint = near === undefined ? "see shoal --help" : `did you mean ${near}?`;
-  throw new ShoalError("BadInput", `Cannot ${name}: there is no such verb; ${hint}`);
+  throw new ShoalError("BadInput", `Cannot start shoal ${name}: there is no such verb; ${hint}`);
 }
 
 async function help(name: string | undefined): Promise<number> {

@@ -86,11 +86,11 @@ export function schemaOf(settings: Flags): Schema {
 }
 
 function keyOf(flag: Flag): Key {
-  const { default: usual, about, choices, least } = flag;
+  const { default: usual, about, choices, least, fraction } = flag;
   const standard = typeof usual === "string" || typeof usual === "number" || typeof usual === "boolean"
     ? usual
     : undefined;
-  const number = Number.isInteger(usual) ? "whole" : "number";
+  const number = Number.isInteger(usual) && fraction !== true ? "whole" : "number";
   const kind = choices !== undefined
     ? "word"
     : typeof usual === "number"

@@ -14,7 +14,7 @@ import { runCampaign } from "./campaign.ts";
 import { speaking } from "./flags.ts";
 import { places, placesOf, runOf } from "./places.ts";
 import { builtIns, builtInSchemas, fits, type ReadyProgram, readyProgram, schemaOf } from "./program.ts";
-import { duration, type Terminal } from "./terminal.ts";
+import { duration, moment, type Terminal } from "./terminal.ts";
 import type { Request, Verb } from "./verb.ts";
 import { version } from "./version.ts";
 
@@ -44,7 +44,7 @@ async function resume({ flags, words, terminal }: Request): Promise<number> {
   const view = viewRun(directory);
   const { identity } = view;
   if (view.state === "done") {
-    const at = view.summary.ended === undefined ? "" : ` since ${new Date(view.summary.ended.at).toLocaleString()}`;
+    const at = view.summary.ended === undefined ? "" : ` since ${moment(view.summary.ended.at)}`;
     throw new ShoalError(
       "BadInput",
       `Cannot resume ${identity.run}: it is done${at}; to run it anew: shoal run ${identity.program}`,

@@ -4,7 +4,7 @@
 import { knownRuns, type RunView, viewRun } from "../run/catalogue.ts";
 import { places, placesOf, runOf } from "./places.ts";
 import { tasksText } from "./progress.ts";
-import { columns, duration, type Terminal } from "./terminal.ts";
+import { columns, duration, moment, type Terminal } from "./terminal.ts";
 import type { Request, Verb } from "./verb.ts";
 
 const verb: Verb = {
@@ -77,7 +77,7 @@ function linesOf({ identity, directory, state, summary, head, spoilt }: RunView,
     ["state", stateText(state, head)],
     ["program", identity.program],
     ["directory", directory],
-    ["began", `${new Date(identity.startedAt).toLocaleString()}, ${duration(now - identity.startedAt)} ago`],
+    ["began", `${moment(identity.startedAt)}, ${duration(now - identity.startedAt)} ago`],
     ["took", `${duration(until - identity.startedAt)}${summary.heads > 1 ? ` with ${summary.heads - 1} resumes` : ""}`],
   ];
   if (summary.lastAt !== undefined) rows.push(["last word", `${duration(Math.max(0, now - summary.lastAt))} ago`]);

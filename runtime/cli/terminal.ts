@@ -83,6 +83,11 @@ export function columns(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
+/** A moment, in UTC: the machines of a run may stand anywhere. */
+export function moment(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
 /** A span of time as people say it. */
 export function duration(ms: number): string {
   const seconds = ms / 1000;

@@ -44,11 +44,16 @@ function keyAt(path: string, { schema, programs }: Configurable, what: string): 
 }
 
 function unknownKey(path: string, known: readonly string[], what: string): ShoalError {
-  const last = (key: string): string => key.slice(key.lastIndexOf(".") + 1);
-  const near = nearest(path, known) ?? known.find((key) => last(key) === nearest(last(path), [last(key)]));
+  const near = nearest(path, known.filter((key) => isNear(path, key))) ??
+    known.find((key) => lastOf(key) === lastOf(path));
   const hint = near === undefined ? "shoal config schema lists all keys" : `did you mean ${near}?`;
   return badInput(`${what}: there is no key ${path}; ${hint}`);
 }
+
+const lastOf = (key: string): string => key.slice(key.lastIndexOf(".") + 1);
+
+/** Whether one may be a slip for the other: its last part on its own is like the other's, too. */
+const isNear = (path: string, key: string): boolean => nearest(lastOf(path), [lastOf(key)]) !== undefined;
 
 /** A layer from data, as a file holds it: sections within sections. */
 export function layerOf(origin: string, data: unknown, what: Configurable): Layer {

@@ -49,14 +49,27 @@ export function remote<T extends object>(
   ended: Promise<Error>,
 ): Remote<T> {
   const proxy = wrap<{ [name: string]: (...given: unknown[]) => unknown }>(endpoint(port));
-  const over = ended.then((error): never => {
-    throw error;
+  // A race with the end would hold on to every call until then.
+  const waiting = new Set<(error: Error) => void>();
+  let over: Error | undefined;
+  void ended.then((error) => {
+    over = error;
+    for (const reject of waiting) reject(error);
+    waiting.clear();
   });
-  over.catch(() => {});
+
+  function until<R>(call: PromiseLike<R>): Promise<R> {
+    return new Promise((resolve, reject) => {
+      if (over !== undefined) return reject(over);
+      waiting.add(reject);
+      call.then(resolve, reject).then(() => waiting.delete(reject));
+    });
+  }
+
   const calls = names.map((name) => [name, async (...given: unknown[]) => {
     const call: unknown = proxy[String(name)];
     if (typeof call !== "function") throw new TypeError(`Cannot call ${String(name)}: it is not offered`);
-    return await Promise.race([Reflect.apply(call, undefined, given), over]);
+    return await until(Reflect.apply(call, undefined, given) as PromiseLike<unknown>);
   }]);
   return Object.fromEntries(calls) as Remote<T>;
 }

@@ -1,14 +1,15 @@
 // From options to a running system. What is not said comes from the environment, then from the defaults below.
 
 import { randomBytes } from "node:crypto";
+import { pathToFileURL } from "node:url";
 import { ShoalError } from "../../stores/error.ts";
-import { openStore } from "../../stores/open.ts";
+import { allowStoreModules, openStore, outlasts, resumeRun } from "../../stores/open.ts";
 import type { Store } from "../../stores/store.ts";
 import { checkKeys, checkKinds, type Kinds, limitsFrom, supervisionFrom } from "../options.ts";
 import type { Ledger } from "../run/ledger.ts";
 import { defaultSupervision } from "../supervision.ts";
 import type { LaunchOptions, System } from "../system.ts";
-import { turn } from "../cells/turn.ts";
+import { inside } from "../cells/turn.ts";
 import { type Configuration, sectionOf } from "./configuration.ts";
 import { defaultLimits } from "./limits.ts";
 import { processSystem } from "./process.ts";
@@ -23,9 +24,13 @@ const storeThresholdBytesDefault = 10_000;
 
 /** What a run keeps beyond this life of the program. */
 export interface Keeping {
+  /** Where durable actors are kept when the store does not outlive the process. */
+  readonly home: string;
   readonly ledger: Ledger;
   /** Is shown the store before the first actor starts. */
   opened(store: Store): Promise<void>;
+  /** Whether the program has come to its end, and nobody will resume the run. */
+  isOver(): boolean;
 }
 
 /**
@@ -55,13 +60,15 @@ function over<T extends object>(name: string, usual: T | undefined, given: T | u
 }
 
 const what = "Cannot launch";
+const lists = ["allow", "storeModules"] as const;
 
 function checkOptions(options: LaunchOptions): void {
-  checkKeys(what, options, [...Object.keys(kinds), "limits", "supervision", "config", "allow"]);
+  checkKeys(what, options, [...Object.keys(kinds), "limits", "supervision", "config", ...lists]);
   checkKinds(what, options, kinds);
-  const { allow } = options;
-  if (allow !== undefined && !(Array.isArray(allow) && allow.every((entry) => typeof entry === "string"))) {
-    throw new ShoalError("BadInput", `${what}: allow is ${String(allow)}, expected a list of texts`);
+  for (const name of lists) {
+    const list: unknown = options[name];
+    if (list === undefined || Array.isArray(list) && list.every((entry) => typeof entry === "string")) continue;
+    throw new ShoalError("BadInput", `${what}: ${name} is ${String(list)}, expected a list of texts`);
   }
 }
 
@@ -77,6 +84,8 @@ export function launchOptions(configuration: Configuration): LaunchOptions {
   const options: { [name: string]: unknown } = {};
   for (const [path, { value }] of Object.entries(said)) if (Object.hasOwn(kinds, path)) options[path] = value;
   for (const section of ["limits", "supervision"]) options[section] = sectionOf(said, section);
+  const modules = said["storeModules"]?.value;
+  if (typeof modules === "string") options["storeModules"] = modules.split(",").filter((place) => place !== "");
   return options;
 }
 
@@ -89,11 +98,24 @@ export async function start(options: LaunchOptions, keeping?: Keeping, program?:
   const run = options.name ?? newRunName();
   const seed = options.seed ?? randomSeed();
   const url = options.store ?? "memory:";
+  const storeModules = allowStoreModules(...options.storeModules ?? []);
   const storeThresholdBytes = options.storeThresholdBytes ?? storeThresholdBytesDefault;
   const store = await openStore(url, { run, environment: realWorld, strict, thresholdBytes: storeThresholdBytes });
+  let home: Store | undefined;
   try {
+    if (keeping !== undefined && !outlasts(store.abilities.survives, "process")) {
+      home = await openStore(pathToFileURL(keeping.home).href, {
+        run,
+        environment: realWorld,
+        strict,
+        thresholdBytes: storeThresholdBytes,
+      });
+    }
+    // Only who has its name can go on with a run, and then it has not ended.
+    if (options.name !== undefined) await resumeRun(store);
     await keeping?.opened(store);
   } catch (error) {
+    await home?.close();
     await store.close();
     throw error;
   }
@@ -104,15 +126,19 @@ export async function start(options: LaunchOptions, keeping?: Keeping, program?:
     strict,
     url,
     storeThresholdBytes,
+    storeModules,
     store,
+    home,
     limits,
     supervision,
     record: options.record,
     ledger: keeping?.ledger,
+    captures: keeping !== undefined,
     threads: options.threads,
     threadHeapBytesMax: options.threadHeapBytesMax,
     program,
     allow: options.allow,
+    isOver: keeping?.isOver ?? (() => options.name === undefined),
   });
 }
 
@@ -136,7 +162,7 @@ function refuseInside(): void {
       `Cannot launch inside ${program}: it is loaded for its actors; export a default function that takes the system`,
     );
   }
-  const { actor } = turn;
+  const actor = inside();
   if (actor !== undefined) {
     const who = `${actor.className} ${actor.id}`;
     throw new ShoalError("BadInput", `Cannot launch inside ${who}: an actor is part of a system, use this.spawn`);

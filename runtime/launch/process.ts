@@ -3,7 +3,9 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { ShoalError } from "../../stores/error.ts";
+import { endRun } from "../../stores/open.ts";
 import type { Store } from "../../stores/store.ts";
+import { captureConsole } from "../cells/console.ts";
 import { threadPorts } from "../links/thread.ts";
 import { printLog } from "../log.ts";
 import { catalogue } from "../nodes/catalogue.ts";
@@ -25,16 +27,24 @@ export interface ProcessOptions {
   /** The store's URL, for the threads that open it too, and what was opened by it here. */
   readonly url: string;
   readonly storeThresholdBytes: number;
+  /** Where `module:` may find it, for the threads too. */
+  readonly storeModules: readonly string[];
   readonly store: Store;
+  /** What keeps durable actors, where the store does not outlive this process. */
+  readonly home?: Store | undefined;
   readonly limits: Limits;
   readonly supervision: Supervision;
   readonly record: ((record: RunRecord) => void) | undefined;
   readonly ledger: Ledger | undefined;
+  /** Whether what actors say to the console is recorded. */
+  readonly captures: boolean;
   /** Nothing where nobody said it: then the threads take those that are spawned on threads, and nobody else. */
   readonly threads: number | undefined;
   readonly threadHeapBytesMax: number | undefined;
   readonly program: string | undefined;
   readonly allow: readonly string[] | undefined;
+  /** Whether nobody will go on with the run, asked once the system has ended well. */
+  readonly isOver: () => boolean;
 }
 
 export async function processSystem(options: ProcessOptions): Promise<System> {
@@ -43,6 +53,7 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
   const root = program === undefined ? process.argv[1] ?? join(process.cwd(), "program") : undefined;
   const count = options.threads ?? availableParallelism();
   const ports = threadPorts();
+  const token = realWorld.token() + realWorld.token();
   let failure: { readonly error: ShoalError } | undefined;
 
   function say(text: string): void {
@@ -53,23 +64,28 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
 
   const others = threadsOf({
     run,
+    token,
     node: name,
     seed,
     strict,
     store: options.url,
     storeThresholdBytes: options.storeThresholdBytes,
+    storeModules: options.storeModules,
     program,
     root,
     epoch: () => main.epoch,
     allow,
     limits,
     supervision,
+    captures: options.captures,
     count,
     heapBytesMax: options.threadHeapBytesMax,
     opened: store,
     ports,
     record,
     lost: (node) => main.lost(node),
+    gone: (node) => main.gone(node),
+    reached: (node) => main.reached(node),
     failed(error) {
       failure ??= { error };
       close({ now: true }).catch(() => {});
@@ -78,11 +94,13 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
   });
   const main = await openNode({
     run,
+    token,
     name,
     seed,
     strict,
     environment: realWorld,
     store,
+    home: options.home,
     link: ports.linking,
     classes: catalogue({ program, root, allow }),
     limits,
@@ -94,9 +112,11 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     poolsOn: options.threads === undefined || count === 0 ? undefined : "threads",
     givenUp: others.givenUp,
     succeeds: others.has,
+    over,
   });
   ports.begin();
   const { system } = main;
+  const release = options.captures ? captureConsole() : undefined;
 
   function wanted(): Promise<readonly string[]> {
     if (typeof supervision.on !== "function") return others.nodes();
@@ -104,6 +124,19 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     return Promise.reject(new ShoalError("BadInput", text));
   }
 
+  /** What the run holds until it ends may go from here on; that this cannot be said fails nothing that was done. */
+  async function over(): Promise<void> {
+    if (failure !== undefined || !options.isOver()) return;
+    try {
+      await endRun(store);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      say(`what run ${run} holds stays: ${why}; shoal store sweep ${store.url} --run ${run} takes it away`);
+    }
+  }
+
+  // Without anything to release, a failure would be nobody's.
+  if (release !== undefined) void system.ended.then(release, release);
   const ended = system.ended.then(() => {
     if (failure !== undefined) throw failure.error;
   });
@@ -113,7 +146,9 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
 
   async function close(stopping: StopOptions = {}): Promise<void> {
     checkStop("Cannot close the system", stopping);
-    // While they finish, they may have something to ask here.
+    // While they finish, they may have something to ask here, and while these finish, they are to hear who has ended.
+    await others.drain(stopping);
+    await main.drain(stopping);
     await others.close(stopping);
     await system.close(stopping);
   }

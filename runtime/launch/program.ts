@@ -9,6 +9,8 @@ export type Program = (
   system: System,
   settings: { readonly [name: string]: unknown },
   say: (line: string) => void,
+  /** The run directory: what the program writes there stays with the run, and is found by a resume. */
+  directory: string,
 ) => unknown;
 
 export interface LoadedProgram {

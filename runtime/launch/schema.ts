@@ -42,6 +42,11 @@ const { on, beyond, restartsMax, windowMs, backoffMs, backoffMaxMs } = defaultSu
 export const schema: Schema = {
   "store": { kind: "text", default: "memory:", about: "where tensors live: a store's URL" },
   "storeThresholdBytes": { kind: "whole", default: 10_000, about: "smaller tensors travel in their reference" },
+  "storeModules": {
+    kind: "text",
+    default: undefined,
+    about: "files or folders, with commas between, of which module: may load stores from outside the working directory",
+  },
   "runs": { kind: "text", default: "./runs", about: "where run directories are made" },
   "threads": { kind: "whole", default: undefined, about: "threads that pools are spread over; 0 keeps all in one" },
   "seed": { kind: "whole", default: undefined, about: "repeats a run's random numbers" },

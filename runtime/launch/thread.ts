@@ -3,7 +3,8 @@
 
 import { type MessagePort, workerData } from "node:worker_threads";
 import { ShoalError } from "../../stores/error.ts";
-import { openStore } from "../../stores/open.ts";
+import { allowStoreModules, openStore } from "../../stores/open.ts";
+import { captureConsole } from "../cells/console.ts";
 import type { DeliveryLimits } from "../delivery/events.ts";
 import { threadPorts } from "../links/thread.ts";
 import { printLog } from "../log.ts";
@@ -25,6 +26,7 @@ export const threadDelivery: Partial<DeliveryLimits> = { suspendProbesMax: Numbe
 /** Which node a thread is, and what it stands on. */
 export interface ThreadOptions {
   readonly run: string;
+  readonly token: string;
   readonly name: string;
   /** All threads of the process that take actors. */
   readonly threads: readonly string[];
@@ -32,6 +34,7 @@ export interface ThreadOptions {
   readonly strict: boolean;
   readonly store: string;
   readonly storeThresholdBytes: number;
+  readonly storeModules: readonly string[];
   /** For a store whose URL alone does not lead there. */
   readonly home: MessagePort | undefined;
   readonly program: string | undefined;
@@ -41,6 +44,8 @@ export interface ThreadOptions {
   readonly limits: Limits;
   readonly supervision: Supervision;
   readonly records: boolean;
+  /** What actors say to the console is recorded too. */
+  readonly captures: boolean;
   /** The actors of the thread that was this node before. */
   readonly again: readonly Recipe[];
 }
@@ -55,6 +60,8 @@ export interface ThreadControl {
   statistics(): SystemStatistics;
   /** Is answered as soon as no handler computes. */
   ping(): void;
+  /** Settles when all actors have ended; others still hear of it. */
+  drain(options: StopOptions): Promise<void>;
   close(options: StopOptions): Promise<void>;
 }
 
@@ -76,6 +83,7 @@ export const threadCalls: readonly (keyof ThreadControl)[] = [
   "lost",
   "statistics",
   "ping",
+  "drain",
   "close",
 ];
 const mainCalls: readonly (keyof MainControl)[] = ["givenUp", "spawned", "ended", "records", "failed"];
@@ -119,9 +127,11 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
 
   const api: ThreadControl = {
     async open(options) {
-      const { run, name, seed, strict, limits, supervision, home } = options;
+      const { run, token, name, seed, strict, limits, supervision, home } = options;
       hasRecords = options.records;
+      if (options.captures) captureConsole();
       enter(`thread ${name}${options.program === undefined ? "" : ` of ${options.program}`}`);
+      allowStoreModules(...options.storeModules);
       const store = await openStore(options.store, {
         run,
         environment: realWorld,
@@ -131,6 +141,7 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
       });
       node = await openNode({
         run,
+        token,
         name,
         seed,
         strict,
@@ -166,6 +177,10 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
       return node.system.statistics();
     },
     ping() {},
+    async drain(options) {
+      isClosing = true;
+      await node?.drain(options);
+    },
     async close(options) {
       isClosing = true;
       await node?.system.close(options);

@@ -5,15 +5,12 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ShoalError } from "../../stores/error.ts";
 import type { Sharing, Store } from "../../stores/store.ts";
 import type { ThreadPorts } from "../links/thread.ts";
-import type { Recipe } from "../nodes/recipe.ts";
-import { supervisionFrom } from "../options.ts";
 import type { RunRecord } from "../run/records.ts";
-import { decide, type Failures, notResuming } from "../supervision.ts";
 import type { StopOptions, SystemStatistics } from "../system.ts";
 import { offer, type Remote, remote, transfer } from "./control.ts";
+import { recipeBook } from "./recipes.ts";
 import type { MainControl, ThreadControl, ThreadOptions, ThreadPortsGiven } from "./thread.ts";
 import { threadCalls } from "./thread.ts";
-import { realWorld } from "./world.ts";
 
 export interface ThreadsOptions extends Omit<ThreadOptions, "name" | "threads" | "home" | "records" | "again"> {
   /** The node that starts them. */
@@ -27,6 +24,10 @@ export interface ThreadsOptions extends Omit<ThreadOptions, "name" | "threads" |
   readonly record: ((record: RunRecord) => void) | undefined;
   /** A thread has ended that was not told to, and what was asked of its node is to be settled. */
   readonly lost: (node: string) => void;
+  /** Settles when a thread has taken in what was sent to it, and what it has sent is here. */
+  readonly reached: (node: string) => Promise<void>;
+  /** A thread has ended while the system closes: nobody takes its place. */
+  readonly gone: (node: string) => void;
   /** A failure in a thread went up beyond all who could judge it. */
   readonly failed: (error: ShoalError) => void;
   readonly say: (text: string) => void;
@@ -41,6 +42,8 @@ export interface Threads {
   /** A call to an actor there was given up: where its handler still computes, its thread is ended. */
   givenUp(node: string): void;
   statistics(): Promise<readonly SystemStatistics[]>;
+  /** Lets the actors of all threads end. Their nodes stay: whoever still asks there is told so. */
+  drain(options: StopOptions): Promise<void>;
   close(options: StopOptions): Promise<void>;
 }
 
@@ -51,12 +54,6 @@ interface Thread {
   readonly ended: Promise<Error>;
   /** Settles when the node is open. */
   readonly opened: Promise<void>;
-}
-
-/** What is to be made again, and how often it was. */
-interface Kept {
-  readonly recipe: Recipe;
-  failures: Failures | undefined;
 }
 
 /** How long a thread may take to show that it does not compute, after a call to it was given up. */
@@ -71,7 +68,7 @@ export function threads(options: ThreadsOptions): Threads {
   const names: string[] = [];
   const running = new Map<string, Thread>();
   const probed = new Set<string>();
-  const kept = new Map<string, Map<string, Kept>>();
+  const recipes = recipeBook(options.supervision, options.failed);
   let starting: Promise<readonly string[]> | undefined;
   let isClosing = false;
 
@@ -81,15 +78,13 @@ export function threads(options: ThreadsOptions): Threads {
     for (let number = 1; number <= options.count; number++) {
       const name = `${options.node}-t${number}${epoch === 1 ? "" : `@${epoch}`}`;
       names.push(name);
-      kept.set(name, new Map());
     }
     await Promise.all(names.map((name) => start(name)).map(({ opened }) => opened));
     return names;
   }
 
   function start(name: string, failures = 0): Thread {
-    const control = new MessageChannel();
-    const main = new MessageChannel();
+    const [control, main] = [new MessageChannel(), new MessageChannel()];
     const ending = import.meta.url.slice(import.meta.url.lastIndexOf("."));
     const given: ThreadPortsGiven = { shoalThread: { control: control.port2, main: main.port2 } };
     const { heapBytesMax } = options;
@@ -121,7 +116,11 @@ export function threads(options: ThreadsOptions): Threads {
     const calls = remote<ThreadControl>(control.port1, threadCalls, ended);
     offer(headFor(name), main.port1);
     const thread: Thread = { worker, control: calls, ended, opened: open(name, calls, sharing) };
-    void ended.then(() => sharing?.ended());
+    void ended.then(() => {
+      sharing?.ended();
+      // Where nobody says that their other ends are gone, they would keep the process.
+      for (const { port1 } of [control, main]) port1.close();
+    });
     for (const [other, { control: to }] of running) if (other !== name) join(name, calls, other, to);
     running.set(name, thread);
     const { port1, port2 } = new MessageChannel();
@@ -134,15 +133,18 @@ export function threads(options: ThreadsOptions): Threads {
 
   function open(name: string, calls: Remote<ThreadControl>, sharing: Sharing | undefined): Promise<void> {
     const home = sharing?.port;
-    const { run, seed, strict, store, storeThresholdBytes, program, root, allow, limits, supervision } = options;
+    const { run, token, seed, strict, store, storeThresholdBytes, storeModules } = options;
+    const { program, root, allow, limits, supervision } = options;
     const told: ThreadOptions = {
       run,
+      token,
       name,
       threads: names,
       seed,
       strict,
       store,
       storeThresholdBytes,
+      storeModules,
       home,
       program,
       root,
@@ -150,7 +152,8 @@ export function threads(options: ThreadsOptions): Threads {
       limits,
       supervision,
       records: options.record !== undefined,
-      again: [...kept.get(name)?.values() ?? []].map(({ recipe }) => recipe),
+      captures: options.captures,
+      again: recipes.of(name),
     };
     return calls.open(home === undefined ? told : transfer(told, [home]));
   }
@@ -166,11 +169,8 @@ export function threads(options: ThreadsOptions): Threads {
   function headFor(name: string): MainControl {
     return {
       givenUp,
-      spawned(recipe) {
-        const before = kept.get(name)?.get(recipe.id);
-        kept.get(name)?.set(recipe.id, { recipe, failures: before?.failures });
-      },
-      ended: (id) => void kept.get(name)?.delete(id),
+      spawned: (recipe) => recipes.spawned(name, recipe),
+      ended: (id) => recipes.ended(name, id),
       records(records) {
         for (const record of records) options.record?.(record);
       },
@@ -184,23 +184,13 @@ export function threads(options: ThreadsOptions): Threads {
   function succeed(name: string, thread: Thread, error: Error, failures: number): void {
     options.ports.disconnect(name);
     if (running.get(name) === thread) running.delete(name);
-    if (isClosing) return;
+    if (isClosing) return options.gone(name);
     options.say(`${error.message}; another takes its place`);
-    for (const [id, one] of kept.get(name) ?? []) if (!livesOn(one, error)) kept.get(name)?.delete(id);
+    recipes.lost(name, error);
     thread.opened.then(
       () => replace(name, 0),
       () => void setTimeout(() => replace(name, failures + 1), Math.min(retryMs * 2 ** failures, retryMsMax)),
     );
-  }
-
-  /** What supervision says of an actor whose thread has ended. It lives on elsewhere, or has ended with it. */
-  function livesOn(one: Kept, error: Error): boolean {
-    const { recipe } = one;
-    const policy = supervisionFrom(`Cannot go on with ${recipe.id}`, options.supervision, recipe.options.supervision);
-    const decision = decide(notResuming(policy), one.failures, error, realWorld.now());
-    one.failures = decision.failures;
-    if (decision.directive === "escalate") options.failed(new ShoalError("Lost", error.message));
-    return decision.directive === "restart";
   }
 
   function replace(name: string, failures: number): void {
@@ -233,17 +223,34 @@ export function threads(options: ThreadsOptions): Threads {
     thread.control.ping().then(over, over);
   }
 
-  async function end({ worker, control, ended }: Thread, stopping: StopOptions): Promise<void> {
+  /** Whether something was done in time, if it takes no longer than a stop may. */
+  async function inTime(stopping: StopOptions, call: () => Promise<unknown>): Promise<boolean> {
     const patienceMs = stopping.now === true ? graceMs : (stopping.timeoutMs ?? options.limits.stopTimeoutMs) + graceMs;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => timer = setTimeout(resolve, patienceMs));
+    const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), patienceMs));
     try {
-      await Promise.race([control.close(stopping), late]);
+      return await Promise.race([call().then(() => true), late]);
     } catch {
       // It has ended by itself, or its store has something to say that the main thread says too.
+      return true;
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** What was sent to a thread is in its mailboxes before these are drained, and its answers are here after that. */
+  async function drain(name: string, { worker, control, ended }: Thread, stopping: StopOptions): Promise<void> {
+    const reached = (): Promise<void> => Promise.race([options.reached(name), ended.then(() => {})]);
+    const drained = await inTime(stopping, async () => {
+      if (stopping.now !== true) await reached();
+      await control.drain(stopping);
+      await reached();
+    });
+    if (!drained) await worker.terminate();
+  }
+
+  async function end({ worker, control, ended }: Thread, stopping: StopOptions): Promise<void> {
+    await inTime(stopping, () => control.close(stopping));
     await worker.terminate();
     await ended;
   }
@@ -258,6 +265,11 @@ export function threads(options: ThreadsOptions): Threads {
     has: (node) => names.includes(node),
     givenUp,
     statistics: () => Promise.all([...running.values()].map(({ control }) => control.statistics())),
+    async drain(stopping) {
+      isClosing = true;
+      await starting?.catch(() => {});
+      await Promise.all([...running].map(([name, thread]) => drain(name, thread, stopping)));
+    },
     async close(stopping) {
       isClosing = true;
       await starting?.catch(() => {});
@@ -267,6 +279,4 @@ export function threads(options: ThreadsOptions): Threads {
 }
 
 /** A thread that has ended is spoken of elsewhere. */
-async function settled(call: Promise<unknown>): Promise<void> {
-  await call.catch(() => {});
-}
+const settled = (call: Promise<unknown>): Promise<unknown> => call.catch(() => {});

@@ -17,6 +17,11 @@ export function messageText(value: unknown, special: boolean, arrays: ArrayBuffe
   return JSON.stringify(special ? escape(value, arrays) : value) ?? "";
 }
 
+/** A value that JSON alone has no words for, as JSON; what has no place there goes into `arrays`. */
+export function messageJson(value: unknown, arrays: ArrayBufferView[]): unknown {
+  return escape(value, arrays);
+}
+
 /** What was read from a message's text, made what it was: in place, with its arrays from `bytes`. Throws on garbage. */
 export function messageOf(
   json: unknown,

@@ -88,6 +88,9 @@ export function findRun(meant: string, places: Places): string {
       `Cannot find run ${meant}: there is no run directory there; shoal list shows the runs that are known`,
     );
   }
+  // Of several that are called so, the one in the folder of runs here is meant.
+  const here = join(places.runs, meant);
+  if (existsSync(join(here, "run.json"))) return here;
   const known = knownRuns(places);
   const exact = known.filter(({ run }) => run === meant);
   const matching = exact.length > 0 ? exact : known.filter(({ run }) => run.startsWith(meant));

@@ -1,6 +1,6 @@
 // How far a run is: the fold of its records. The head keeps one as it goes; `status` makes one from the directory.
 
-import type { ErrorRecord, RunRecord } from "./records.ts";
+import type { ErrorRecord, RunRecord, TaskFinished } from "./records.ts";
 
 /** The tasks of one kind. */
 export interface TaskSummary {
@@ -35,6 +35,11 @@ interface Kind {
   readonly underWay: Set<string>;
   failed: number;
   counted: { begun: number; done: number; failed: number };
+}
+
+/** A task that its member never began, because it or the run was ending: somebody may do it yet. */
+function isGivenBack({ outcome, error }: TaskFinished): boolean {
+  return outcome === "failed" && ["Ended", "ShuttingDown", "Cancelled"].includes(error?.code ?? "");
 }
 
 export interface Summary {
@@ -106,7 +111,7 @@ export function runSummary(): Summary {
           const kind = kindOf(record.kind);
           kind.underWay.delete(record.task);
           if (record.outcome === "done") kind.done.add(record.task);
-          else kind.failed += 1;
+          else if (!isGivenBack(record)) kind.failed += 1;
           break;
         }
         case "ActorSpawned":

@@ -57,8 +57,8 @@ test("shoal run waves --quiet says nothing", async () => {
 }, { timeoutMs });
 
 const wrong: readonly [args: string, says: RegExp][] = [
-  ["rnu waves", /Cannot rnu: there is no such verb; did you mean run\?/],
-  ["run", /no program named; built in are waves/],
+  ["rnu waves", /Cannot start shoal rnu: there is no such verb; did you mean run\?/],
+  ["run", /no program named; built in are .*molecules.*waves/],
   ["run wavez", /did you mean waves\?/],
   ["run ./nowhere.mjs", /no such program or file/],
   ["run waves --simz 3", /did you mean --sims\?/],
@@ -74,10 +74,13 @@ const wrong: readonly [args: string, says: RegExp][] = [
   ["run waves --set stroe=memory:", /there is no key stroe; did you mean store\?/],
   ["run waves --set seed=x", /seed is "x", expected a whole number from 0/],
   ["run waves --set limits.stopTimeout=1", /did you mean limits.stopTimeoutMs\?/],
+  ["run waves --set limits.foo=1", /there is no key limits.foo; shoal config schema lists all keys/],
+  ["run waves --set stopTimeoutMs=1", /there is no key stopTimeoutMs; did you mean limits.stopTimeoutMs\?/],
   ["run waves --config nowhere.toml", /Cannot read nowhere.toml: there is no such file/],
   ["resume", /no run named; shoal list shows them/],
   ["resume nothing", /no run is called so; shoal list shows the runs/],
   ["resume ./nothing", /there is no run directory there/],
+  ["logs", /Cannot start shoal logs: no run named; shoal list shows them/],
   ["stop nothing", /no run is called so/],
   ["logs nothing --level loud", /it is not one of its values/],
   ["list more", /more is too much/],

@@ -1,8 +1,8 @@
 // A user's folder, outside the repository: programs and configuration in TypeScript, and the campaign that `shoal init`
 // writes, on every runtime, with the package installed as npm would.
 // minutes: 8
-import { cpSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { nodeOf, run, type Said, shown } from "../command.ts";
 import { denoPath } from "../runner.ts";
 import { assert, root, runtime, skip, test } from "../suite.ts";
@@ -18,8 +18,16 @@ function install(folder: string): string {
   for (const name of ["package.json", "bin", "dist/stores", "dist/runtime", "dist/actors"]) {
     cpSync(join(root, name), join(shoal, name), { recursive: true });
   }
-  const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { dependencies: object };
-  for (const name of [...Object.keys(dependencies), "pure-rand", "@types", "undici-types"]) {
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    readonly packages: { readonly [path: string]: { readonly dev?: boolean } };
+  };
+  const dependencies = Object.entries(lock.packages)
+    .filter(([path, { dev }]) => dev !== true && path.lastIndexOf("node_modules/") === 0)
+    .map(([path]) => path.slice("node_modules/".length));
+  for (const name of new Set([...dependencies, "@types/node", "undici-types"])) {
+    // Of what is optional some is not for this machine.
+    if (!existsSync(join(root, "node_modules", name))) continue;
+    mkdirSync(dirname(join(modules, name)), { recursive: true });
     symlinkSync(join(root, "node_modules", name), join(modules, name));
   }
   return join(shoal, "bin/shoal.mjs");

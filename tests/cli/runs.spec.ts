@@ -290,6 +290,25 @@ test(
   { timeoutMs },
 );
 
+test(
+  "of runs that are called alike, the one in the folder of runs here is meant; elsewhere their paths are named",
+  async () => {
+    await inFolder(async (folder) => {
+      for (const place of ["one", "two"]) {
+        mkdirSync(join(folder.path, place));
+        const cwd = join(folder.path, place);
+        assert.equal((await folder.start(["run", program, "--name", "same", "--tasks", "1"], { cwd }).ended).code, 0);
+        const { stdout } = await folder.start(["status", "same", "--json"], { cwd }).ended;
+        assert.equal(JSON.parse(stdout).directory, join(cwd, "runs/same"));
+      }
+      const both = await folder.shoal("status", "same");
+      assert.equal(both.code, 2);
+      assert.match(both.stderr, /2 runs are meant by it: .*\/runs\/same, .*\/runs\/same; write/);
+    });
+  },
+  { timeoutMs },
+);
+
 test("shoal logs prints what was said, follows a run to its end, and picks an actor", async () => {
   await inFolder(async (folder) => {
     const started = folder.start(["run", program, "--name", "loud", "--tasks", "6", "--hold-from", "4", "--quiet"]);

@@ -99,9 +99,9 @@ test("A named map goes on after kill -9 of its head at a random moment", async (
   const kills = fc.array(fc.integer({ min: 1, max: tasks - 1 }), { minLength: 1, maxLength: 1 });
   // The bar is twenty moments in the long run.
   await property([kills, fc.constantFrom(0, 2)], survives, { runs: long ? 1 : 2 });
-}, { timeoutMs: 240_000 });
+}, { timeoutMs: 240_000 * (long ? 3 : 1) });
 
 test("A named map goes on after its head was killed again and again", async () => {
   const kills = fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 2, maxLength: 4 });
   await property([kills, fc.constantFrom(0, 2)], survives, { runs: 1 });
-}, { timeoutMs: 240_000 });
+}, { timeoutMs: 240_000 * (long ? 3 : 1) });
