@@ -81,7 +81,7 @@ export function bank(scene: Scene): Bank {
     process.refusedNow = code;
     scene.count(`settled ${outcome}${code === undefined ? "" : ` ${code}`}`);
     scene.trace(`${waiter.id} to ${waiter.to} is ${outcome}${code === undefined ? "" : ` (${code})`}`);
-    scene.laws.settled(token, outcome, threw, body);
+    scene.laws.settled(token, outcome, threw, body, code);
     const isWithdrawn = outcome === "failed" && (code === "Timeout" || code === "Suspended");
     if (isWithdrawn) scene.laws.order.withdrawn(waiter.id);
     const { live } = waiter;

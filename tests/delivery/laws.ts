@@ -3,7 +3,7 @@
 
 import type { Deliver } from "../../runtime/delivery/events.ts";
 import type { Node } from "../../runtime/delivery/node.ts";
-import type { ActorName, Outcome, StepRecord } from "../../runtime/delivery/protocol.ts";
+import type { ActorName, StepRecord } from "../../runtime/delivery/protocol.ts";
 import { type Accounts, accounts } from "./laws/accounts.ts";
 import { watchBounds } from "./laws/bounds.ts";
 import { type Calls, calls } from "./laws/calls.ts";
@@ -13,13 +13,12 @@ import { type Losses, losses } from "./laws/losses.ts";
 import { type Order, order } from "./laws/order.ts";
 import { type Presence, presence } from "./laws/presence.ts";
 
-export interface Laws extends Pick<Calls, "asked" | "mustBeSettled"> {
+export interface Laws extends Pick<Calls, "asked" | "settled" | "mustBeSettled"> {
   readonly must: Must;
   readonly order: Order;
   readonly accounts: Accounts;
   readonly presence: Presence;
   readonly losses: Losses;
-  settled(token: number, outcome: Outcome, threw: boolean, body: unknown): void;
   appended(records: readonly StepRecord[], meanings: ReadonlyMap<string, Deliver>): void;
   watch(core: Node): void;
   suspended(source: ActorName, destination: ActorName, isSuspended: boolean): void;

@@ -1,13 +1,13 @@
 // L3 and L4 for calls: each is settled, once, as what happened to it; and the asks of an account are linearizable.
 
-import type { ActorName, Outcome } from "../../../runtime/delivery/protocol.ts";
+import type { ActorName, Outcome, Refusal } from "../../../runtime/delivery/protocol.ts";
 import { type Call, linearizable, type Model } from "../linear.ts";
 import type { Must } from "./law.ts";
 import { isDurable, type Message } from "./message.ts";
 
 export interface Calls {
   asked(token: number, message: Message, destination: ActorName): void;
-  settled(token: number, outcome: Outcome, threw: boolean, body: unknown): void;
+  settled(token: number, outcome: Outcome, threw: boolean, body: unknown, code: Refusal | undefined): void;
   /** None of these may be open once all is quiet. */
   mustBeSettled(tokens: Iterable<number>): void;
   judge(): void;
@@ -17,7 +17,7 @@ export interface Calls {
 interface Facts {
   /** Whether the destination has committed the message. */
   isCommitted(destination: ActorName, id: string): boolean;
-  failed(id: string): void;
+  failed(id: string, code: Refusal | undefined): void;
   /** Whether what it answered may have been taken from it by its store. */
   isRolledBack(destination: ActorName): boolean;
 }
@@ -50,7 +50,7 @@ export function calls(must: Must, facts: Facts): Calls {
       if (asks.has(message.id)) return;
       asks.set(message.id, { from: clock += 1, to: undefined, input: undefined, output: undefined });
     },
-    settled(token, outcome, threw, body) {
+    settled(token, outcome, threw, body, code) {
       const call = open.get(token);
       if (call === undefined) return;
       const { message, destination } = call;
@@ -62,7 +62,7 @@ export function calls(must: Must, facts: Facts): Calls {
         const asked = asks?.get(message.id);
         if (asked !== undefined) asks!.set(message.id, { ...asked, to: clock += 1, output: body });
       }
-      if (outcome === "failed") facts.failed(message.id);
+      if (outcome === "failed") facts.failed(message.id, code);
       if (outcome !== "done" || threw || !isDurable(destination) || facts.isRolledBack(destination)) return;
       must(
         facts.isCommitted(destination, message.id),

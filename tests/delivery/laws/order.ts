@@ -2,7 +2,7 @@
 // that it was told of, and nothing of an older life after a newer one. Also the half of L4 that says what never happens.
 
 import type { Deliver } from "../../../runtime/delivery/events.ts";
-import type { ActorName, Epoch, SentRecord } from "../../../runtime/delivery/protocol.ts";
+import type { ActorName, Epoch, Refusal, SentRecord } from "../../../runtime/delivery/protocol.ts";
 import type { Must } from "./law.ts";
 import { isDurable, type Message, streamKey } from "./message.ts";
 
@@ -36,7 +36,7 @@ export interface Order {
   /** One message that a receiver applies: `runKey` names its life. */
   applied(receiver: ActorName, runKey: string, delivery: Deliver): void;
   handled(actor: ActorName, life: string, delivery: Deliver): void;
-  failed(id: string): void;
+  failed(id: string, code: Refusal | undefined): void;
 }
 
 export function order(must: Must): Order {
@@ -45,7 +45,7 @@ export function order(must: Must): Order {
   const gaps = new Map<string, { era: Epoch; through: number }[]>();
   const rolledBack = new Set<ActorName>();
   const ghosts = new Set<string>();
-  const neverApplied = new Set<string>();
+  const neverApplied = new Map<string, Refusal | undefined>();
   const appliedIds = new Set<string>();
   const holes = new Set<string>();
   const numbers = new Map<string, string>();
@@ -66,7 +66,13 @@ export function order(must: Must): Order {
       "L5",
       () => `${receiver} applied ${message.id} of epoch ${epoch} after ${run!.epoch}`,
     );
-    must(!neverApplied.has(message.id), "L4", () => `${message.id} was reported failed and is applied by ${receiver}`);
+    // An end that the store has lost, without having declared to keep it, is no end.
+    const isUndone = rolledBack.has(receiver) && neverApplied.get(message.id) === "Ended";
+    must(
+      isUndone || !neverApplied.has(message.id),
+      "L4",
+      () => `${message.id} was reported failed and is applied by ${receiver}`,
+    );
     appliedIds.add(message.id);
     const next: Run = run === undefined ? { era: 0, n: 0, tells: -1, epoch } : { ...run, epoch };
     if (!isDurable(source)) inEra(receiver, source, message, run, next);
@@ -162,9 +168,9 @@ export function order(must: Must): Order {
       handledOnce.add(once);
       applied(actor, `${source}>${actor}@${life}`, delivery);
     },
-    failed(id) {
+    failed(id, code) {
       must(!appliedIds.has(id), "L4", () => `${id} is reported failed and was applied`);
-      neverApplied.add(id);
+      neverApplied.set(id, code);
     },
   };
 }
