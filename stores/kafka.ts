@@ -2,9 +2,9 @@
 // opens the same URL and run, on whatever machine, has the same store; kafka/topics.ts says what lies where.
 import { constants } from "node:buffer";
 import { ShoalError } from "./error.ts";
-import { buffers as storeBuffers } from "./file/buffers.ts";
-import { entries as storeEntries } from "./file/entries.ts";
-import { tidying as storeTidying } from "./file/tidying.ts";
+import { buffers as storeBuffers } from "./copied/buffers.ts";
+import { entries as storeEntries } from "./copied/entries.ts";
+import { tidying as storeTidying } from "./copied/tidying.ts";
 import { bodies as kafkaBodies } from "./kafka/bodies.ts";
 import type { ClientOptions } from "./kafka/client.ts";
 import { control as kafkaControl } from "./kafka/control.ts";

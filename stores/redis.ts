@@ -2,9 +2,9 @@
 // opens the same URL and run, from whatever node, has the same store; redis/keys.ts says what everything is called.
 import { constants } from "node:buffer";
 import { ShoalError } from "./error.ts";
-import { buffers as redisBuffers } from "./file/buffers.ts";
-import { entries as redisEntries } from "./file/entries.ts";
-import { tidying as redisTidying } from "./file/tidying.ts";
+import { buffers as redisBuffers } from "./copied/buffers.ts";
+import { entries as redisEntries } from "./copied/entries.ts";
+import { tidying as redisTidying } from "./copied/tidying.ts";
 import { bodies as redisBodies } from "./redis/bodies.ts";
 import { redisClaims } from "./redis/claims.ts";
 import { keys as redisKeys } from "./redis/keys.ts";

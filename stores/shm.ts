@@ -5,7 +5,7 @@ import { constants } from "node:buffer";
 import { existsSync, statfsSync } from "node:fs";
 import { resolve } from "node:path";
 import { ShoalError } from "./error.ts";
-import { buffers as fileBuffers } from "./file/buffers.ts";
+import { buffers as fileBuffers } from "./copied/buffers.ts";
 import { fileClaims } from "./file/claims.ts";
 import { layout as fileLayout } from "./file/layout.ts";
 import type { Disk } from "./file/disk.ts";

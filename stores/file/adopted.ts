@@ -6,7 +6,7 @@ import { dirname, resolve, sep } from "node:path";
 import { ShoalError } from "../error.ts";
 import type { TensorRef } from "../store.ts";
 import type { Body } from "./bodies.ts";
-import type { Buffers } from "./buffers.ts";
+import type { Buffers } from "../copied/buffers.ts";
 import { type Disk, errnoOf, ifThere } from "./disk.ts";
 import { readSummed } from "./pieces.ts";
 

@@ -2,7 +2,7 @@
 // and taken away for good, by whoever releases them.
 import { isShoalError, ShoalError } from "../error.ts";
 import type { Lifetime, TensorRef } from "../store.ts";
-import type { Buffers } from "./buffers.ts";
+import type { Buffers } from "../copied/buffers.ts";
 import type { Descriptors } from "./descriptors.ts";
 import { type Disk, type DiskFile, ifThere, readAll, writeAll, writeNow } from "./disk.ts";
 import { fanOut, idOf, isAdoptedId, type Layout, type Place, placeOf } from "./layout.ts";

@@ -2,18 +2,19 @@
 // was read, which lie in pooled buffers until they are done.
 import { throwIfCancelled } from "../cancellation.ts";
 import { crc32 } from "../checksum.ts";
-import { arrayOver, layoutOf, tensorBytes } from "../dtype.ts";
+import { tensorBytes } from "../dtype.ts";
 import { ShoalError } from "../error.ts";
 import { lifetimeOf } from "../lifetime.ts";
 import type { Room } from "../room.ts";
 import { checkedRef, isSameTensor, tensorRef } from "../reference.ts";
-import type { Dtype, Item, PutOptions, Tensor, TensorEntry, TensorRef, Tensors } from "../store.ts";
+import type { Dtype, Tensor, TensorEntry, TensorRef, Tensors } from "../store.ts";
 import type { Adopted } from "./adopted.ts";
-import { fetchedAhead } from "./ahead.ts";
+import { fetchedAhead } from "../copied/ahead.ts";
 import type { Bodies, Body } from "./bodies.ts";
-import type { Buffers } from "./buffers.ts";
-import { draftOf } from "./drafts.ts";
-import type { Entries, Entry } from "./entries.ts";
+import type { Buffers } from "../copied/buffers.ts";
+import { putting } from "../copied/putting.ts";
+import { views } from "../copied/views.ts";
+import type { Entries, Entry } from "../copied/entries.ts";
 import type { Segments } from "./segments.ts";
 import { idOf, isAdoptedId } from "./layout.ts";
 import { troubleOf } from "./trouble.ts";
@@ -47,29 +48,8 @@ export interface FileTensors extends Tensors {
 export function fileTensors(options: FileTensorsOptions): FileTensors {
   const { run, where, bodies, segments, entries, buffers, room, strict, track, erase, listed } = options;
   const { packedBytesMax, adopted, throwIfClosed } = options;
+  const seen = views({ run, entries, buffers });
   let putBytes = 0;
-  let getBytes = 0;
-
-  /** Answers a promise where there is none yet. */
-  function roomFor(bytes: number, signal: AbortSignal | undefined): Promise<void> | undefined {
-    return room.enter(bytes, signal)?.then(() => {
-      try {
-        throwIfClosed();
-      } catch (error) {
-        room.leave(bytes);
-        throw error;
-      }
-    });
-  }
-
-  /** Room for all or for none: two who each hold half of what they need would wait for each other. */
-  async function admitted(sizes: readonly number[], options: PutOptions | undefined): Promise<Entry[]> {
-    throwIfClosed();
-    const lifetime = lifetimeOf(options);
-    const waiting = roomFor(sizes.reduce((sum, bytes) => sum + bytes, 0), options?.signal);
-    if (waiting !== undefined) await waiting;
-    return sizes.map((bytes) => entries.add(bytes, lifetime));
-  }
 
   async function sealed<D extends Dtype>(
     entry: Entry,
@@ -92,32 +72,6 @@ export function fileTensors(options: FileTensorsOptions): FileTensors {
     }
   }
 
-  function viewOf<D extends Dtype>(ref: TensorRef<D>, { buffer, offset, sum, seed, lifetime }: Body): Tensor<D> {
-    const entry = entries.foreign(ref);
-    entry.lifetime ??= lifetime;
-    // Verified now, whatever it was that was pinned under this id before.
-    entry.ref = ref;
-    entries.view(entry);
-    getBytes += ref.bytes;
-    let isDone = false;
-    const tensor: Tensor<D> = {
-      ref,
-      dtype: ref.dtype,
-      shape: ref.shape,
-      data: arrayOver(ref.dtype, buffer, offset, ref.bytes),
-      keep: () => tensor,
-      done() {
-        if (isDone) return;
-        isDone = true;
-        const isAsRead = !strict || crc32(new Uint8Array(buffer, offset, ref.bytes), seed) === sum;
-        buffers.give(buffer);
-        entries.unview(entry);
-        if (!isAsRead) throw new ShoalError("Corrupt", `Tensor ${ref.id} was written to after it was sealed`);
-      },
-    };
-    return tensor;
-  }
-
   async function standing<D extends Dtype>(value: TensorRef<D>): Promise<Tensor<D>> {
     throwIfClosed();
     const ref = checkedRef(value, run);
@@ -133,18 +87,14 @@ export function fileTensors(options: FileTensorsOptions): FileTensors {
     }
     try {
       throwIfClosed();
-      // Released while it was read: what was asked first may be answered last.
-      const foreign = entries.known(ref.id);
-      if (foreign !== undefined && !foreign.isOwn) {
-        foreign.lifetime ??= body.lifetime;
-        entries.settle(foreign);
-        entries.known(ref.id);
-      }
+      seen.settle(ref.id, body.lifetime);
     } catch (error) {
       buffers.give(body.buffer);
       throw error;
     }
-    return viewOf(ref, body);
+    const { buffer, offset, sum, seed } = body;
+    const isAsRead = (): boolean => crc32(new Uint8Array(buffer, offset, ref.bytes), seed) === sum;
+    return seen.view(ref, body, strict ? isAsRead : undefined);
   }
 
   async function followed(ref: TensorRef): Promise<Body> {
@@ -156,63 +106,18 @@ export function fileTensors(options: FileTensorsOptions): FileTensors {
     }
   }
 
-  /** The entry that a reference means, for those who only hold on: nothing where it is known to be another. */
-  function held(value: TensorRef): Entry | undefined {
-    const ref = checkedRef(value, run);
-    const entry = entries.foreign(ref);
-    return entry.ref !== undefined && isSameTensor(entry.ref, ref) ? entry : undefined;
-  }
-
-  async function putMany<D extends Dtype>(items: readonly Item<D>[], options?: PutOptions): Promise<TensorRef<D>[]> {
-    const layouts = items.map((item) => layoutOf(item));
-    const made = await admitted(layouts.map((layout) => layout.bytes), options);
-    const results = await Promise.allSettled(made.map(async (entry, index) => {
-      const { dtype, shape } = layouts[index]!;
-      return await sealed(entry, dtype, shape, bytesIn(items[index]!.data, entry.bytes));
-    }));
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed !== undefined) {
-      for (const entry of made) {
-        if (entry.state === "draft") entries.discard(entry);
-        else entries.release(entry);
-      }
-      throw failed.reason;
-    }
-    return results.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
-  }
+  const into = putting({ buffers, entries, room, strict, throwIfClosed, sealed });
 
   return {
     get putBytes() {
       return putBytes;
     },
     get getBytes() {
-      return getBytes;
+      return seen.getBytes;
     },
-    async allocate(dtype, shape, options) {
-      const bytes = tensorBytes(dtype, shape);
-      const [entry] = await admitted([bytes], options);
-      try {
-        return draftOf(entry!, dtype, shape, { buffers, entries, strict, throwIfClosed, sealed });
-      } catch (error) {
-        entries.discard(entry!);
-        throw error;
-      }
-    },
-    async put(item, options) {
-      const { dtype, shape, bytes } = layoutOf(item);
-      throwIfClosed();
-      const lifetime = lifetimeOf(options);
-      const waiting = roomFor(bytes, options?.signal);
-      if (waiting !== undefined) await waiting;
-      const entry = entries.add(bytes, lifetime);
-      try {
-        return await sealed(entry, dtype, shape, bytesIn(item.data, bytes));
-      } catch (error) {
-        entries.discard(entry);
-        throw error;
-      }
-    },
-    putMany,
+    allocate: into.allocate,
+    put: into.put,
+    putMany: into.putMany,
     async adopt(path, dtype, shape, options) {
       const bytes = tensorBytes(dtype, shape);
       throwIfClosed();
@@ -256,28 +161,16 @@ export function fileTensors(options: FileTensorsOptions): FileTensors {
         throw new ShoalError(code, message, { outcome: "unknown", cause });
       }
     },
-    pin(ref, holder) {
-      const entry = held(ref);
-      if (entry !== undefined) entries.pin(entry, holder);
-    },
-    unpin(ref, holder, read) {
-      const entry = held(ref);
-      if (entry !== undefined) entries.unpin(entry, holder, read);
-    },
+    pin: seen.pin,
+    unpin: seen.unpin,
     async *list() {
       throwIfClosed();
-      const seen = new Set<string>();
+      const told = new Set<string>();
       for (const { id, bytes, state } of entries.own()) {
-        seen.add(id);
+        told.add(id);
         yield { id, run, bytes, state };
       }
-      for await (const entry of listed()) if (!seen.has(entry.id)) yield entry;
+      for await (const entry of listed()) if (!told.has(entry.id)) yield entry;
     },
   };
-}
-
-/** The bytes of an array, which may have been handed away while it waited for room. */
-function bytesIn(data: ArrayBufferView, bytes: number): Uint8Array {
-  if (data.byteLength === bytes) return new Uint8Array(data.buffer, data.byteOffset, bytes);
-  throw new ShoalError("BadInput", "Cannot put tensor: its array changed its length meanwhile");
 }

@@ -2,17 +2,16 @@
 // done, and the end of a tensor, which one record tells to everybody.
 import { throwIfCancelled } from "../cancellation.ts";
 import { crc32 } from "../checksum.ts";
-import { arrayOver, layoutOf, tensorBytes } from "../dtype.ts";
 import { isShoalError, ShoalError } from "../error.ts";
-import { fetchedAhead } from "../file/ahead.ts";
-import type { Buffers } from "../file/buffers.ts";
-import { draftOf } from "../file/drafts.ts";
-import type { Entries, Entry } from "../file/entries.ts";
-import { lifetimeOf } from "../lifetime.ts";
+import { fetchedAhead } from "../copied/ahead.ts";
+import type { Buffers } from "../copied/buffers.ts";
+import { putting } from "../copied/putting.ts";
+import { views } from "../copied/views.ts";
+import type { Entries, Entry } from "../copied/entries.ts";
 import { checkedRef, isSameTensor } from "../reference.ts";
 import type { Room } from "../room.ts";
-import type { Dtype, Item, PutOptions, Tensor, TensorEntry, TensorRef, Tensors } from "../store.ts";
-import { type Bodies, type Body, placeOf } from "./bodies.ts";
+import type { Dtype, Tensor, TensorEntry, TensorRef, Tensors } from "../store.ts";
+import { type Bodies, placeOf } from "./bodies.ts";
 import { type Control, named } from "./control.ts";
 
 export interface KafkaTensorsOptions {
@@ -40,23 +39,8 @@ export interface KafkaTensors extends Tensors {
 
 export function kafkaTensors(options: KafkaTensorsOptions): KafkaTensors {
   const { run, writer, bodies, control, entries, buffers, room, strict, throwIfClosed, track, erase, listed } = options;
+  const seen = views({ run, entries, buffers });
   let putBytes = 0;
-  let getBytes = 0;
-
-  /** Room for all or for none: two who each hold half of what they need would wait for each other. */
-  async function admitted(sizes: readonly number[], options: PutOptions | undefined): Promise<Entry[]> {
-    throwIfClosed();
-    const lifetime = lifetimeOf(options);
-    const bytes = sizes.reduce((sum, size) => sum + size, 0);
-    await room.enter(bytes, options?.signal);
-    try {
-      throwIfClosed();
-    } catch (error) {
-      room.leave(bytes);
-      throw error;
-    }
-    return sizes.map((size) => entries.add(size, lifetime));
-  }
 
   async function sealed<D extends Dtype>(
     entry: Entry,
@@ -73,34 +57,6 @@ export function kafkaTensors(options: KafkaTensorsOptions): KafkaTensors {
     } catch (error) {
       throw named(error, "put tensor");
     }
-  }
-
-  function viewOf<D extends Dtype>(ref: TensorRef<D>, { buffer, lifetime }: Body): Tensor<D> {
-    const entry = entries.foreign(ref);
-    entry.lifetime ??= lifetime;
-    // Verified now, whatever it was that was pinned under this id before.
-    entry.ref = ref;
-    entries.view(entry);
-    getBytes += ref.bytes;
-    const bytes = new Uint8Array(buffer, 0, ref.bytes);
-    const sum = strict ? crc32(bytes) : 0;
-    let isDone = false;
-    const tensor: Tensor<D> = {
-      ref,
-      dtype: ref.dtype,
-      shape: ref.shape,
-      data: arrayOver(ref.dtype, buffer, 0, ref.bytes),
-      keep: () => tensor,
-      done() {
-        if (isDone) return;
-        isDone = true;
-        const isAsRead = !strict || crc32(bytes) === sum;
-        buffers.give(buffer);
-        entries.unview(entry);
-        if (!isAsRead) throw new ShoalError("Corrupt", `Tensor ${ref.id} was written to after it was sealed`);
-      },
-    };
-    return tensor;
   }
 
   function throwIfGone(id: string): void {
@@ -122,42 +78,15 @@ export function kafkaTensors(options: KafkaTensorsOptions): KafkaTensors {
       throwIfGone(ref.id);
       if (read.status === "rejected") throw read.reason;
       // Another's, of which all declared reads have happened here.
-      const foreign = entries.held(ref.id);
-      if (foreign !== undefined && !foreign.isOwn) {
-        foreign.lifetime ??= read.value.lifetime;
-        entries.settle(foreign);
-        entries.known(ref.id);
-      }
-      return viewOf(ref, read.value);
+      seen.settle(ref.id, read.value.lifetime);
+      const { buffer } = read.value;
+      const bytes = new Uint8Array(buffer, 0, ref.bytes);
+      const sum = strict ? crc32(bytes) : 0;
+      return seen.view(ref, { ...read.value, offset: 0 }, strict ? () => crc32(bytes) === sum : undefined);
     } catch (error) {
       if (read.status === "fulfilled") buffers.give(read.value.buffer);
       throw named(error, `get tensor ${ref.id}`);
     }
-  }
-
-  /** The entry that a reference means, for those who only hold on: nothing where it is known to be another. */
-  function held(value: TensorRef): Entry | undefined {
-    const ref = checkedRef(value, run);
-    const entry = entries.foreign(ref);
-    return entry.ref !== undefined && isSameTensor(entry.ref, ref) ? entry : undefined;
-  }
-
-  async function putMany<D extends Dtype>(items: readonly Item<D>[], options?: PutOptions): Promise<TensorRef<D>[]> {
-    const layouts = items.map((item) => layoutOf(item));
-    const made = await admitted(layouts.map((layout) => layout.bytes), options);
-    const results = await Promise.allSettled(made.map(async (entry, index) => {
-      const { dtype, shape } = layouts[index]!;
-      return await sealed(entry, dtype, shape, bytesIn(items[index]!.data, entry.bytes));
-    }));
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed !== undefined) {
-      for (const entry of made) {
-        if (entry.state === "draft") entries.discard(entry);
-        else entries.release(entry);
-      }
-      throw failed.reason;
-    }
-    return results.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
   }
 
   async function release(ref: TensorRef): Promise<void> {
@@ -173,28 +102,18 @@ export function kafkaTensors(options: KafkaTensorsOptions): KafkaTensors {
     }
   }
 
+  const into = putting({ buffers, entries, room, strict, throwIfClosed, sealed });
+
   return {
     get putBytes() {
       return putBytes;
     },
     get getBytes() {
-      return getBytes;
+      return seen.getBytes;
     },
-    async allocate(dtype, shape, options) {
-      const bytes = tensorBytes(dtype, shape);
-      const [entry] = await admitted([bytes], options);
-      try {
-        return draftOf(entry!, dtype, shape, { buffers, entries, strict, throwIfClosed, sealed });
-      } catch (error) {
-        entries.discard(entry!);
-        throw error;
-      }
-    },
-    async put(item, options) {
-      const [ref] = await putMany([item], options);
-      return ref!;
-    },
-    putMany,
+    allocate: into.allocate,
+    put: into.put,
+    putMany: into.putMany,
     async get(ref, options) {
       throwIfCancelled(options?.signal);
       return await standing(ref);
@@ -212,28 +131,16 @@ export function kafkaTensors(options: KafkaTensorsOptions): KafkaTensors {
         throw new ShoalError(code, message, { outcome: "unknown", cause: error });
       }
     },
-    pin(ref, holder) {
-      const entry = held(ref);
-      if (entry !== undefined) entries.pin(entry, holder);
-    },
-    unpin(ref, holder, read) {
-      const entry = held(ref);
-      if (entry !== undefined) entries.unpin(entry, holder, read);
-    },
+    pin: seen.pin,
+    unpin: seen.unpin,
     async *list() {
       throwIfClosed();
-      const seen = new Set<string>();
+      const told = new Set<string>();
       for (const { id, bytes, state } of entries.own()) {
-        seen.add(id);
+        told.add(id);
         yield { id, run, bytes, state };
       }
-      for await (const entry of listed()) if (!seen.has(entry.id)) yield entry;
+      for await (const entry of listed()) if (!told.has(entry.id)) yield entry;
     },
   };
-}
-
-/** The bytes of an array, which may have been handed away while it waited for room. */
-function bytesIn(data: ArrayBufferView, bytes: number): Uint8Array {
-  if (data.byteLength === bytes) return new Uint8Array(data.buffer, data.byteOffset, bytes);
-  throw new ShoalError("BadInput", "Cannot put tensor: its array changed its length meanwhile");
 }

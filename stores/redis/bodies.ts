@@ -2,7 +2,7 @@
 // that was half written does not exist; and away again, the manifest first.
 import { crc32 } from "../checksum.ts";
 import { ShoalError } from "../error.ts";
-import type { Buffers } from "../file/buffers.ts";
+import type { Buffers } from "../copied/buffers.ts";
 import type { Lifetime, TensorEntry, TensorRef } from "../store.ts";
 import type { Keys } from "./keys.ts";
 import {

@@ -1,17 +1,16 @@
 // Tensors on Redis servers: what is checked before anything is written, what a put does when its answer is lost, and
 // the views of what was read, which lie in pooled buffers until they are done.
 import { throwIfCancelled } from "../cancellation.ts";
-import { arrayOver, layoutOf, tensorBytes } from "../dtype.ts";
 import { isShoalError, ShoalError } from "../error.ts";
-import { fetchedAhead } from "../file/ahead.ts";
-import type { Buffers } from "../file/buffers.ts";
-import { draftOf } from "../file/drafts.ts";
-import type { Entries, Entry } from "../file/entries.ts";
-import { lifetimeOf } from "../lifetime.ts";
+import { fetchedAhead } from "../copied/ahead.ts";
+import type { Buffers } from "../copied/buffers.ts";
+import { putting } from "../copied/putting.ts";
+import { views } from "../copied/views.ts";
+import type { Entries, Entry } from "../copied/entries.ts";
 import { checkedRef, isSameTensor, tensorRef } from "../reference.ts";
 import type { Room } from "../room.ts";
-import type { Dtype, Item, Lifetime, PutOptions, Tensor, TensorRef, Tensors } from "../store.ts";
-import type { Bodies, Body } from "./bodies.ts";
+import type { Dtype, Lifetime, Tensor, TensorRef, Tensors } from "../store.ts";
+import type { Bodies } from "./bodies.ts";
 import { bodyOf, chunkBytes } from "./manifest.ts";
 
 export interface RedisTensorsOptions {
@@ -47,29 +46,8 @@ export function redisTensors(options: RedisTensorsOptions): RedisTensors {
   const { run, where, writer, bodies, entries, buffers, room, strict, patienceMs } = options;
   const { roomier, now, throwIfClosed, track, erased } = options;
   let count = 0;
+  const seen = views({ run, entries, buffers });
   let putBytes = 0;
-  let getBytes = 0;
-
-  /** Answers a promise where there is none yet. */
-  function roomFor(bytes: number, signal: AbortSignal | undefined): Promise<void> | undefined {
-    return room.enter(bytes, signal)?.then(() => {
-      try {
-        throwIfClosed();
-      } catch (error) {
-        room.leave(bytes);
-        throw error;
-      }
-    });
-  }
-
-  /** Room for all or for none: two who each hold half of what they need would wait for each other. */
-  async function admitted(sizes: readonly number[], options: PutOptions | undefined): Promise<Entry[]> {
-    throwIfClosed();
-    const lifetime = lifetimeOf(options);
-    const waiting = roomFor(sizes.reduce((sum, bytes) => sum + bytes, 0), options?.signal);
-    if (waiting !== undefined) await waiting;
-    return sizes.map((bytes) => entries.add(bytes, lifetime));
-  }
 
   const forget = (ref: TensorRef): void => void track(bodies.erase(ref)).catch(() => {});
 
@@ -140,33 +118,6 @@ export function redisTensors(options: RedisTensorsOptions): RedisTensors {
     return ref;
   }
 
-  function viewOf<D extends Dtype>(ref: TensorRef<D>, body: Body): Tensor<D> {
-    const { buffer, lifetime } = body;
-    const entry = entries.foreign(ref);
-    entry.lifetime ??= lifetime;
-    // Verified now, whatever it was that was pinned under this id before.
-    entry.ref = ref;
-    entries.view(entry);
-    getBytes += ref.bytes;
-    let isDone = false;
-    const tensor: Tensor<D> = {
-      ref,
-      dtype: ref.dtype,
-      shape: ref.shape,
-      data: arrayOver(ref.dtype, buffer, 0, ref.bytes),
-      keep: () => tensor,
-      done() {
-        if (isDone) return;
-        isDone = true;
-        const isAsRead = !strict || bodies.isAsSealed(ref, new Uint8Array(buffer, 0, ref.bytes), body);
-        buffers.give(buffer);
-        entries.unview(entry);
-        if (!isAsRead) throw new ShoalError("Corrupt", `Tensor ${ref.id} was written to after it was sealed`);
-      },
-    };
-    return tensor;
-  }
-
   async function standing<D extends Dtype>(value: TensorRef<D>): Promise<Tensor<D>> {
     throwIfClosed();
     const ref = checkedRef(value, run);
@@ -177,77 +128,27 @@ export function redisTensors(options: RedisTensorsOptions): RedisTensors {
     const body = await track(bodies.read(ref));
     try {
       throwIfClosed();
-      // Released while it was read: what was asked first may be answered last.
-      const foreign = entries.known(ref.id);
-      if (foreign !== undefined && !foreign.isOwn) {
-        foreign.lifetime ??= body.lifetime;
-        entries.settle(foreign);
-        entries.known(ref.id);
-      }
+      seen.settle(ref.id, body.lifetime);
     } catch (error) {
       buffers.give(body.buffer);
       throw error;
     }
-    return viewOf(ref, body);
+    const isAsRead = (): boolean => bodies.isAsSealed(ref, new Uint8Array(body.buffer, 0, ref.bytes), body);
+    return seen.view(ref, { ...body, offset: 0 }, strict ? isAsRead : undefined);
   }
 
-  /** The entry that a reference means, for those who only hold on: nothing where it is known to be another. */
-  function held(value: TensorRef): Entry | undefined {
-    const ref = checkedRef(value, run);
-    const entry = entries.foreign(ref);
-    return entry.ref !== undefined && isSameTensor(entry.ref, ref) ? entry : undefined;
-  }
-
-  async function putMany<D extends Dtype>(items: readonly Item<D>[], options?: PutOptions): Promise<TensorRef<D>[]> {
-    const layouts = items.map((item) => layoutOf(item));
-    const made = await admitted(layouts.map((layout) => layout.bytes), options);
-    const results = await Promise.allSettled(made.map(async (entry, index) => {
-      const { dtype, shape } = layouts[index]!;
-      return await sealed(entry, dtype, shape, bytesIn(items[index]!.data, entry.bytes));
-    }));
-    const failed = results.find((result) => result.status === "rejected");
-    if (failed !== undefined) {
-      for (const entry of made) {
-        if (entry.state === "draft") entries.discard(entry);
-        else entries.release(entry);
-      }
-      throw failed.reason;
-    }
-    return results.flatMap((result) => result.status === "fulfilled" ? [result.value] : []);
-  }
+  const into = putting({ buffers, entries, room, strict, throwIfClosed, sealed });
 
   return {
     get putBytes() {
       return putBytes;
     },
     get getBytes() {
-      return getBytes;
+      return seen.getBytes;
     },
-    async allocate(dtype, shape, options) {
-      const bytes = tensorBytes(dtype, shape);
-      const [entry] = await admitted([bytes], options);
-      try {
-        return draftOf(entry!, dtype, shape, { buffers, entries, strict, throwIfClosed, sealed });
-      } catch (error) {
-        entries.discard(entry!);
-        throw error;
-      }
-    },
-    async put(item, options) {
-      const { dtype, shape, bytes } = layoutOf(item);
-      throwIfClosed();
-      const lifetime = lifetimeOf(options);
-      const waiting = roomFor(bytes, options?.signal);
-      if (waiting !== undefined) await waiting;
-      const entry = entries.add(bytes, lifetime);
-      try {
-        return await sealed(entry, dtype, shape, bytesIn(item.data, bytes));
-      } catch (error) {
-        entries.discard(entry);
-        throw error;
-      }
-    },
-    putMany,
+    allocate: into.allocate,
+    put: into.put,
+    putMany: into.putMany,
     async get(ref, options) {
       throwIfCancelled(options?.signal);
       return await standing(ref);
@@ -264,30 +165,18 @@ export function redisTensors(options: RedisTensorsOptions): RedisTensors {
       erased(ref.id);
       entries.release(entry);
     },
-    pin(ref, holder) {
-      const entry = held(ref);
-      if (entry !== undefined) entries.pin(entry, holder);
-    },
-    unpin(ref, holder, read) {
-      const entry = held(ref);
-      if (entry !== undefined) entries.unpin(entry, holder, read);
-    },
+    pin: seen.pin,
+    unpin: seen.unpin,
     async *list() {
       throwIfClosed();
-      const seen = new Set<string>();
+      const told = new Set<string>();
       for (const { id, bytes, state } of entries.own()) {
         // Whether what was sealed still stands, the server knows: a release may have got there, and no answer back.
         if (state === "sealed") continue;
-        seen.add(id);
+        told.add(id);
         yield { id, run, bytes, state };
       }
-      for await (const entry of bodies.list()) if (!seen.has(entry.id)) yield entry;
+      for await (const entry of bodies.list()) if (!told.has(entry.id)) yield entry;
     },
   };
-}
-
-/** The bytes of an array, which may have been handed away while it waited for room. */
-function bytesIn(data: ArrayBufferView, bytes: number): Uint8Array {
-  if (data.byteLength === bytes) return new Uint8Array(data.buffer, data.byteOffset, bytes);
-  throw new ShoalError("BadInput", "Cannot put tensor: its array changed its length meanwhile");
 }

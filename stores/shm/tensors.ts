@@ -4,7 +4,7 @@ import { throwIfCancelled } from "../cancellation.ts";
 import { crc32 } from "../checksum.ts";
 import { arrayOver, type Layout, layoutOf, tensorBytes } from "../dtype.ts";
 import { ShoalError } from "../error.ts";
-import type { Buffers } from "../file/buffers.ts";
+import type { Buffers } from "../copied/buffers.ts";
 import { troubleOf } from "../file/trouble.ts";
 import { checkedRef, isSameTensor, tensorRef } from "../reference.ts";
 import { releasedByte } from "../slabs.ts";
