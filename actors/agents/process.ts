@@ -7,7 +7,7 @@ import type { SimulationLine } from "../simulation.ts";
 import type { AgentClass, Processing, Ranked, Shop } from "./shop.ts";
 
 export function processing(shop: Shop): AgentClass<Processing> {
-  const { settings, plan, parts, book } = shop;
+  const { settings, plan, parts } = shop;
 
   return class Process extends Actor<Processing> implements Processing {
     readonly #successes: SimulationLine[] = [];
@@ -22,8 +22,7 @@ export function processing(shop: Shop): AgentClass<Processing> {
     readonly #beganAt = performance.now();
 
     simulated({ line, isNew }: { line: SimulationLine; isNew: boolean }): void {
-      if (isNew) book.simulated(line);
-      else this.#resumed++;
+      if (!isNew) this.#resumed++;
       if (line.value === undefined) {
         this.#failed++;
         return;

@@ -78,7 +78,8 @@ export function submit(shop: Shop): AgentClass<Submitting> {
         this.#succeeded++;
         lane.succeeded++;
       }
-      // The next one starts before this one is written down.
+      // Written down before the next one starts: a kill repeats what runs at that moment, and no more.
+      if (isNew) book.simulated(line);
       this.#fill();
       shop.agents.process.tell("simulated", { line, isNew });
       if (lane.running === 0 && lane.wanted === 0) this.#endPass(lane, index);
