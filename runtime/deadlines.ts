@@ -3,12 +3,22 @@
 
 import type { Environment } from "./environment.ts";
 
-/** Something that may wait too long. */
+/**
+ * Something that may wait too long. It, and what extends it, declares its fields and sets them in the constructor: to
+ * initialize one where it is declared takes V8 ten times as long in a class that several others extend.
+ */
 export class Expiring {
-  deadline = 0;
-  before: Expiring | undefined = undefined;
-  behind: Expiring | undefined = undefined;
-  list: Line | undefined = undefined;
+  declare deadline: number;
+  declare before: Expiring | undefined;
+  declare behind: Expiring | undefined;
+  declare list: Line | undefined;
+
+  constructor() {
+    this.deadline = 0;
+    this.before = undefined;
+    this.behind = undefined;
+    this.list = undefined;
+  }
 
   /** Called when its time is over. */
   expired(): void {}

@@ -7,17 +7,17 @@ import type { Handler } from "./cells/kind.ts";
 
 /** A message whose sender waits for room, and what its tell answered. Nobody needs to look at that answer. */
 export class Parked extends Expiring implements PromiseLike<void> {
-  readonly handler: Handler | undefined;
-  message: unknown;
-  readonly ticket: Ticket | undefined;
-  readonly weight: number;
+  declare readonly handler: Handler | undefined;
+  declare message: unknown;
+  declare readonly ticket: Ticket | undefined;
+  declare readonly weight: number;
   /** Called once when its wait is over: it was let in, or given up with an error. */
-  onLeft: ((parked: Parked, error: ShoalError | undefined) => void) | undefined = undefined;
-  settled = false;
-  gaveUp = false;
-  #error: ShoalError | undefined;
-  #promise: Promise<void> | undefined;
-  #settle: (() => void) | undefined;
+  declare onLeft: ((parked: Parked, error: ShoalError | undefined) => void) | undefined;
+  declare settled: boolean;
+  declare gaveUp: boolean;
+  declare private error: ShoalError | undefined;
+  declare private promise: Promise<void> | undefined;
+  declare private settle: (() => void) | undefined;
 
   constructor(handler: Handler | undefined, message: unknown, ticket: Ticket | undefined, weight: number) {
     super();
@@ -25,6 +25,12 @@ export class Parked extends Expiring implements PromiseLike<void> {
     this.message = message;
     this.ticket = ticket;
     this.weight = weight;
+    this.onLeft = undefined;
+    this.settled = false;
+    this.gaveUp = false;
+    this.error = undefined;
+    this.promise = undefined;
+    this.settle = undefined;
   }
 
   /** What a tell answers that was refused at once. */
@@ -39,9 +45,9 @@ export class Parked extends Expiring implements PromiseLike<void> {
     if (this.settled) return;
     this.settled = true;
     this.gaveUp = error !== undefined;
-    this.#error = error;
+    this.error = error;
     this.onLeft?.(this, error);
-    this.#settle?.();
+    this.settle?.();
   }
 
   // A promise is made only when somebody waits: one that is rejected and that nobody looks at would end the process.
@@ -50,11 +56,11 @@ export class Parked extends Expiring implements PromiseLike<void> {
     resolved?: ((value: void) => A | PromiseLike<A>) | null,
     rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    this.#promise ??= new Promise((resolve, reject) => {
-      this.#settle = () => this.#error === undefined ? resolve() : reject(this.#error);
-      if (this.settled) this.#settle();
+    this.promise ??= new Promise((resolve, reject) => {
+      this.settle = () => this.error === undefined ? resolve() : reject(this.error);
+      if (this.settled) this.settle();
     });
-    return this.#promise.then(resolved, rejected);
+    return this.promise.then(resolved, rejected);
   }
 }
 

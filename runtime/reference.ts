@@ -16,9 +16,9 @@ export interface Target {
 }
 
 export class Reference {
-  readonly target: Target;
-  readonly source: Source;
-  readonly life: number;
+  declare readonly target: Target;
+  declare readonly source: Source;
+  declare readonly life: number;
 
   constructor(target: Target, source: Source, life: number) {
     this.target = target;

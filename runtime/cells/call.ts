@@ -11,18 +11,19 @@ import type { Flow } from "../stream.ts";
 
 /** A message that weighs more than itself: it pins the tensors that it references while it is under way. */
 export class Parcel extends Expiring {
-  readonly from: Reference;
-  readonly tensors: readonly TensorRef[];
+  declare readonly from: Reference;
+  declare readonly tensors: readonly TensorRef[];
   /** As the holder of its pins; empty where there is nothing to pin, and once they are given back. */
-  holder: string;
+  declare holder: string;
   /** Whether its end is one of the reads that a tensor was declared to have. */
-  countsRead = true;
+  declare countsRead: boolean;
 
   constructor(from: Reference, tensors: readonly TensorRef[], holder: string) {
     super();
     this.from = from;
     this.tensors = tensors;
     this.holder = holder;
+    this.countsRead = true;
   }
 
   /** What it weighs in a mailbox: the bytes that it keeps alive. */
@@ -44,23 +45,28 @@ export function senderOf(ticket: Ticket): Reference {
   return ticket instanceof Parcel ? ticket.from : ticket;
 }
 
+interface Cancelling {
+  controller?: AbortController;
+  abandoned?: ShoalError;
+  stopListening?: () => void;
+}
+
 export class Call extends Parcel {
-  readonly method: string;
-  timeoutMs: number;
+  declare readonly method: string;
+  declare timeoutMs: number;
   /** Whether its handler has begun: from here on nobody can say that it did not happen. */
-  running = false;
-  settled = false;
+  declare running: boolean;
+  declare settled: boolean;
   /** Where the partial results go, for one that streams. */
-  flow: Flow | undefined = undefined;
+  declare flow: Flow | undefined;
   /** What was found on its answer's passage, where that goes to another node. */
-  passage: Passage | undefined = undefined;
+  declare passage: Passage | undefined;
   /** Called once, when it has settled. */
-  onSettled: ((call: Call) => void) | undefined = undefined;
-  readonly #resolve: (value: never) => void;
-  readonly #reject: (error: Error) => void;
-  #controller: AbortController | undefined;
-  #abandoned: ShoalError | undefined;
-  #stopListening: (() => void) | undefined;
+  declare onSettled: ((call: Call) => void) | undefined;
+  declare private readonly resolveAsker: (value: never) => void;
+  declare private readonly rejectAsker: (error: Error) => void;
+  /** What only few have: a handler that looks at its signal, a caller that may cancel. */
+  declare private cancelling: Cancelling | undefined;
 
   constructor(
     from: Reference,
@@ -74,30 +80,37 @@ export class Call extends Parcel {
     super(from, tensors, holder);
     this.method = method;
     this.timeoutMs = timeoutMs;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.running = false;
+    this.settled = false;
+    this.flow = undefined;
+    this.passage = undefined;
+    this.onSettled = undefined;
+    this.resolveAsker = resolve;
+    this.rejectAsker = reject;
+    this.cancelling = undefined;
   }
 
   /** What its handler sees as `this.signal`. */
   get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
+    const cancelling = this.cancelling ??= {};
+    if (cancelling.controller === undefined) {
+      cancelling.controller = new AbortController();
       // A handler may look for the first time when its caller has left already.
-      if (this.#abandoned !== undefined) this.#controller.abort(this.#abandoned);
+      if (cancelling.abandoned !== undefined) cancelling.controller.abort(cancelling.abandoned);
     }
-    return this.#controller.signal;
+    return cancelling.controller.signal;
   }
 
   resolve(value: unknown): void {
     if (this.settled) return;
-    this.#end();
-    this.#resolve(value as never);
+    this.end();
+    this.resolveAsker(value as never);
   }
 
   reject(error: Error): void {
     if (this.settled) return;
-    this.#end();
-    this.#reject(error);
+    this.end();
+    this.rejectAsker(error);
   }
 
   /** Ends it while it is under way. The handler is told; whether it may have happened depends on whether it had begun. */
@@ -112,8 +125,9 @@ export class Call extends Parcel {
 
   /** Tells the handler that nobody waits any more, and leaves the rest to whoever carries its answer. */
   abort(error: ShoalError): void {
-    this.#abandoned = error;
-    this.#controller?.abort(error);
+    const cancelling = this.cancelling ??= {};
+    cancelling.abandoned = error;
+    cancelling.controller?.abort(error);
   }
 
   override expired(): void {
@@ -124,7 +138,7 @@ export class Call extends Parcel {
   listen(signal: AbortSignal): void {
     const cancel = (): void => this.abandon("Cancelled", "the caller cancelled it", signal.reason);
     if (signal.aborted) return cancel();
-    this.#stopListening = follow(signal, cancel);
+    (this.cancelling ??= {}).stopListening = follow(signal, cancel);
   }
 
   /** For messages to people. */
@@ -132,9 +146,9 @@ export class Call extends Parcel {
     return `Cannot ask ${this.from.toString()} to ${this.method}`;
   }
 
-  #end(): void {
+  private end(): void {
     this.settled = true;
-    this.#stopListening?.();
+    this.cancelling?.stopListening?.();
     this.onSettled?.(this);
   }
 }

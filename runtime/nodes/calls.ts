@@ -23,9 +23,9 @@ export interface Leaving {
 
 /** A call that left for another node: whether it may have happened, only the delivery core can say. */
 export class PostedCall extends Call {
-  readonly token: number;
-  leaving: Leaving | undefined = undefined;
-  readonly #leave: (call: PostedCall) => void;
+  declare readonly token: number;
+  declare leaving: Leaving | undefined;
+  declare private readonly leave: (call: PostedCall) => void;
 
   constructor(
     from: Reference,
@@ -38,13 +38,14 @@ export class PostedCall extends Call {
   ) {
     super(from, method, timeoutMs, noTensors, "", resolve, reject);
     this.token = token;
-    this.#leave = leave;
+    this.leaving = undefined;
+    this.leave = leave;
   }
 
   override abandon(code: Leaving["code"], why: string, cause?: unknown): void {
     if (this.settled || this.leaving !== undefined) return;
     this.leaving = { code, why, cause };
-    this.#leave(this);
+    this.leave(this);
   }
 }
 
@@ -54,15 +55,15 @@ const nothing = (): void => {};
 
 /** A tell that left for another node, until it has room there. Most are never looked at: it is small. */
 export class PostedTell extends Expiring implements PromiseLike<void> {
-  readonly from: Reference;
-  readonly method: string;
-  readonly token: number;
-  readonly timeoutMs: number;
-  readonly post: { leave(tell: PostedTell): void };
-  settled = false;
-  error: ShoalError | undefined = undefined;
-  #promise: Promise<void> | undefined;
-  #settle: (() => void) | undefined;
+  declare readonly from: Reference;
+  declare readonly method: string;
+  declare readonly token: number;
+  declare readonly timeoutMs: number;
+  declare readonly post: { leave(tell: PostedTell): void };
+  declare settled: boolean;
+  declare error: ShoalError | undefined;
+  declare private promise: Promise<void> | undefined;
+  declare private settle: (() => void) | undefined;
 
   constructor(from: Reference, method: string, token: number, timeoutMs: number, post: PostedTell["post"]) {
     super();
@@ -71,6 +72,10 @@ export class PostedTell extends Expiring implements PromiseLike<void> {
     this.token = token;
     this.timeoutMs = timeoutMs;
     this.post = post;
+    this.settled = false;
+    this.error = undefined;
+    this.promise = undefined;
+    this.settle = undefined;
   }
 
   override expired(): void {
@@ -79,7 +84,7 @@ export class PostedTell extends Expiring implements PromiseLike<void> {
 
   /** Whether anybody has looked at how it ends. */
   get isAwaited(): boolean {
-    return this.#promise !== undefined;
+    return this.promise !== undefined;
   }
 
   /** It has left, or was refused. */
@@ -87,7 +92,7 @@ export class PostedTell extends Expiring implements PromiseLike<void> {
     if (this.settled) return;
     this.settled = true;
     this.error = error;
-    this.#settle?.();
+    this.settle?.();
   }
 
   // A promise is made only when somebody waits: one that is rejected and that nobody looks at would end the process.
@@ -96,30 +101,31 @@ export class PostedTell extends Expiring implements PromiseLike<void> {
     resolved?: ((value: void) => A | PromiseLike<A>) | null,
     rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    this.#promise ??= new Promise((resolve, reject) => {
-      this.#settle = () => this.error === undefined ? resolve() : reject(this.error);
-      if (this.settled) this.#settle();
+    this.promise ??= new Promise((resolve, reject) => {
+      this.settle = () => this.error === undefined ? resolve() : reject(this.error);
+      if (this.settled) this.settle();
     });
-    return this.#promise.then(resolved, rejected);
+    return this.promise.then(resolved, rejected);
   }
 }
 
 /** A plain message that came from another node to a volatile actor, until it is over. Most are such: it is small. */
 export class Taken extends Parcel {
-  readonly input: Input;
-  readonly #told: (taken: Taken) => void;
-  #isOver = false;
+  declare readonly input: Input;
+  declare private readonly told: (taken: Taken) => void;
+  declare private isOver: boolean;
 
   constructor(from: Reference, input: Input, told: (taken: Taken) => void) {
     super(from, noTensors, "");
     this.input = input;
-    this.#told = told;
+    this.told = told;
+    this.isOver = false;
   }
 
   override over(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#told(this);
+    if (this.isOver) return;
+    this.isOver = true;
+    this.told(this);
   }
 }
 
@@ -131,16 +137,16 @@ export interface Ends {
 
 /** A message that came from another node, or to a durable actor. It settles when its handler has ended, never before. */
 export class Delivered extends Call {
-  readonly input: Input;
+  declare readonly input: Input;
   /** Those who wait for whoever waits for this. */
-  readonly chain: readonly string[];
+  declare readonly chain: readonly string[];
   /** Whether its sender waits for an answer. */
-  readonly isCall: boolean;
+  declare readonly isCall: boolean;
   /** The caller's own number for it. */
-  readonly number: number;
-  readonly ends: Ends;
+  declare readonly number: number;
+  declare readonly ends: Ends;
   /** The life of its actor in which its handler began. */
-  life = 0;
+  declare life: number;
 
   constructor(
     from: Reference,
@@ -158,6 +164,7 @@ export class Delivered extends Call {
     this.isCall = entry?.kind === "call";
     this.number = number;
     this.ends = ends;
+    this.life = 0;
     this.deadline = Number.POSITIVE_INFINITY;
     // Its sender's outbox counts the read, when this is acknowledged.
     this.countsRead = false;

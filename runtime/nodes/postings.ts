@@ -23,12 +23,12 @@ const noPins: readonly string[] = [];
 /** `ended` says why nothing leaves any more. */
 export function postings(home: Home, ended: () => ShoalError | undefined): Write {
   const here = nodeOf(`${home.node}/`);
-  let latest = { id: "", node: "" };
+  let latest = { id: "", node: "", isLasting: false };
 
   /** Most messages go to where the one before went to. */
-  function reachedAt(id: string): string {
-    if (latest.id !== id) latest = { id, node: nodeOf(id) };
-    return latest.node;
+  function reached(id: string): typeof latest {
+    if (latest.id !== id) latest = { id, node: nodeOf(id), isLasting: isDurable(id) };
+    return latest;
   }
 
   return (
@@ -57,9 +57,8 @@ export function postings(home: Home, ended: () => ShoalError | undefined): Write
       throw new ShoalError("Fenced", text);
     }
     const to = from.id;
-    const node = reachedAt(to);
+    const { node, isLasting } = reached(to);
     const call = type === "ask" ? token : 0;
-    const isLasting = isDurable(to);
     const at = isLasting ? Math.trunc(home.environment.date()) : 0;
     // What stays here, or in a journal, may be opened more than once.
     const isKept = isLasting || source.terms.durable || node === here;
