@@ -72,9 +72,9 @@ function barsOf(name: string, bytes: number): Bar[] {
     if (isPut) bars.push(ofLimit("≥ 0.8 × memcpy", 0.8, "memcpy", isStore("shm:")));
     else {
       bars.push({
-        text: `≤ ${viewMicrosMax} µs: nothing is copied`,
+        text: `≤ ${viewMicrosMax} µs again: nothing is copied`,
         isFor: isStore("memory:", "shm:"),
-        holds: ({ extras }) => (extras["microsEach"]?.median ?? Infinity) <= viewMicrosMax,
+        holds: ({ extras }) => (extras["againMicros"]?.median ?? Infinity) <= viewMicrosMax,
       });
     }
   }
@@ -98,6 +98,7 @@ export function storeCases(workload: { readonly [name: string]: Parameters }): r
       microsEach: (answer) => 1e6 / perSecond(answer, "seconds"),
     };
     if (name.startsWith("get") && isLarge) {
+      extras["againMicros"] = (answer) => 1e6 * numberOf(answer, "againSeconds") / numberOf(answer, "againCount");
       extras["readGBs"] = (answer) => perSecond(answer, "readSeconds") * bytes / GB;
     }
     return {

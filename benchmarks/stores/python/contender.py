@@ -10,6 +10,9 @@ import time
 
 import numpy as np
 
+# For so long a tensor is got again and again.
+AGAIN_SECONDS = 0.002
+
 
 def pattern(size):
     data = (np.arange(size // 8) % 1000).astype(np.float64)
@@ -120,6 +123,8 @@ def put(own, partner, size, count, small):
 def get(own, partner, size, count, small):
     spent = 0.0
     reading = 0.0
+    again = 0.0
+    again_count = 0
     found = {"count": 0, "check": 0.0, "misplaced": 0}
     together_count = count if small else 1
     for first in range(1, count + 1, together_count):
@@ -134,10 +139,17 @@ def get(own, partner, size, count, small):
             one = {"count": 1, "check": total, "misplaced": int(data[0] != first + index)}
             found = together(found, one)
             data = None
+            start = time.perf_counter()
+            while not small:
+                own.medium.get(ref)
+                again_count += 1
+                if time.perf_counter() - start >= AGAIN_SECONDS:
+                    break
+            again += time.perf_counter() - start
         for ref in refs:
             own.medium.release(ref)
         refs = ref = None
-    return {"seconds": spent, "readSeconds": reading, **found}
+    return {"seconds": spent, "readSeconds": reading, "againSeconds": again, "againCount": again_count, **found}
 
 
 def whole(value):
