@@ -2,6 +2,8 @@
 // opens the same URL and run, on whatever machine, has the same store; kafka/topics.ts says what lies where.
 import { constants } from "node:buffer";
 import { ShoalError } from "./error.ts";
+import { cacheBytesUnlessSaid, nodeCache } from "./cache.ts";
+import { pooledLanding } from "./copied/landing.ts";
 import { buffers as storeBuffers } from "./copied/buffers.ts";
 import { entries as storeEntries } from "./copied/entries.ts";
 import { tidying as storeTidying } from "./copied/tidying.ts";
@@ -45,6 +47,8 @@ export interface KafkaOptions {
   readonly tidyBytes?: number;
   /** How large the pieces of a tensor are. 1 MiB, or what the topic takes, unless set. */
   readonly chunkBytesMax?: number;
+  /** What the node's processes keep of it in their own memory. */
+  readonly cache?: { readonly bytesMax?: number; readonly bytesMin?: number; readonly dir?: string };
   readonly url: string;
 }
 
@@ -56,6 +60,7 @@ const headBytesMax = 4_096;
 const tidyMs = 10_000;
 /** What is still under way at the end is waited for so long. */
 const closeMs = 2_000;
+const cacheNone = { bytesMin: undefined, dir: undefined };
 
 /** Opens the store of a `kafka:` URL. */
 export async function openKafka(url: StoreUrl, { run, environment, strict }: OpenOptions): Promise<Store> {
@@ -63,6 +68,7 @@ export async function openKafka(url: StoreUrl, { run, environment, strict }: Ope
   const { servers, place, part, user } = addressOf(url);
   const client = clientOptionsOf(servers, user, read);
   const { capacity, pool, chunk, tidy, partitions, replicas, full, waitMs, graceMs } = read;
+  const cache = given({ bytesMax: read.cache, bytesMin: read.cacheFrom, dir: read.cacheDir });
   return await kafkaStore({
     client,
     // In memory only, and never shown.
@@ -73,6 +79,7 @@ export async function openKafka(url: StoreUrl, { run, environment, strict }: Ope
     environment,
     strict,
     url: url.redacted,
+    cache,
     ...given({ partitions, replicas, full, waitMs, graceMs }),
     ...given({ capacityBytes: capacity, poolBytesMax: pool, chunkBytesMax: chunk, tidyBytes: tidy }),
   });
@@ -154,6 +161,11 @@ export async function kafkaStore(options: KafkaOptions): Promise<Store> {
   });
   const listing = kafkaListing({ client, topic: of.tensors, space, run });
   const chunkBytesMax = Math.min(options.chunkBytesMax ?? chunkBytesUnlessSaid, of.chunks.batchBytesMax - headBytesMax);
+  const pooled = pooledLanding(buffers);
+  const { bytesMax = cacheBytesUnlessSaid } = options.cache ?? {};
+  const cache = bytesMax === 0
+    ? undefined
+    : nodeCache({ identity: [url, run], ...cacheNone, ...options.cache, bytesMax, strict, otherwise: pooled });
   const bodies = kafkaBodies({
     client,
     tensors: of.tensors,
@@ -163,8 +175,7 @@ export async function kafkaStore(options: KafkaOptions): Promise<Store> {
     space,
     writer,
     chunkBytesMax,
-    take: buffers.take,
-    give: buffers.give,
+    landing: cache ?? pooled,
   });
   const tensors = kafkaTensors({
     run,
@@ -178,6 +189,7 @@ export async function kafkaStore(options: KafkaOptions): Promise<Store> {
     throwIfClosed,
     track,
     erase,
+    forget: (id) => cache?.forget(id),
     async *listed() {
       await control.sync();
       for await (const entry of listing.all()) if (control.goneAs(entry.id) === undefined) yield entry;
@@ -200,6 +212,7 @@ export async function kafkaStore(options: KafkaOptions): Promise<Store> {
     control.close();
     listing.close();
     await tidying.close();
+    await cache?.close();
     entries.close();
     buffers.clear();
     giveBack();
@@ -208,6 +221,7 @@ export async function kafkaStore(options: KafkaOptions): Promise<Store> {
 
   return {
     url,
+    where,
     run,
     abilities: {
       survives: isFlushed ? "power" : "server",

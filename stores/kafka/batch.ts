@@ -1,125 +1,105 @@
-// Kafka's batches of records: written with a producer's sequence, so that the broker takes each once, and read back
-// without a copy.
-import type { Buffer } from "node:buffer";
-import { ShoalError } from "../error.ts";
+// A batch of records as Kafka keeps it, under a producer's sequence, so that the broker takes it once. Written here and not
+// by kafkajs, which copies each byte nine times on the way, sums slower, and puts a third as much a second for it.
+import { Buffer } from "node:buffer";
 import { crc32c } from "./crc32c.ts";
-import { sink, source, varint } from "./wire.ts";
 
 /** What a record says. A key without a value takes away what a compacted topic held under it. */
 export interface Record {
   readonly key: Uint8Array | undefined;
   readonly value: Uint8Array | undefined;
-  /** More of the value, which is not copied. */
+  /** More of the value, which is not copied where it is large. */
   readonly more?: Uint8Array;
-}
-
-/** A record as it stands in its partition. */
-export interface StandingRecord {
-  readonly offset: number;
-  readonly key: Buffer | undefined;
-  /** A view of the answer that it came with. */
-  readonly value: Buffer | undefined;
 }
 
 /** A producer as the broker knows it: of each partition it takes the next sequence only. */
 export interface Producer {
-  readonly id: number;
+  readonly id: string;
   readonly epoch: number;
 }
 
 const headBytes = 61;
-const bytesUntilCrc = 21;
+const summedFrom = 21;
 const magic = 2;
-const compressionMask = 7;
-const controlMask = 32;
+const apartBytesMin = 16_384;
+const none = new Uint8Array(0);
 
 /** About what a batch adds to the values of its records. */
 export const batchBytes = (records: number): number => headBytes + 40 * records;
 
-/** A batch as pieces: the heads, and the values as they were given. */
+export const weightOf = ({ key, value, more }: Record): number =>
+  (key?.byteLength ?? 0) + (value?.byteLength ?? 0) + (more?.byteLength ?? 0);
+
+/** A batch as pieces: the small ones together, and large values as they were given. */
 export function batchOf(
   records: readonly Record[],
   { id, epoch }: Producer,
   sequence: number,
   timestamp: number,
-): Uint8Array[] {
-  const body: Uint8Array[] = [];
-  let small: number[] = [];
-  const flush = (): void => {
-    if (small.length > 0) body.push(Uint8Array.from(small));
-    small = [];
-  };
-  const optional = (bytes: Uint8Array | undefined, more?: Uint8Array): void => {
-    small.push(...varint(bytes === undefined ? -1 : bytes.byteLength + (more?.byteLength ?? 0)));
-    for (const piece of [bytes, more]) {
-      if (piece === undefined || piece.byteLength === 0) continue;
-      flush();
-      body.push(piece);
-    }
-  };
-  const lengthOf = (bytes: Uint8Array | undefined, more?: Uint8Array): number => {
-    if (bytes === undefined) return 1;
-    const length = bytes.byteLength + (more?.byteLength ?? 0);
-    return varint(length).length + length;
-  };
-  for (const [delta, { key, value, more }] of records.entries()) {
-    const deltaBytes = varint(delta);
-    // Attributes, a time of 0 after the first, the offset, key, value, and no headers.
-    small.push(...varint(3 + deltaBytes.length + lengthOf(key) + lengthOf(value, more)), 0, 0, ...deltaBytes);
-    optional(key);
-    optional(value, more);
-    small.push(0);
+): Buffer[] {
+  const isApart = (piece: Uint8Array): boolean => piece.byteLength >= apartBytesMin;
+  let small = batchBytes(records.length);
+  for (const { key = none, value = none, more = none } of records) {
+    small += key.byteLength + value.byteLength + (isApart(more) ? 0 : more.byteLength);
   }
-  flush();
-  const tail = sink().int16(0).int32(records.length - 1).int64(timestamp).int64(timestamp).int64(id).int16(epoch)
-    .int32(sequence).int32(records.length).raw(...body);
-  let sum = 0;
-  for (const piece of tail.pieces) sum = crc32c(piece, sum);
-  const head = sink().int64(0).int32(headBytes - 12 + tail.length - 40).int32(-1).int8(magic).int32(sum | 0);
-  return [...head.pieces, ...tail.pieces];
+  const bytes = Buffer.allocUnsafe(small);
+  const pieces: Buffer[] = [];
+  let from = 0;
+  let at = headBytes;
+  const varint = (value: number): void => {
+    let rest = zigzag(value);
+    for (; rest > 127; rest = Math.floor(rest / 128)) bytes[at++] = (rest % 128) | 128;
+    bytes[at++] = rest;
+  };
+  const copy = (piece: Uint8Array): void => {
+    bytes.set(piece, at);
+    at += piece.byteLength;
+  };
+  for (const [delta, { key, value, more = none }] of records.entries()) {
+    const keyBytes = key === undefined ? -1 : key.byteLength;
+    const valueBytes = value === undefined ? -1 : value.byteLength + more.byteLength;
+    varint(3 + varintBytes(delta) + countedBytes(keyBytes) + countedBytes(valueBytes));
+    // Attributes, and a time of 0 after the first.
+    varint(0);
+    varint(0);
+    varint(delta);
+    varint(keyBytes);
+    copy(key ?? none);
+    varint(valueBytes);
+    copy(value ?? none);
+    if (isApart(more)) {
+      pieces.push(bytes.subarray(from, at), Buffer.from(more.buffer, more.byteOffset, more.byteLength));
+      from = at;
+    } else copy(more);
+    // No headers.
+    varint(0);
+  }
+  pieces.push(bytes.subarray(from, at));
+  const length = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
+  bytes.writeBigInt64BE(0n, 0);
+  bytes.writeInt32BE(length - 12, 8);
+  bytes.writeInt32BE(-1, 12);
+  bytes.writeInt8(magic, 16);
+  bytes.writeInt16BE(0, summedFrom);
+  bytes.writeInt32BE(records.length - 1, 23);
+  bytes.writeBigInt64BE(BigInt(timestamp), 27);
+  bytes.writeBigInt64BE(BigInt(timestamp), 35);
+  bytes.writeBigInt64BE(BigInt(id), 43);
+  bytes.writeInt16BE(epoch, 51);
+  bytes.writeInt32BE(sequence, 53);
+  bytes.writeInt32BE(records.length, 57);
+  const [first, ...rest] = pieces;
+  let sum = crc32c(first!.subarray(summedFrom));
+  for (const piece of rest) sum = crc32c(piece, sum);
+  bytes.writeUInt32BE(sum, 17);
+  return pieces;
 }
 
-/** The records of what a fetch answered, from an offset on. What is cut off at its end is left for the next fetch. */
-export function* recordsIn(bytes: Buffer, from: number): Generator<StandingRecord, void, undefined> {
-  let at = 0;
-  while (at + headBytes <= bytes.byteLength) {
-    const base = Number(bytes.readBigInt64BE(at));
-    const end = at + 12 + bytes.readInt32BE(at + 8);
-    if (end > bytes.byteLength) return;
-    if (bytes.readInt8(at + 16) !== magic) throw strange("it is of a version before 0.11");
-    const attributes = bytes.readInt16BE(at + bytesUntilCrc);
-    const lastOffset = base + bytes.readInt32BE(at + 23);
-    if ((attributes & compressionMask) !== 0) {
-      throw strange("it is compressed; give the topic compression.type=producer or uncompressed");
-    }
-    if (lastOffset >= from && (attributes & controlMask) === 0) {
-      const records = source(bytes.subarray(at + headBytes, end));
-      for (let count = bytes.readInt32BE(at + 57); count > 0; count--) {
-        const record = source(records.take(records.varint()));
-        record.int8();
-        record.varint();
-        const offset = base + record.varint();
-        const keyBytes = record.varint();
-        const key = keyBytes < 0 ? undefined : record.take(keyBytes);
-        const valueBytes = record.varint();
-        const value = valueBytes < 0 ? undefined : record.take(valueBytes);
-        if (offset >= from) yield { offset, key, value };
-      }
-    }
-    at = end;
-  }
+const zigzag = (value: number): number => (value < 0 ? -2 * value - 1 : 2 * value);
+
+function varintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = zigzag(value); rest > 127; rest = Math.floor(rest / 128)) bytes += 1;
+  return bytes;
 }
 
-/** The offset behind all whole batches of what a fetch answered; nothing where there is none. Compaction leaves gaps. */
-export function nextOffset(bytes: Buffer): number | undefined {
-  let next: number | undefined;
-  for (let at = 0; at + headBytes <= bytes.byteLength;) {
-    const end = at + 12 + bytes.readInt32BE(at + 8);
-    if (end > bytes.byteLength) break;
-    next = Number(bytes.readBigInt64BE(at)) + bytes.readInt32BE(at + 23) + 1;
-    at = end;
-  }
-  return next;
-}
-
-const strange = (why: string): ShoalError => new ShoalError("Incompatible", `Cannot read a batch of records: ${why}`);
+const countedBytes = (length: number): number => varintBytes(length) + Math.max(0, length);

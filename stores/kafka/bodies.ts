@@ -1,17 +1,18 @@
 // The bytes of tensors as records: few bytes lie in the tensor's own record, more in chunks that travel over all partitions
 // at once; the tensor's record comes last, so that a half-written tensor does not exist. An id says where that record is.
 import { Buffer } from "node:buffer";
+import { crc32, hex32 } from "../checksum.ts";
+import type { Landed, Landing } from "../copied/landing.ts";
 import { isShoalError, ShoalError } from "../error.ts";
 import { lifetimeOf } from "../lifetime.ts";
 import { isSameTensor, tensorRef } from "../reference.ts";
 import type { Dtype, Lifetime, TensorRef } from "../store.ts";
-import { type Record, recordsIn } from "./batch.ts";
+import type { Record } from "./batch.ts";
 import type { Client } from "./client.ts";
-import type { Fetched } from "./requests.ts";
+import type { StandingRecord } from "./kafkajs.ts";
 import { type Head, isCount, keyBelow, packed, unpacked } from "./record.ts";
 import { type Sender, sender } from "./sender.ts";
 import type { Topic } from "./topics.ts";
-import { errors } from "./trouble.ts";
 
 export interface BodiesOptions {
   readonly client: Client;
@@ -22,9 +23,8 @@ export interface BodiesOptions {
   readonly space: string;
   readonly writer: string;
   readonly chunkBytesMax: number;
-  /** Memory for what is read. */
-  readonly take: (bytes: number) => ArrayBuffer;
-  readonly give: (buffer: ArrayBuffer) => void;
+  /** Where what is read lands. */
+  readonly landing: Landing;
 }
 
 export interface Meta<D extends Dtype = Dtype> {
@@ -35,7 +35,7 @@ export interface Meta<D extends Dtype = Dtype> {
 
 /** A tensor's bytes, in memory that its reader gives back. */
 export interface Body {
-  readonly buffer: ArrayBuffer;
+  readonly landed: Landed;
   readonly lifetime: Lifetime;
 }
 
@@ -83,7 +83,7 @@ export function placeOf(id: string): Place | undefined {
 const missing = (id: string): ShoalError => new ShoalError("Missing", `Cannot get tensor ${id}: there is none`);
 
 export function bodies(options: BodiesOptions): Bodies {
-  const { client, tensors, chunks, run, where, space, writer, chunkBytesMax, take, give } = options;
+  const { client, tensors, chunks, run, where, space, writer, chunkBytesMax, landing } = options;
   const prefix = Buffer.from(`${space}\n`);
   const senders = new Map<string, Sender>();
   let count = 0;
@@ -163,12 +163,9 @@ export function bodies(options: BodiesOptions): Bodies {
     if (place === undefined || place.partition >= tensors.partitions) throw missing(ref.id);
     const { partition, offset } = place;
     const wanted = { topic: tensors.name, partition, offset, bytesMax: 2 * smallBytesMax };
-    const [found] = await client.fetch("fetch", [wanted], 0, 2 * smallBytesMax);
-    const [record] = found === undefined ? [] : recordsIn(found.records, offset);
-    if (found?.error === errors.offsetOutOfRange || record === undefined || record.offset !== offset) {
-      throw missing(ref.id);
-    }
-    if (record.value === undefined || keyBelow(prefix, record) === undefined) throw missing(ref.id);
+    const { records: [record] } = await client.fetch("fetch", wanted, 0);
+    if (record?.offset !== offset || record.value === undefined) throw missing(ref.id);
+    if (keyBelow(prefix, record) === undefined) throw missing(ref.id);
     const { head, body } = unpacked(record.value, tensors.name);
     if (head["k"] !== "tensor" || head["w"] !== place.writer || head["i"] !== place.count) throw missing(ref.id);
     const { d: dtype, s: shape, b: bytes } = head as { readonly d: Dtype; readonly s: number[]; readonly b: number };
@@ -196,9 +193,9 @@ export function bodies(options: BodiesOptions): Bodies {
       for (let at = 0; at < lane.length;) {
         const { offset } = lane[at]!;
         const wanted = { topic: chunks.name, partition, offset, bytesMax: fetchBytesMax };
-        const [found] = await client.fetch("fetch", [wanted], 0, fetchBytesMax);
+        const { records } = await client.fetch("fetch", wanted, 0);
         const before = at;
-        at = taken(ref, found, lane, at, size, into);
+        at = taken(ref, records, lane, at, size, into);
         if (at === before) throw lostChunk(ref.id);
       }
     }));
@@ -207,15 +204,14 @@ export function bodies(options: BodiesOptions): Bodies {
   /** Copies what came to its place; answers which chunk of the lane is wanted next. */
   function taken(
     ref: TensorRef,
-    found: Fetched | undefined,
+    records: readonly StandingRecord[],
     lane: readonly Part[],
     at: number,
     size: number,
     into: Uint8Array,
   ): number {
-    if (found === undefined || found.error !== 0) throw lostChunk(ref.id);
     const name = ref.id.slice(0, ref.id.indexOf("."));
-    for (const record of recordsIn(found.records, lane[at]!.offset)) {
+    for (const record of records) {
       const { index, offset } = lane[at]!;
       if (record.offset < offset) continue;
       if (record.offset > offset) throw lostChunk(ref.id);
@@ -234,17 +230,14 @@ export function bodies(options: BodiesOptions): Bodies {
     write,
     async read(ref) {
       const { head, body, lifetime } = await look(ref);
-      const buffer = take(ref.bytes);
-      try {
-        const bytes = new Uint8Array(buffer, 0, ref.bytes);
-        if (head["p"] !== undefined) await gather(ref, head, bytes);
-        else if (body.byteLength !== ref.bytes) throw torn(ref.id);
-        else bytes.set(body);
-      } catch (error) {
-        give(buffer);
-        throw error;
-      }
-      return { buffer, lifetime };
+      const { id, bytes } = ref;
+      // Where its chunks lie is said nowhere twice.
+      const landed = await landing.land({ id, bytes, sum: hex32(crc32(JSON.stringify(head))) }, async (into) => {
+        if (head["p"] !== undefined) await gather(ref, head, into);
+        else if (body.byteLength !== bytes) throw torn(id);
+        else into.set(body);
+      });
+      return { landed, lifetime };
     },
     async isThere(ref) {
       try {

@@ -1,17 +1,11 @@
 // A cluster as one thing: who leads which partition, a connection for each purpose, and what failed is tried again where
 // that can do no harm. One client serves all stores of a process that go to the same servers in the same way.
+import type { Buffer } from "node:buffer";
 import { isShoalError, ShoalError } from "../error.ts";
+import type { Producer } from "./batch.ts";
 import { type Connection, connection, type ConnectionSettings } from "./connection.ts";
-import {
-  fetch,
-  type Fetched,
-  type Metadata,
-  metadata,
-  produce,
-  producerId,
-  type Request,
-  type Wanted,
-} from "./requests.ts";
+import type { Fetched, Wire } from "./kafkajs.ts";
+import { fetch, type Metadata, metadata, produce, producerId, type Wanted } from "./requests.ts";
 import { errors, isPassing, KafkaTrouble } from "./trouble.ts";
 
 export interface Address {
@@ -37,14 +31,14 @@ export interface Client {
     topic: string,
     partition: number,
     purpose: Purpose,
-    request: () => Request<T>,
+    request: () => Wire<T>,
     waitMs?: number,
   ): Promise<T>;
-  anyone<T>(request: () => Request<T>): Promise<T>;
-  controlling<T>(request: () => Request<T>): Promise<T>;
-  fetch(purpose: Purpose, all: readonly Wanted[], waitMs: number, bytesMax: number): Promise<readonly Fetched[]>;
-  produce(topic: string, partition: number, batch: readonly Uint8Array[]): Promise<number>;
-  producer(): Promise<{ readonly id: number; readonly epoch: number }>;
+  anyone<T>(request: () => Wire<T>): Promise<T>;
+  controlling<T>(request: () => Wire<T>): Promise<T>;
+  fetch(purpose: Purpose, wanted: Wanted, waitMs: number): Promise<Fetched>;
+  produce(topic: string, partition: number, batch: readonly Buffer[]): Promise<number>;
+  producer(): Promise<Producer>;
   /** What is known of topics, asked again. */
   topics(names: readonly string[]): Promise<Metadata["topics"]>;
   close(): void;
@@ -62,6 +56,8 @@ export function client(options: ClientOptions): Client {
   const known = new Map<number, Address>();
   const leaders = new Map<string, number>();
   let controller = -1;
+  /** What was asked about last: kafkajs has no way to ask about no topic, and about none means all. */
+  let asked: readonly string[] = [];
   /** Who answered last: one that is silent is not asked first again and again. */
   let lastGood: Address | undefined;
   let isClosed = false;
@@ -115,12 +111,9 @@ export function client(options: ClientOptions): Client {
     throw first;
   }
 
-  async function ask<T>(one: Connection, request: Request<T>, waitMs: number): Promise<T> {
-    return request.read(await one.ask(request.api, request.body, waitMs));
-  }
-
   async function look(names: readonly string[]): Promise<Metadata["topics"]> {
-    const found = await ask(await anybody(), metadata(names), 0);
+    asked = names;
+    const found = await (await anybody()).ask(metadata(names));
     for (const { node, host, port } of found.brokers) known.set(node, { host, port });
     controller = found.controller;
     for (const { topic, error, leaders: all } of found.topics) {
@@ -179,45 +172,28 @@ export function client(options: ClientOptions): Client {
     topic: string,
     partition: number,
     purpose: Purpose,
-    request: () => Request<T>,
+    request: () => Wire<T>,
     waitMs = 0,
   ): Promise<T> {
     return patiently(
-      async () => ask(await node(await leaderOf(topic, partition), purpose), request(), waitMs),
+      async () => (await node(await leaderOf(topic, partition), purpose)).ask(request(), waitMs),
       () => leaders.delete(`${topic}/${partition}`),
     );
   }
 
-  async function fetched(purpose: Purpose, all: readonly Wanted[], waitMs: number, bytesMax: number) {
-    const nodes = new Map<number, Wanted[]>();
-    for (const one of all) {
-      const leader = await leaderOf(one.topic, one.partition);
-      nodes.set(leader, [...(nodes.get(leader) ?? []), one]);
-    }
-    const answers = await Promise.all(
-      [...nodes].map(async ([id, some]) => ask(await node(id, purpose), fetch(some, waitMs, bytesMax), waitMs)),
-    );
-    const found = answers.flat();
-    const bad = found.find(({ error }) => error !== 0 && error !== errors.offsetOutOfRange);
-    if (bad !== undefined) throw new KafkaTrouble(bad.error, `read ${bad.topic}`);
-    return found;
-  }
-
   return {
     leading,
-    anyone: (request) => patiently(async () => ask(await anybody(), request(), 0), () => {}),
+    anyone: (request) => patiently(async () => (await anybody()).ask(request()), () => {}),
     controlling: (request) =>
       patiently(async () => {
-        if (!known.has(controller)) await look([]);
-        return ask(await node(controller, "ask"), request(), 0);
+        if (!known.has(controller)) await look(asked);
+        return (await node(controller, "ask")).ask(request());
       }, () => controller = -1),
-    fetch: (purpose, all, waitMs, bytesMax) =>
-      patiently(() => fetched(purpose, all, waitMs, bytesMax), () => {
-        for (const { topic, partition } of all) leaders.delete(`${topic}/${partition}`);
-      }),
+    fetch: (purpose, wanted, waitMs) =>
+      leading(wanted.topic, wanted.partition, purpose, () => fetch(wanted, waitMs), waitMs),
     produce: (topic, partition, batch) =>
       leading(topic, partition, "send", () => produce(topic, partition, batch, requestMs)),
-    producer: () => patiently(async () => ask(await anybody(), producerId(), 0), () => {}),
+    producer: () => patiently(async () => (await anybody()).ask(producerId()), () => {}),
     topics: (names) => patiently(() => look(names), () => {}),
     close() {
       isClosed = true;

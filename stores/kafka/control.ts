@@ -5,8 +5,9 @@ import { isShoalError, ShoalError } from "../error.ts";
 import { checkClaim } from "../requests.ts";
 import { checkName, isEpoch } from "../names.ts";
 import type { Claimed, Claims } from "../store.ts";
-import type { Record, StandingRecord } from "./batch.ts";
 import { type Ledger, ledger as ledgerOf, type LedgerOptions } from "./ledger.ts";
+import type { Record } from "./batch.ts";
+import type { StandingRecord } from "./kafkajs.ts";
 import { isCount, keyBelow, packed, unpacked } from "./record.ts";
 import type { Remains } from "./streams.ts";
 

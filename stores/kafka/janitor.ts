@@ -1,7 +1,7 @@
 // Takes away what nobody needs any more: of a partition of logs what all runs have trimmed; of those of tensors what all
 // have released. A partition gives up what it holds from its beginning on, so that one old tensor keeps what is behind it.
 import { ledger } from "./ledger.ts";
-import type { StandingRecord } from "./batch.ts";
+import type { StandingRecord } from "./kafkajs.ts";
 import type { Client } from "./client.ts";
 import { type Control, goneKey } from "./control.ts";
 import { beginning, deleteRecords, ending, offsetAt } from "./requests.ts";

@@ -2,10 +2,11 @@
 // what is appended here is known to count only once all that stands before it was folded too.
 import { Buffer } from "node:buffer";
 import { isShoalError, ShoalError } from "../error.ts";
-import { nextOffset, type Record, recordsIn, type StandingRecord } from "./batch.ts";
+import { type Record, weightOf } from "./batch.ts";
+import type { Fetched, StandingRecord } from "./kafkajs.ts";
 import type { Client } from "./client.ts";
-import { beginning, type Fetched } from "./requests.ts";
-import { type Sender, weightOf } from "./sender.ts";
+import { beginning } from "./requests.ts";
+import type { Sender } from "./sender.ts";
 import { errors } from "./trouble.ts";
 
 export interface LedgerOptions {
@@ -68,7 +69,7 @@ export function ledger(options: LedgerOptions): Ledger {
   let isClosed = false;
   let trouble: unknown;
 
-  function take({ error, start, end, records }: Fetched): void {
+  function take({ error, start, end, records, next: behind }: Fetched): void {
     if (error === errors.offsetOutOfRange) {
       const was = next;
       next = -1;
@@ -77,19 +78,18 @@ export function ledger(options: LedgerOptions): Ledger {
       throw new ShoalError("Lost", `${what}; look at the topic's retention`, { cause: { was, start, end } });
     }
     const before = next;
-    for (const record of recordsIn(records, next)) {
+    for (const record of records) {
       fold(record);
       next = record.offset + 1;
     }
-    next = Math.max(next, nextOffset(records) ?? next);
+    next = Math.max(next, behind ?? next);
     if (next !== before) changed();
   }
 
   async function fetched(waitMs: number): Promise<Fetched> {
     const purpose = waitMs === 0 ? "sync" : `wait ${topic}/${partition}` as const;
     const wanted = { topic, partition, offset: next, bytesMax: fetchBytesMax };
-    const [found] = await client.fetch(purpose, [wanted], waitMs, fetchBytesMax);
-    return found!;
+    return await client.fetch(purpose, wanted, waitMs);
   }
 
   async function start(): Promise<void> {

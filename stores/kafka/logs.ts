@@ -7,7 +7,6 @@ import { checkName } from "../names.ts";
 import { checkAppend, checkPosition, checkRead, isAfter, lost } from "../requests.ts";
 import type { Entry, Logs, Position, StoreEnvironment } from "../store.ts";
 import { waiting as storeWaiting } from "../waiting.ts";
-import { recordsIn } from "./batch.ts";
 import type { Client } from "./client.ts";
 import { type Control, named } from "./control.ts";
 import { tidied } from "./janitor.ts";
@@ -16,7 +15,6 @@ import { packed } from "./record.ts";
 import { sender as senderOf } from "./sender.ts";
 import { appendHead, entriesOf, framesPacked, type Piece, type Streams, streams as streamsOf } from "./streams.ts";
 import type { Topic } from "./topics.ts";
-import { errors } from "./trouble.ts";
 
 export interface KafkaLogsOptions {
   readonly client: Client;
@@ -186,9 +184,8 @@ export function kafkaLogs(options: KafkaLogsOptions): KafkaLogs {
     into: Map<number, readonly Uint8Array[]>,
   ): Promise<boolean> {
     const one = { topic: topic.name, partition: partitionOf(name), offset, bytesMax: fetchBytesMax };
-    const [answer] = await client.fetch("fetch", [one], 0, fetchBytesMax);
-    if (answer === undefined || answer.error === errors.offsetOutOfRange) return false;
-    for (const record of recordsIn(answer.records, offset)) {
+    const answer = await client.fetch("fetch", one, 0);
+    for (const record of answer.records) {
       const frames = streams.frames(record, name);
       if (frames.length > 0) into.set(record.offset, frames);
     }

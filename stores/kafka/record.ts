@@ -3,7 +3,8 @@
 import { Buffer } from "node:buffer";
 import { crc32 } from "../checksum.ts";
 import { ShoalError } from "../error.ts";
-import type { Record, StandingRecord } from "./batch.ts";
+import type { Record } from "./batch.ts";
+import type { StandingRecord } from "./kafkajs.ts";
 
 /** A head's members, not yet looked at. */
 export type Head = Readonly<globalThis.Record<string, unknown>>;

@@ -1,27 +1,8 @@
-// The requests that a store makes, each in one version that every broker from 2.4 to 4.x answers.
+// The requests that a store makes, and what it wants to know of their answers.
 import type { Buffer } from "node:buffer";
-import type { Api } from "./connection.ts";
-import { KafkaTrouble } from "./trouble.ts";
-import { type Sink, sink, type Source } from "./wire.ts";
-
-/** A request, and how its answer is read. */
-export interface Request<T> {
-  readonly api: Api;
-  readonly body: Sink;
-  read(answer: Source): T;
-}
-
-/** One partition's part of an answer. */
-export interface Fetched {
-  readonly topic: string;
-  readonly partition: number;
-  readonly error: number;
-  /** What stands below it is acknowledged; nobody sees more. */
-  readonly end: number;
-  /** What stood below it is gone. */
-  readonly start: number;
-  readonly records: Buffer;
-}
+import type { Producer } from "./batch.ts";
+import { type Fetched, fetchWire, produceWire, type Wire, wire } from "./kafkajs.ts";
+import { errors, KafkaTrouble } from "./trouble.ts";
 
 export interface Wanted {
   readonly topic: string;
@@ -36,7 +17,7 @@ export interface Metadata {
   readonly topics: readonly {
     readonly error: number;
     readonly topic: string;
-    readonly leaders: readonly { readonly partition: number; readonly error: number; readonly leader: number }[];
+    readonly leaders: readonly { readonly partition: number; readonly leader: number }[];
   }[];
 }
 
@@ -48,222 +29,125 @@ export interface TopicWanted {
   readonly configuration: Readonly<Record<string, string>>;
 }
 
-const acksOfAll = -1;
-/** Consecutive entries of one topic. */
-function byTopic<T extends { readonly topic: string }>(all: readonly T[]): [string, T[]][] {
-  const topics = new Map<string, T[]>();
-  for (const one of all) topics.set(one.topic, [...(topics.get(one.topic) ?? []), one]);
-  return [...topics];
+const uncommittedToo = 0;
+const ofTopics = 2;
+
+/** The answer, or what the broker has against it. */
+function good<T extends { readonly errorCode: number }>(answer: T | undefined, what: string): T {
+  if (answer === undefined) throw new KafkaTrouble(-1, what);
+  if (answer.errorCode !== 0) throw new KafkaTrouble(answer.errorCode, what);
+  return answer;
 }
 
-export function metadata(topics: readonly string[]): Request<Metadata> {
-  const body = sink();
-  body.array(topics, (topic) => body.text(topic)).int8(0);
-  return {
-    api: { key: 3, version: 4 },
-    body,
-    read(answer) {
-      answer.int32();
-      const brokers = answer.array(() => {
-        const broker = { node: answer.int32(), host: answer.text() ?? "", port: answer.int32() };
-        answer.text();
-        return broker;
-      });
-      answer.text();
-      const controller = answer.int32();
-      const found = answer.array(() => {
-        const error = answer.int16();
-        const topic = answer.text() ?? "";
-        answer.int8();
-        const leaders = answer.array(() => {
-          const one = { error: answer.int16(), partition: answer.int32(), leader: answer.int32() };
-          answer.array(() => answer.int32());
-          answer.array(() => answer.int32());
-          return one;
-        });
-        return { error, topic, leaders };
-      });
-      return { brokers, controller, topics: found };
-    },
-  };
+export function metadata(topics: readonly string[]): Wire<Metadata> {
+  return wire("Metadata", { topics, allowAutoTopicCreation: false }, (answer) => ({
+    brokers: answer.brokers.map(({ nodeId: node, host, port }) => ({ node, host, port })),
+    controller: answer.controllerId,
+    topics: answer.topicMetadata.map(({ topicErrorCode: error, topic, partitionMetadata }) => ({
+      error,
+      topic,
+      leaders: partitionMetadata.map(({ partitionId: partition, leader }) => ({ partition, leader })),
+    })),
+  }));
 }
 
 /** Appends a batch to a partition; answers the offset of its first record. */
-export function produce(
-  topic: string,
-  partition: number,
-  batch: readonly Uint8Array[],
-  timeoutMs: number,
-): Request<number> {
-  const bytes = batch.reduce((sum, piece) => sum + piece.byteLength, 0);
-  const body = sink().text(undefined).int16(acksOfAll).int32(timeoutMs).int32(1).text(topic).int32(1).int32(partition)
-    .int32(bytes).raw(...batch);
-  return {
-    api: { key: 0, version: 7 },
-    body,
-    read(answer) {
-      answer.int32();
-      answer.text();
-      answer.int32();
-      answer.int32();
-      const error = answer.int16();
-      const offset = answer.int64();
-      if (error !== 0) throw new KafkaTrouble(error, `append to ${topic}`);
-      return offset;
-    },
-  };
+export function produce(topic: string, partition: number, batch: readonly Buffer[], timeoutMs: number): Wire<number> {
+  return produceWire(topic, partition, batch, timeoutMs, ({ topics }) => {
+    return Number(good(topics[0]?.partitions[0], `append to ${topic}`).baseOffset);
+  });
 }
 
-/** What stands in partitions from offsets on; waits up to `waitMs` where nothing does in any of them. */
-export function fetch(all: readonly Wanted[], waitMs: number, bytesMax: number): Request<Fetched[]> {
-  const body = sink().int32(-1).int32(waitMs).int32(waitMs > 0 ? 1 : 0).int32(bytesMax).int8(0);
-  body.array(byTopic(all), ([topic, some]) => {
-    body.text(topic).array(some, ({ partition, offset, bytesMax }) => {
-      body.int32(partition).int64(offset).int64(-1).int32(bytesMax);
-    });
+/** What stands in a partition from an offset on, if it is there; waits up to `waitMs` where nothing does yet. */
+export function fetch({ topic, partition, offset, bytesMax }: Wanted, waitMs: number): Wire<Fetched> {
+  const topics = [{ topic, partitions: [{ partition, fetchOffset: offset, maxBytes: bytesMax }] }];
+  const minBytes = waitMs > 0 ? 1 : 0;
+  const given = { maxWaitTime: waitMs, minBytes, maxBytes: bytesMax, isolationLevel: uncommittedToo, topics };
+  return fetchWire(given, (found) => {
+    const { error, records } = found;
+    if (error !== 0 && error !== errors.offsetOutOfRange) throw new KafkaTrouble(error, `read ${topic}`);
+    return { ...found, records: records.filter((record) => record.offset >= offset) };
   });
-  return {
-    api: { key: 1, version: 5 },
-    body,
-    read(answer) {
-      answer.int32();
-      return answer.array(() => {
-        const topic = answer.text() ?? "";
-        return answer.array((): Fetched => {
-          const partition = answer.int32();
-          const error = answer.int16();
-          const end = answer.int64();
-          answer.int64();
-          const start = answer.int64();
-          answer.array(() => [answer.int64(), answer.int64()]);
-          return { topic, partition, error, end, start, records: answer.bytes() };
-        });
-      }).flat();
-    },
-  };
 }
 
 /** Where a partition begins: what stood before is gone. */
-export const beginning = (topic: string, partition: number): Request<number> => offsets(topic, partition, -2);
+export const beginning = (topic: string, partition: number): Wire<number> => offsets(topic, partition, -2);
 
 /** The first offset of what was written at or after a time; where there is none, where the next one will stand. */
-export function offsetAt(topic: string, partition: number, time: number): Request<number> {
+export function offsetAt(topic: string, partition: number, time: number): Wire<number> {
   return offsets(topic, partition, time);
 }
 
-export const ending = (topic: string, partition: number): Request<number> => offsets(topic, partition, -1);
+export const ending = (topic: string, partition: number): Wire<number> => offsets(topic, partition, -1);
 
-function offsets(topic: string, partition: number, time: number): Request<number> {
-  return {
-    api: { key: 2, version: 1 },
-    body: sink().int32(-1).int32(1).text(topic).int32(1).int32(partition).int64(time),
-    read(answer) {
-      answer.int32();
-      answer.text();
-      answer.int32();
-      answer.int32();
-      const error = answer.int16();
-      if (error !== 0) throw new KafkaTrouble(error, `read ${topic}`);
-      answer.int64();
-      return answer.int64();
-    },
-  };
+function offsets(topic: string, partition: number, timestamp: number): Wire<number> {
+  const given = { isolationLevel: uncommittedToo, topics: [{ topic, partitions: [{ partition, timestamp }] }] };
+  return wire("ListOffsets", given, ({ responses }) => {
+    return Number(good(responses[0]?.partitions[0], `read ${topic}`).offset);
+  });
 }
 
-export function producerId(): Request<{ readonly id: number; readonly epoch: number }> {
-  return {
-    api: { key: 22, version: 0 },
-    body: sink().text(undefined).int32(60_000),
-    read(answer) {
-      answer.int32();
-      const error = answer.int16();
-      if (error !== 0) throw new KafkaTrouble(error, "become a producer");
-      return { id: answer.int64(), epoch: answer.int16() };
-    },
-  };
+export function producerId(): Wire<Producer> {
+  return wire("InitProducerId", { transactionalId: null, transactionTimeout: 60_000 }, (answer) => {
+    const { producerId: id, producerEpoch: epoch } = good(answer, "become a producer");
+    return { id, epoch };
+  });
 }
 
-/** The outcome of each topic, in order: 0 is none. */
-export function createTopics(all: readonly TopicWanted[], timeoutMs: number): Request<(readonly [number, string])[]> {
-  const body = sink();
-  body.array(all, ({ topic, partitions, replicas, configuration }) => {
-    body.text(topic).int32(partitions).int16(replicas).int32(0);
-    body.array(Object.entries(configuration), ([name, value]) => body.text(name).text(value));
-  }).int32(timeoutMs).int8(0);
-  return {
-    api: { key: 19, version: 4 },
-    body,
-    read(answer) {
-      answer.int32();
-      return answer.array((): readonly [number, string] => {
-        answer.text();
-        return [answer.int16(), answer.text() ?? ""];
-      });
-    },
-  };
+/** The outcome of each topic, by its name: 0 is none. */
+export function createTopics(
+  all: readonly TopicWanted[],
+  timeout: number,
+): Wire<ReadonlyMap<string, readonly [number, string]>> {
+  const topics = all.map(({ topic, partitions, replicas, configuration }) => ({
+    topic,
+    numPartitions: partitions,
+    replicationFactor: replicas,
+    configEntries: Object.entries(configuration).map(([name, value]) => ({ name, value })),
+  }));
+  return wire(
+    "CreateTopics",
+    { topics, timeout },
+    ({ topicErrors }) =>
+      new Map(
+        topicErrors.map(({ topic, errorCode, errorMessage }) => [topic, [errorCode, errorMessage ?? ""] as const]),
+      ),
+  );
 }
 
-export function deleteTopics(topics: readonly string[], timeoutMs: number): Request<void> {
-  const body = sink();
-  body.array(topics, (topic) => body.text(topic)).int32(timeoutMs);
-  return {
-    api: { key: 20, version: 1 },
-    body,
-    read(answer) {
-      answer.int32();
-      answer.array(() => {
-        const topic = answer.text() ?? "";
-        const error = answer.int16();
-        if (error !== 0 && error !== 3) throw new KafkaTrouble(error, `delete topic ${topic}`);
-      });
-    },
-  };
+export function deleteTopics(topics: readonly string[], timeout: number): Wire<void> {
+  return wire("DeleteTopics", { topics, timeout }, ({ topicErrors }) => {
+    for (const one of topicErrors) if (one.errorCode !== 3) good(one, `delete topic ${one.topic}`);
+  });
 }
 
 /** What each topic is configured with. */
-export function configurations(topics: readonly string[]): Request<Map<string, Map<string, string>>> {
-  const ofTopics = 2;
-  const body = sink();
-  body.array(topics, (topic) => body.int8(ofTopics).text(topic).int32(-1)).int8(0);
-  return {
-    api: { key: 32, version: 1 },
-    body,
-    read(answer) {
-      answer.int32();
-      return new Map(answer.array(() => {
-        const error = answer.int16();
-        const message = answer.text();
-        answer.int8();
-        const topic = answer.text() ?? "";
-        const found = answer.array((): [string, string] => {
-          const entry: [string, string] = [answer.text() ?? "", answer.text() ?? ""];
-          answer.int8();
-          answer.int8();
-          answer.int8();
-          answer.array(() => [answer.text(), answer.text(), answer.int8()]);
-          return entry;
-        });
-        if (error !== 0) throw new KafkaTrouble(error, `look up how topic ${topic} is configured`, message);
-        return [topic, new Map(found)];
-      }));
-    },
-  };
+export function configurations(topics: readonly string[]): Wire<Map<string, Map<string, string>>> {
+  const resources = topics.map((name) => ({ type: ofTopics, name, configNames: [] }));
+  return wire(
+    "DescribeConfigs",
+    { resources, includeSynonyms: false },
+    (answer) =>
+      new Map(answer.resources.map(({ errorCode, errorMessage, resourceName, configEntries }) => {
+        if (errorCode !== 0) {
+          throw new KafkaTrouble(
+            errorCode,
+            `look up how topic ${resourceName} is configured`,
+            errorMessage ?? undefined,
+          );
+        }
+        return [
+          resourceName,
+          new Map(configEntries.map(({ configName, configValue }) => [configName, configValue ?? ""])),
+        ];
+      })),
+  );
 }
 
 /** Takes away what stands below an offset. */
-export function deleteRecords(topic: string, partition: number, offset: number, timeoutMs: number): Request<void> {
-  return {
-    api: { key: 21, version: 0 },
-    body: sink().int32(1).text(topic).int32(1).int32(partition).int64(offset).int32(timeoutMs),
-    read(answer) {
-      answer.int32();
-      answer.int32();
-      answer.text();
-      answer.int32();
-      answer.int32();
-      answer.int64();
-      const error = answer.int16();
-      if (error !== 0) throw new KafkaTrouble(error, `delete records of ${topic}`);
-    },
-  };
+export function deleteRecords(topic: string, partition: number, offset: number, timeout: number): Wire<void> {
+  const topics = [{ topic, partitions: [{ partition, offset }] }];
+  return wire("DeleteRecords", { topics, timeout }, (answer) => {
+    good(answer.topics[0]?.partitions[0], `delete records of ${topic}`);
+  });
 }

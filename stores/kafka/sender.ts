@@ -1,7 +1,7 @@
 // Appends to one partition: one batch under way at a time, under a producer's sequence, so that the broker takes it once
 // however often it is sent; what is asked for meanwhile goes together in the next.
 import { isShoalError, type ShoalError } from "../error.ts";
-import { batchBytes, batchOf, type Producer, type Record } from "./batch.ts";
+import { batchBytes, batchOf, type Producer, type Record, weightOf } from "./batch.ts";
 import type { Client } from "./client.ts";
 import { errors, isNumber } from "./trouble.ts";
 
@@ -27,9 +27,6 @@ interface Waiting {
 
 const recordsMax = 10_000;
 const forgotten = [errors.outOfOrderSequence, errors.invalidProducerEpoch, errors.unknownProducer];
-
-export const weightOf = ({ key, value, more }: Record): number =>
-  (key?.byteLength ?? 0) + (value?.byteLength ?? 0) + (more?.byteLength ?? 0);
 
 export function sender({ client, topic, partition, batchBytesMax }: SenderOptions): Sender {
   const queue: Waiting[] = [];

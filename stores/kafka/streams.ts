@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { isEpoch } from "../names.ts";
 import { isAfter } from "../requests.ts";
 import type { Entry, Position } from "../store.ts";
-import type { StandingRecord } from "./batch.ts";
+import type { StandingRecord } from "./kafkajs.ts";
 import { isCount, keyBelow, unpacked } from "./record.ts";
 
 /** What one record added to a stream. */

@@ -28,6 +28,8 @@ export interface KafkaTensorsOptions {
   readonly track: <T>(work: Promise<T>) => Promise<T>;
   /** Takes a tensor away for everybody, once. */
   readonly erase: (ref: TensorRef, why: "gone" | "late") => Promise<void>;
+  /** Told of one that the node need not keep any more. */
+  readonly forget: (id: string) => void;
   /** What stands there, of all writers. */
   readonly listed: () => AsyncIterable<TensorEntry>;
 }
@@ -38,7 +40,8 @@ export interface KafkaTensors extends Tensors {
 }
 
 export function kafkaTensors(options: KafkaTensorsOptions): KafkaTensors {
-  const { run, writer, bodies, control, entries, buffers, room, strict, throwIfClosed, track, erase, listed } = options;
+  const { run, writer, bodies, control, entries, buffers, room, strict, throwIfClosed, track, erase, forget, listed } =
+    options;
   const seen = views({ run, entries, buffers });
   let putBytes = 0;
 
@@ -79,12 +82,13 @@ export function kafkaTensors(options: KafkaTensorsOptions): KafkaTensors {
       if (read.status === "rejected") throw read.reason;
       // Another's, of which all declared reads have happened here.
       seen.settle(ref.id, read.value.lifetime);
-      const { buffer } = read.value;
-      const bytes = new Uint8Array(buffer, 0, ref.bytes);
+      const { landed, lifetime } = read.value;
+      const { buffer, offset } = landed;
+      const bytes = new Uint8Array(buffer, offset, ref.bytes);
       const sum = strict ? crc32(bytes) : 0;
-      return seen.view(ref, { ...read.value, offset: 0 }, strict ? () => crc32(bytes) === sum : undefined);
+      return seen.view(ref, { buffer, offset, lifetime, landed }, strict ? () => crc32(bytes) === sum : undefined);
     } catch (error) {
-      if (read.status === "fulfilled") buffers.give(read.value.buffer);
+      if (read.status === "fulfilled") read.value.landed.done(true);
       throw named(error, `get tensor ${ref.id}`);
     }
   }
@@ -97,6 +101,7 @@ export function kafkaTensors(options: KafkaTensorsOptions): KafkaTensors {
     } else if (control.goneAs(ref.id) !== undefined || placeOf(ref.id)?.writer === writer) return;
     else if (!await bodies.isThere(ref)) return;
     await erase(ref, "gone");
+    forget(ref.id);
     if (entry !== undefined && !entry.isOwn && entry.ref !== undefined && isSameTensor(entry.ref, ref)) {
       entries.release(entry);
     }

@@ -68,10 +68,10 @@ export async function topicsOf({ client, place, partitions, replicas }: TopicsOp
   if (missing.length === 0) return before as Topics;
   const all = missing.map((kind) => wanted(place, kind, partitions, replicas));
   const outcomes = await client.controlling(() => createTopics(all, makeMs));
-  for (const [index, [number, message]] of outcomes.entries()) {
+  for (const [topic, [number, message]] of outcomes) {
     // Somebody else has made it meanwhile: it is looked at below, whoever made it.
     if (number !== 0 && number !== errors.topicExists) {
-      throw new KafkaTrouble(number, `make topic ${all[index]!.topic}`, message);
+      throw new KafkaTrouble(number, `make topic ${topic}`, message);
     }
   }
   found = await settled(client, names);

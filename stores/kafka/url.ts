@@ -1,11 +1,12 @@
 // What a `kafka:` URL may say: `kafka://user@b1:9092,b2:9092/run42?tls=on&passwordFile=/etc/kafka/me`. Secrets come from a
 // file or from the environment, so that no list of processes shows them.
+import { cacheUrlOptions } from "../cache.ts";
 import { readFileSync } from "node:fs";
 import type { ConnectionOptions } from "node:tls";
 import { ShoalError } from "../error.ts";
 import { msOption, type Read, type Reader, sizeOption, type StoreUrl, wordOption } from "../url.ts";
 import type { Address, ClientOptions } from "./client.ts";
-import { type Mechanism, mechanisms } from "./sasl.ts";
+import { type Mechanism, mechanisms } from "./connection.ts";
 import { isPlace } from "./topics.ts";
 
 const portUnlessSaid = 9_092;
@@ -31,6 +32,9 @@ export const kafkaUrlOptions: {
   readonly connectMs: Reader<number>;
   readonly replyMs: Reader<number>;
   readonly patienceMs: Reader<number>;
+  readonly cache: Reader<number>;
+  readonly cacheFrom: Reader<number>;
+  readonly cacheDir: Reader<string>;
 } = {
   tls: wordOption("on", "off"),
   ca: pathOption,
@@ -51,6 +55,7 @@ export const kafkaUrlOptions: {
   connectMs: msOption,
   replyMs: msOption,
   patienceMs: msOption,
+  ...cacheUrlOptions,
 };
 
 const bad = (what: string): ShoalError => new ShoalError("BadInput", `Cannot open store: ${what}`);

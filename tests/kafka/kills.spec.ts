@@ -146,7 +146,7 @@ if ("reason" in service) {
         await broker.stop();
       }
     },
-    { timeoutMs: long ? 1_800_000 : 240_000 },
+    { timeoutMs: long ? 1_800_000 : 420_000 },
   );
 }
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { client as clientOf } from "../../stores/kafka/client.ts";
 import { beginning, createTopics } from "../../stores/kafka/requests.ts";
-import { mechanisms } from "../../stores/kafka/sasl.ts";
+import { mechanisms } from "../../stores/kafka/connection.ts";
 import { removePlace } from "../../stores/kafka/topics.ts";
 import { isShoalError, openStore, type ShoalError, type Store } from "../../stores/open.ts";
 import { host, users } from "../services/broker.ts";
