@@ -2,6 +2,7 @@
 // URL and run, from whatever process or node, has the same store; file/layout.ts says where everything lies.
 import { constants } from "node:buffer";
 import { fileURLToPath } from "node:url";
+import { cacheUrlOptions, nodeCache } from "./cache.ts";
 import { ShoalError } from "./error.ts";
 import { adopted as fileAdopted } from "./file/adopted.ts";
 import { bodies as fileBodies } from "./file/bodies.ts";
@@ -11,6 +12,7 @@ import { descriptors as fileDescriptors } from "./file/descriptors.ts";
 import type { Disk } from "./file/disk.ts";
 import { entries as fileEntries } from "./copied/entries.ts";
 import { layout as fileLayout, placeOf } from "./file/layout.ts";
+import { pooledLanding } from "./copied/landing.ts";
 import { listed } from "./file/listed.ts";
 import { fileLogs } from "./file/logs.ts";
 import { posixDiskAt } from "./file/posix.ts";
@@ -53,6 +55,10 @@ export interface FileOptions {
   readonly url?: string;
   /** How often it shows those on other machines that it is there. 15 s unless set. */
   readonly beatMs?: number;
+  /** What the node's processes keep of it in their own memory, from how many bytes on, and where. Nothing unless set. */
+  readonly cache?: number;
+  readonly cacheFrom?: number;
+  readonly cacheDir?: string;
   /** The machine's own unless set. */
   readonly disk?: Disk;
 }
@@ -71,6 +77,9 @@ export const fileUrlOptions: {
   readonly pool: Reader<number>;
   readonly adopt: Reader<string>;
   readonly stripe: Reader<number>;
+  readonly cache: Reader<number>;
+  readonly cacheFrom: Reader<number>;
+  readonly cacheDir: Reader<string>;
 } = {
   fsync: wordOption("always", "never"),
   capacity: sizeOption,
@@ -80,6 +89,7 @@ export const fileUrlOptions: {
   pool: sizeOption,
   adopt: folderOption,
   stripe: stripeOption,
+  ...cacheUrlOptions,
 };
 
 function folderOption(text: string, name: string): string {
@@ -95,7 +105,7 @@ function stripeOption(text: string, name: string): number {
 
 /** Opens the store of a `file:` URL. */
 export async function openFile(url: StoreUrl, { run, environment, strict }: OpenOptions): Promise<Store> {
-  const { capacity, pool, ...rest } = readOptions(url, fileUrlOptions);
+  const { capacity, pool, cache, ...rest } = readOptions(url, fileUrlOptions);
   return await fileStore({
     root: rootOf(url.address),
     run,
@@ -105,6 +115,7 @@ export async function openFile(url: StoreUrl, { run, environment, strict }: Open
     ...rest,
     ...(capacity === undefined ? {} : { capacityBytes: capacity }),
     ...(pool === undefined ? {} : { poolBytesMax: pool }),
+    ...(cache === undefined || cache === 0 ? {} : { cache }),
   });
 }
 
@@ -190,7 +201,15 @@ export async function fileStore(options: FileOptions): Promise<Store> {
   const segments = fileSegments({ disk: shared, wholes, layout, writer, durable, descriptors });
   const striping = options.stripe === undefined ? undefined : lfsStriping(options.stripe);
   const wideBytesMin = options.wideBytesMin ?? 2 ** 30;
-  const written = { disk, wholes, layout, writer, durable, buffers, descriptors, spares };
+  const cache = options.cache === undefined ? undefined : nodeCache({
+    identity: [where, run],
+    bytesMax: options.cache,
+    bytesMin: options.cacheFrom,
+    dir: options.cacheDir,
+    strict,
+    otherwise: pooledLanding(buffers),
+  });
+  const written = { disk, wholes, layout, writer, durable, buffers, cache, descriptors, spares };
   const bodies = fileBodies({ ...written, striping, wideBytesMin });
   const adopted = fileAdopted({ disk, buffers, tree: options.adopt });
   const entries = fileEntries({
@@ -218,6 +237,7 @@ export async function fileStore(options: FileOptions): Promise<Store> {
     throwIfClosed,
     track,
     erase,
+    forget: (id) => cache?.forget(id),
     listed: () => listed(disk, layout, run),
   });
   const kept = { disk: shared, wholes, layout, throwIfClosed };
@@ -235,6 +255,7 @@ export async function fileStore(options: FileOptions): Promise<Store> {
       await tidying.close();
       await descriptors.close();
       await spares?.clear();
+      await cache?.close();
     } finally {
       entries.close();
       buffers.clear();
@@ -245,6 +266,7 @@ export async function fileStore(options: FileOptions): Promise<Store> {
 
   return {
     url,
+    where,
     run,
     abilities: {
       survives: durable ? "power" : "process",

@@ -168,6 +168,7 @@ export function inlineStore(inner: Store, { run, environment, strict, thresholdB
 
   return {
     url: inner.url,
+    ...(inner.where === undefined ? {} : { where: inner.where }),
     run: inner.run,
     abilities: inner.abilities,
     tensors,
@@ -182,6 +183,7 @@ export function inlineStore(inner: Store, { run, environment, strict, thresholdB
       };
     },
     ended: inner.ended,
+    ...(inner.topic === undefined ? {} : { topic: (name: string) => inner.topic!(name) }),
     ...(inner.share === undefined ? {} : { share: () => inner.share!() }),
     close,
     [Symbol.asyncDispose]: close,

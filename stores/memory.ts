@@ -115,6 +115,7 @@ export function memoryStore(options: MemoryOptions): Store {
 
   return {
     url,
+    where: "memory:",
     run,
     abilities: abilitiesOf(capacityBytes),
     tensors: self.tensors,

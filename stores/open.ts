@@ -12,6 +12,7 @@ export { type ErrorCode, isShoalError, type Outcome, ShoalError } from "./error.
 export { allowStoreModules, type StoreModule } from "./module.ts";
 export { isRunName, isTensorRef } from "./reference.ts";
 export { isSurvives, outlasts } from "./survival.ts";
+export { isTaskKind, type TaskKind, taskKinds, type TaskStores, withTopics } from "./topics.ts";
 export { redactUrl } from "./url.ts";
 export type * from "./store.ts";
 export type * from "./sweep.ts";
@@ -31,6 +32,10 @@ const openers: ReadonlyMap<string, () => Promise<Opener>> = new Map([
   ["rediss", async (): Promise<Opener> => (await import("./redis.ts")).openRedis],
   ["redis+cluster", async (): Promise<Opener> => (await import("./redis.ts")).openRedis],
   ["rediss+cluster", async (): Promise<Opener> => (await import("./redis.ts")).openRedis],
+  ["route", async (): Promise<Opener> => {
+    const { openRoute } = await import("./route.ts");
+    return (url, options) => openRoute(url, options, openStore);
+  }],
 ]);
 
 /**

@@ -1,9 +1,11 @@
 // `redis:`: tensors, logs and claims on Redis servers that run already: one, several as shards, or a cluster. Whoever
 // opens the same URL and run, from whatever node, has the same store; redis/keys.ts says what everything is called.
 import { constants } from "node:buffer";
+import { cacheBytesUnlessSaid, nodeCache } from "./cache.ts";
 import { ShoalError } from "./error.ts";
 import { buffers as redisBuffers } from "./copied/buffers.ts";
 import { entries as redisEntries } from "./copied/entries.ts";
+import { pooledLanding } from "./copied/landing.ts";
 import { tidying as redisTidying } from "./copied/tidying.ts";
 import { bodies as redisBodies } from "./redis/bodies.ts";
 import { redisClaims } from "./redis/claims.ts";
@@ -29,7 +31,7 @@ export async function openRedis(url: StoreUrl, { run, environment, strict }: Ope
   const site = await siteOf(url);
   const { options, isCluster, space, where, wheres, lanes, patienceMs } = site;
   const { capacity = Number.MAX_SAFE_INTEGER, full = "wait", waitMs = 30_000, graceMs = 1_000 } = options;
-  const { pool = 2 ** 28 } = options;
+  const { pool = 2 ** 28, cache: cacheBytes = cacheBytesUnlessSaid } = options;
   const writer = environment.token();
   const keys = redisKeys(space, run, lanes);
   const opening = site.reach(Math.min(patienceMs, openMsMax));
@@ -92,7 +94,16 @@ export async function openRedis(url: StoreUrl, { run, environment, strict }: Ope
   const tidying = redisTidying(environment, tidyMs, () => [buffers]);
   const buffers = redisBuffers(pool, strict, tidying.touched);
   const room = boundedRoom({ capacityBytes: capacity, full, waitMs, environment });
-  const bodies = redisBodies({ servers, keys, buffers, run, strict, checkKept: () => parts.check() });
+  const pooled = pooledLanding(buffers);
+  const cache = cacheBytes === 0 ? undefined : nodeCache({
+    identity: [where, space, run],
+    bytesMax: cacheBytes,
+    bytesMin: options.cacheFrom,
+    dir: options.cacheDir,
+    strict,
+    otherwise: pooled,
+  });
+  const bodies = redisBodies({ servers, keys, landing: cache ?? pooled, run, strict, checkKept: () => parts.check() });
   const entries = redisEntries({ writer, environment, room, graceMs: Math.max(1, graceMs), erase });
   const tensors = redisTensors({
     run,
@@ -109,6 +120,7 @@ export async function openRedis(url: StoreUrl, { run, environment, strict }: Ope
     throwIfClosed,
     track,
     erased: (id) => void erased.add(id),
+    forget: (id) => cache?.forget(id),
   });
   const waits = redisWaits({ servers, keys, token: writer });
   const held = { servers, keys, throwIfClosed };
@@ -130,6 +142,7 @@ export async function openRedis(url: StoreUrl, { run, environment, strict }: Ope
     await leaving;
     servers.end();
     await tidying.close();
+    await cache?.close();
     entries.close();
     buffers.clear();
     end(undefined);
@@ -137,6 +150,7 @@ export async function openRedis(url: StoreUrl, { run, environment, strict }: Ope
 
   return {
     url: url.redacted,
+    where,
     run,
     abilities: {
       ...kept,

@@ -27,13 +27,11 @@ import { roster as shmRoster } from "./shm/roster.ts";
 import { sharing, writerOf } from "./shm/sharing.ts";
 import { space as shmSpace } from "./shm/space.ts";
 import { lenient, strict as shmStrict } from "./shm/strict.ts";
-import { shmPlace } from "./shm/survey.ts";
 import { sweepOrphans } from "./shm/sweep.ts";
 import { memoryOf, shmTensors } from "./shm/tensors.ts";
 import { trimming as shmTrimming } from "./shm/trimming.ts";
 import type { OpenOptions, Store, StoreEnvironment } from "./store.ts";
 import { endedName, hasEnded } from "./sweep/ended.ts";
-import type { Place, PlaceOptions } from "./sweep.ts";
 import { msOption, type Read, readOptions, sizeOption, type StoreUrl, unknown, wordOption } from "./url.ts";
 
 export interface ShmOptions {
@@ -83,10 +81,8 @@ function optionsOf(url: StoreUrl): Read<typeof urlOptions> {
   throw new ShoalError("BadInput", unknown("address of shm:", url.address, ["shm:?dir=/dev/shm"]));
 }
 
-/** The place of a `shm:` URL, without opening the store. */
-export function openShmPlace(url: StoreUrl, options: PlaceOptions): Place {
-  return shmPlace({ ...options, root: shmRoot(optionsOf(url).dir), url: url.redacted });
-}
+/** The user's own folder in the memory that a `shm:` URL names. */
+export const shmRootOf = (url: StoreUrl): string => shmRoot(optionsOf(url).dir);
 
 /** Opens the store of a `shm:` URL. */
 export async function openShm(url: StoreUrl, { run, environment, strict, home }: OpenOptions): Promise<Store> {
@@ -237,6 +233,7 @@ export async function shmStore(options: ShmOptions): Promise<Store> {
 
   return {
     url,
+    where,
     run,
     abilities: {
       survives: "process",

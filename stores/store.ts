@@ -168,6 +168,8 @@ export interface Logs {
 export interface ReadOptions {
   readonly entriesMax?: number;
   readonly waitMs?: number;
+  /** Where nobody tells the store of appends and it has to look: at least this often, while it waits. */
+  readonly pollMsMax?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -205,12 +207,16 @@ export interface Abilities {
 export interface Store extends AsyncDisposable {
   /** Without secrets. */
   readonly url: string;
+  /** What its references say: `url` unless set. */
+  readonly where?: string;
   readonly run: string;
   readonly abilities: Abilities;
   readonly tensors: Tensors;
   readonly logs: Logs;
   readonly claims: Claims;
   statistics(): StoreStatistics;
+  /** The tensors of a topic that has a store of its own. */
+  topic?(name: string): Tensors | undefined;
   /**
    * A port with which another thread of this process opens the same store: for one whose URL alone does not lead there.
    * Both threads have the same clock.
@@ -226,6 +232,14 @@ export interface StoreStatistics {
   /** Held by tensors, and by the pool for the next ones. */
   readonly bytes: number;
   readonly pooledBytes: number;
+  readonly putBytes: number;
+  readonly getBytes: number;
+  /** Of each store that this one is made of. */
+  readonly parts?: readonly PartStatistics[];
+}
+
+export interface PartStatistics {
+  readonly url: string;
   readonly putBytes: number;
   readonly getBytes: number;
 }

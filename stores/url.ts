@@ -17,17 +17,26 @@ const secretName = /pass|secret|token|credential|apikey|api_key/i;
 
 const badInput = (message: string): ShoalError => new ShoalError("BadInput", message);
 
+/** Where the next option begins whose value is a URL, encoded once, more often or not at all. */
+const nextUrl = /&(?=[^=&]*=[a-z][a-z0-9+.-]*(?::|%(?:25)*3a))/i;
+const credentials = /((?::|%(?:25)*3a)(?:\/|%(?:25)*2f){2})(?!\/|%(?:25)*2f).*(?:@|%(?:25)*40)/is;
+const secretOption = new RegExp(
+  `((?:^|[?&]|%(?:25)*(?:3f|26))[^=&?%]*(?:${secretName.source})[^=&?%]*(?:=|%(?:25)*3d))((?!%(?:25)*26)[^&#])*`,
+  "gi",
+);
+
 /**
- * A URL with user names and passwords replaced. Rather too much than too little: a password that was not encoded may
- * hold any sign, so that all up to the last `@` goes.
+ * A URL with user names and passwords replaced, also in the URLs that its options hold. Rather too much than too
+ * little: a password that was not encoded may hold any sign, so that all up to the last `@` goes.
  */
 export function redactUrl(url: string): string {
-  return url
-    .replace(/^([a-z][a-z0-9+.-]*:\/\/)(?=[^/]).*@/is, "$1***@")
-    .replace(
-      /([?&])([^=&#]*)=([^&#]*)/g,
-      (whole, sign: string, name: string) => secretName.test(name) ? `${sign}${name}=***` : whole,
-    );
+  const outer = url.replace(/^([a-z][a-z0-9+.-]*:\/\/)(?=[^/]).*@/is, "$1***@");
+  const start = outer.indexOf("?") + 1;
+  if (start === 0) return outer;
+  const inner = outer.slice(start).split(nextUrl).map((stretch) =>
+    stretch.replace(credentials, "$1***@").replace(secretOption, "$1***")
+  );
+  return outer.slice(0, start) + inner.join("&");
 }
 
 export function parseStoreUrl(url: string): StoreUrl {

@@ -1,13 +1,15 @@
 // The laws of tensors that stand: a reader gets what was put, all of it and nothing else, or a typed error.
 import { ShoalError } from "../error.ts";
 import { tensorRef } from "../reference.ts";
-import type { Store, TensorRef } from "../store.ts";
+import type { Dtype, Store, TensorRef } from "../store.ts";
 import { alikeTensors, edgesBytes, fc, listOf, type Made, smallTensors, tensors } from "./arbitraries.ts";
 import { type Law, law } from "./law.ts";
 import { isShared } from "./subject.ts";
 import { bytesOf, hold, isMade, itemOf, patternOf, refused, same, settled } from "./verdicts.ts";
 
 type Way = "put" | "allocate" | "putMany";
+
+const unlike: Made = { dtype: "uint8", shape: [31], fill: 7 };
 
 /** Makes one tensor, and spoils what it was made from: what was put is the store's from then on. */
 async function made(store: Store, one: Made, way: Way): Promise<TensorRef> {
@@ -18,8 +20,12 @@ async function made(store: Store, one: Made, way: Way): Promise<TensorRef> {
     return draft.seal();
   }
   const item = itemOf(one);
-  const refs = way === "put" ? [await store.tensors.put(item)] : await store.tensors.putMany([item, item]);
+  // Another that is not alike goes before it: some stores have more than one way for tensors.
+  const refs = way === "put"
+    ? [await store.tensors.put(item)]
+    : await store.tensors.putMany<Dtype>([itemOf(unlike), item]);
   hold(refs.length === (way === "put" ? 1 : 2), `${way} answered ${refs.length} references`);
+  if (way === "putMany") same(refs[0]!.bytes, patternOf(unlike).length, "the first reference of putMany");
   bytesOf(item.data).fill(0xee);
   return refs.at(-1)!;
 }

@@ -6,12 +6,15 @@ import { checkedRef, isSameTensor } from "../reference.ts";
 import type { Dtype, Lifetime, Tensor, TensorRef, Tensors } from "../store.ts";
 import type { Buffers } from "./buffers.ts";
 import type { Entries, Entry } from "./entries.ts";
+import type { Landed } from "./landing.ts";
 
 /** A tensor's bytes as they were read, and verified. */
 export interface Copy {
   readonly buffer: ArrayBuffer;
   readonly offset: number;
   readonly lifetime: Lifetime;
+  /** Where they lie in memory that is not a buffer of this process's own. */
+  readonly landed?: Landed | undefined;
 }
 
 export interface ViewsOptions {
@@ -44,7 +47,7 @@ export function views({ run, entries, buffers }: ViewsOptions): Views {
     },
     view<D extends Dtype>(
       ref: TensorRef<D>,
-      { buffer, offset, lifetime }: Copy,
+      { buffer, offset, lifetime, landed }: Copy,
       isAsRead: (() => boolean) | undefined,
     ): Tensor<D> {
       const entry = entries.foreign(ref);
@@ -63,8 +66,9 @@ export function views({ run, entries, buffers }: ViewsOptions): Views {
         done() {
           if (isDone) return;
           isDone = true;
-          const isWhole = isAsRead === undefined || isAsRead();
-          buffers.give(buffer);
+          const isWhole = isAsRead === undefined || landed?.isThere() === false || isAsRead();
+          if (landed === undefined) buffers.give(buffer);
+          else landed.done(isWhole);
           entries.unview(entry);
           if (!isWhole) throw new ShoalError("Corrupt", `Tensor ${ref.id} was written to after it was sealed`);
         },

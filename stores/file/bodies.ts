@@ -1,5 +1,8 @@
 // Tensors on the disk: written aside and renamed, so that a half-written one does not exist; read whole and summed up;
 // and taken away for good, by whoever releases them.
+import type { Cache } from "../cache.ts";
+import { hex32 } from "../checksum.ts";
+import type { Landed } from "../copied/landing.ts";
 import { isShoalError, ShoalError } from "../error.ts";
 import type { Lifetime, TensorRef } from "../store.ts";
 import type { Buffers } from "../copied/buffers.ts";
@@ -18,6 +21,7 @@ import {
   readHead,
   setSum,
 } from "./record.ts";
+import { corrupt, gone, liveHead, tooShort } from "./standing.ts";
 import type { Spare, Spares } from "./spares.ts";
 import type { Striping } from "./striping.ts";
 import { isFull } from "./trouble.ts";
@@ -34,6 +38,8 @@ export interface Body {
   /** What the whole sums up to, and what the sum over the bytes began with. */
   readonly sum: number;
   readonly seed: number;
+  /** Where the bytes lie in memory that the node shares. */
+  readonly landed?: Landed;
 }
 
 export interface Bodies {
@@ -51,6 +57,8 @@ export interface BodiesOptions {
   readonly writer: string;
   readonly durable: boolean;
   readonly buffers: Buffers;
+  /** What the node keeps of what it has read. Nothing unless set. */
+  readonly cache?: Cache | undefined;
   readonly descriptors: Descriptors;
   /** What sets how the files lie on the targets of Lustre, and from how many bytes on a file is set for itself. */
   readonly striping: Striping | undefined;
@@ -59,10 +67,9 @@ export interface BodiesOptions {
   readonly spares: Spares | undefined;
 }
 
-const corrupt = (id: string, why: string): ShoalError => new ShoalError("Corrupt", `Cannot get tensor ${id}: ${why}`);
-
 export function bodies(options: BodiesOptions): Bodies {
-  const { disk, wholes, layout, writer, durable, buffers, descriptors, spares, striping, wideBytesMin } = options;
+  const { disk, wholes, layout, writer, durable, buffers, cache, descriptors, spares, striping } = options;
+  const { wideBytesMin } = options;
   const isNear = disk.isNear === true;
   /** Which of the folders that tensors are spread over are there. */
   const homes = new Set<number>();
@@ -101,7 +108,23 @@ export function bodies(options: BodiesOptions): Bodies {
     return head !== undefined && isHeadOf(head, ref) ? head : undefined;
   }
 
+  /** By its head alone, where the node has its bytes already. */
+  async function shared(file: DiskFile, ref: TensorRef, at: number, cache: Cache): Promise<Body> {
+    const head = liveHead(await headAt(file, ref, at), ref);
+    const { sum, seed, lifetime } = head;
+    const { id, bytes } = ref;
+    const start = at + headBytesOf(ref);
+    if (bytes > uncheckedBytesMax && await file.size() < start + bytes) throw tooShort(id);
+    const landed = await cache.land({ id, bytes, sum: hex32(sum) }, async (into) => {
+      const read = await readSummed(file, into, start, isNear, () => ({ headBytes: 0, seed }));
+      if (read.sum === undefined) throw tooShort(id);
+      if (read.sum !== sum) throw corrupt(id, "its bytes and their checksum disagree");
+    });
+    return { buffer: landed.buffer, offset: landed.offset, bytes, lifetime, sum, seed, landed };
+  }
+
   async function body(file: DiskFile, ref: TensorRef, at: number): Promise<Body> {
+    if (cache?.isKept(ref.bytes) && !isAdoptedId(ref.id)) return await shared(file, ref, at, cache);
     const headBytes = headBytesOf(ref);
     const bytes = isAdoptedId(ref.id) ? liveHead(await headAt(file, ref, at), ref).bytes : ref.bytes;
     const total = headBytes + bytes;
@@ -270,16 +293,3 @@ export function bodies(options: BodiesOptions): Bodies {
 }
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf("/"));
-
-/** The head of a tensor that stands. Throws what else it is. */
-function liveHead(head: Head | undefined, ref: TensorRef): Head {
-  if (head === undefined || !isHeadOf(head, ref)) throw corrupt(ref.id, "its head is not what the reference says");
-  if (head.mark === "gone") throw gone(ref.id);
-  if (head.mark === "late") throw new ShoalError("Expired", `Cannot get tensor ${ref.id}: its lease has lapsed`);
-  if (head.mark === undefined) throw corrupt(ref.id, "its mark is none");
-  return head;
-}
-
-const tooShort = (id: string): ShoalError => corrupt(id, "its file is shorter than the reference says");
-const gone = (id: string): ShoalError =>
-  new ShoalError("Missing", `Cannot get tensor ${id}: it was released, or never was in this store`);

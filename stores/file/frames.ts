@@ -34,6 +34,9 @@ export function framed(salt: number, epoch: number, first: number, frames: reado
 const sumOf = (head: Uint8Array, frame: Uint8Array, salt: number): number =>
   crc32(frame, crc32(head.subarray(0, 28), salt));
 
+/** A window that nobody looks through now: frames are copied out of it, and no more of it is looked at than was read. */
+let spare: Buffer | undefined;
+
 /** The good frames from a place on, up to the first that is not: the tail may be torn, or still being written. */
 export async function* framesIn(
   file: DiskFile,
@@ -42,28 +45,34 @@ export async function* framesIn(
   from: number,
 ): AsyncGenerator<{ readonly entry: Entry; readonly end: number }, void, undefined> {
   let start = from;
-  let window = Buffer.alloc(windowBytes);
-  let length = await readAll(file, window, start);
-  let at = 0;
-  for (;;) {
-    const wanted = length - at < headBytes ? headBytes : headBytes + window.readUInt32LE(at + 24);
-    if (length - at >= headBytes) {
-      const isFrame = window.readUInt32LE(at) === magic && window.readUInt32LE(at + 4) === version;
-      if (!isFrame || wanted > headBytes + frameBytesMax) return;
+  const first = spare ?? Buffer.allocUnsafeSlow(windowBytes);
+  spare = undefined;
+  try {
+    let window = first;
+    let length = await readAll(file, window, start);
+    let at = 0;
+    for (;;) {
+      const wanted = length - at < headBytes ? headBytes : headBytes + window.readUInt32LE(at + 24);
+      if (length - at >= headBytes) {
+        const isFrame = window.readUInt32LE(at) === magic && window.readUInt32LE(at + 4) === version;
+        if (!isFrame || wanted > headBytes + frameBytesMax) return;
+      }
+      if (length - at < wanted) {
+        if (length < window.length) return;
+        start += at;
+        window = Buffer.allocUnsafeSlow(Math.max(windowBytes, wanted));
+        length = await readAll(file, window, start);
+        at = 0;
+        if (length < wanted) return;
+        continue;
+      }
+      const frame = window.subarray(at + headBytes, at + wanted);
+      if (sumOf(window.subarray(at, at + headBytes), frame, salt) !== window.readUInt32LE(at + 28)) return;
+      const [epoch, sequence] = [window.readDoubleLE(at + 8), window.readDoubleLE(at + 16)];
+      at += wanted;
+      yield { entry: { epoch, sequence, frame: new Uint8Array(frame) }, end: start + at };
     }
-    if (length - at < wanted) {
-      if (length < window.length) return;
-      start += at;
-      window = Buffer.alloc(Math.max(windowBytes, wanted));
-      length = await readAll(file, window, start);
-      at = 0;
-      if (length < wanted) return;
-      continue;
-    }
-    const frame = window.subarray(at + headBytes, at + wanted);
-    if (sumOf(window.subarray(at, at + headBytes), frame, salt) !== window.readUInt32LE(at + 28)) return;
-    const [epoch, sequence] = [window.readDoubleLE(at + 8), window.readDoubleLE(at + 16)];
-    at += wanted;
-    yield { entry: { epoch, sequence, frame: new Uint8Array(frame) }, end: start + at };
+  } finally {
+    spare = first;
   }
 }

@@ -10,6 +10,7 @@ import { framesIn } from "./frames.ts";
 import { type Layout, numbered, numberedName } from "./layout.ts";
 import { namesBelow } from "./listing.ts";
 import { type Chain, type Opening, streams as fileStreams } from "./streams.ts";
+import { type Edge, tail } from "./tails.ts";
 import { troubleOf } from "./trouble.ts";
 import type { Wholes } from "./whole.ts";
 import { writers as fileWriters } from "./writers.ts";
@@ -32,6 +33,14 @@ export interface FileLogs extends Logs {
 
 const triesMax = 1_000;
 const marksMax = 4_096;
+/** A reader that waits looks for all that may have happened to its stream at least this often. */
+const wholeLookMs = 50;
+
+interface Found {
+  readonly found: readonly Entry[];
+  /** Where more would begin, if that is known. */
+  readonly edge: Edge | undefined;
+}
 
 export function fileLogs(options: FileLogsOptions): FileLogs {
   const { disk, wholes, layout, writer, durable, environment, pollMs, frameBytesMax, throwIfClosed } = options;
@@ -52,14 +61,15 @@ export function fileLogs(options: FileLogsOptions): FileLogs {
     return result;
   }
 
-  /** Reads an opening from a sequence on; answers where it came to. */
+  /** Reads an opening from a sequence on; answers where it came to, and where more would begin. */
   async function readOpening(
     folder: string,
     { n, epoch, firsts, cut = Infinity }: Opening,
     after: number,
     into: Entry[],
     entriesMax: number,
-  ): Promise<number> {
+  ): Promise<{ readonly came: number; readonly edge: Edge | undefined }> {
+    let edge: Edge | undefined;
     let last = after;
     const start = firsts.findLastIndex((first) => first <= after + 1);
     for (const first of firsts.slice(Math.max(0, start))) {
@@ -69,27 +79,32 @@ export function fileLogs(options: FileLogsOptions): FileLogs {
       if (file === undefined) break;
       try {
         const from = marks.get(`${path} ${last}`) ?? 0;
+        let reached = from;
         for await (const { entry, end } of framesIn(file, streams.saltOf(folder, n), frameBytesMax, from)) {
           if (entry.epoch !== epoch || entry.sequence > last + 1 || entry.sequence > cut) break;
-          if (entry.sequence <= last) continue;
+          if (entry.sequence < last) continue;
+          reached = end;
+          if (entry.sequence === last) continue;
           into.push(entry);
           last = entry.sequence;
-          if (into.length < entriesMax && last < cut) continue;
-          if (marks.size >= marksMax) marks.clear();
-          marks.set(`${path} ${last}`, end);
-          break;
+          if (into.length >= entriesMax || last >= cut) break;
         }
+        if (reached > from) {
+          if (marks.size >= marksMax) marks.delete(marks.keys().next().value ?? "");
+          marks.set(`${path} ${last}`, reached);
+        }
+        edge = { path, at: reached };
       } finally {
         await file.close();
       }
     }
-    return last;
+    return { came: last, edge };
   }
 
   const sameTrim = (a: Chain, b: Chain): boolean =>
     a.trimmed?.epoch === b.trimmed?.epoch && a.trimmed?.sequence === b.trimmed?.sequence;
 
-  async function entriesAfter(name: string, after: Position, entriesMax: number): Promise<Entry[]> {
+  async function entriesAfter(name: string, after: Position, entriesMax: number): Promise<Found> {
     const folder = layout.stream(name);
     again: for (let tries = 0; tries < triesMax; tries++) {
       const chain = await streams.load(folder);
@@ -98,12 +113,14 @@ export function fileLogs(options: FileLogsOptions): FileLogs {
         throw lost(name, after, trimmed);
       }
       const found: Entry[] = [];
+      let edge: Edge | undefined;
       for (const opening of openings) {
         const { n, epoch, base, cut, firsts } = opening;
         if (epoch < after.epoch || found.length >= entriesMax) continue;
         const from = epoch === after.epoch ? Math.max(base, after.sequence) : base;
         if (cut !== undefined && from >= cut) continue;
-        const came = await readOpening(folder, opening, from, found, entriesMax);
+        const { came, edge: behind } = await readOpening(folder, opening, from, found, entriesMax);
+        if (cut === undefined) edge = behind;
         if (cut === undefined) {
           // Written before the next opening, or perhaps after it: then the cut will say.
           if (came > from && !await streams.isLast(folder, n)) continue again;
@@ -113,7 +130,7 @@ export function fileLogs(options: FileLogsOptions): FileLogs {
         if (!sameTrim(chain, await streams.load(folder))) continue again;
         throw new ShoalError("Corrupt", `Cannot read ${name}: ${epoch}-${came + 1} is damaged or gone`);
       }
-      return found;
+      return { found, edge };
     }
     throw new ShoalError("Unavailable", `Cannot read ${name}: it was opened anew each time that it was read`);
   }
@@ -165,25 +182,36 @@ export function fileLogs(options: FileLogsOptions): FileLogs {
     },
 
     async read(name, after, options = {}) {
-      const { signal } = options;
+      const { signal, pollMsMax = pollMs.max } = options;
       throwIfClosed();
       throwIfCancelled(signal);
       const { from, entriesMax, waitMs } = checkRead(name, after, options);
       const deadline = environment.now() + waitMs;
-      for (let delayMs = pollMs.min;; delayMs = Math.min(2 * delayMs, pollMs.max)) {
-        let found: Entry[];
-        try {
-          found = await entriesAfter(name, from, entriesMax);
-        } catch (error) {
-          throw troubleOf(error, `read ${name}`);
+      const behind = tail(disk);
+      let edge: Edge | undefined;
+      let lookedAt = -Infinity;
+      try {
+        for (let delayMs = Math.min(pollMs.min, pollMsMax);; delayMs = Math.min(2 * delayMs, pollMsMax)) {
+          let found: readonly Entry[] = [];
+          const now = environment.now();
+          if (edge === undefined || now - lookedAt >= wholeLookMs || now >= deadline || await behind.hasGrown(edge)) {
+            lookedAt = now;
+            try {
+              ({ found, edge } = await entriesAfter(name, from, entriesMax));
+            } catch (error) {
+              throw troubleOf(error, `read ${name}`);
+            }
+          }
+          throwIfClosed();
+          throwIfCancelled(signal);
+          const leftMs = deadline - environment.now();
+          if (found.length > 0 || now >= deadline) return found;
+          await waiting.appended(name, Math.min(Math.max(0, leftMs), delayMs), signal);
+          throwIfClosed();
+          throwIfCancelled(signal);
         }
-        throwIfClosed();
-        throwIfCancelled(signal);
-        const leftMs = deadline - environment.now();
-        if (found.length > 0 || leftMs <= 0) return found;
-        await waiting.appended(name, Math.min(leftMs, delayMs), signal);
-        throwIfClosed();
-        throwIfCancelled(signal);
+      } finally {
+        await behind.close();
       }
     },
 

@@ -36,6 +36,8 @@ export interface FileTensorsOptions {
   readonly track: <T>(work: Promise<T>) => Promise<T>;
   /** Takes a tensor away for everybody, once. */
   readonly erase: (ref: TensorRef, mark: "gone" | "late") => Promise<void>;
+  /** Told of one that the node need not keep any more. */
+  readonly forget: (id: string) => void;
   /** What stands on the disk, of all writers. */
   readonly listed: () => AsyncIterable<TensorEntry>;
 }
@@ -47,7 +49,7 @@ export interface FileTensors extends Tensors {
 
 export function fileTensors(options: FileTensorsOptions): FileTensors {
   const { run, where, bodies, segments, entries, buffers, room, strict, track, erase, listed } = options;
-  const { packedBytesMax, adopted, throwIfClosed } = options;
+  const { packedBytesMax, adopted, throwIfClosed, forget } = options;
   const seen = views({ run, entries, buffers });
   let putBytes = 0;
 
@@ -89,7 +91,8 @@ export function fileTensors(options: FileTensorsOptions): FileTensors {
       throwIfClosed();
       seen.settle(ref.id, body.lifetime);
     } catch (error) {
-      buffers.give(body.buffer);
+      if (body.landed === undefined) buffers.give(body.buffer);
+      else body.landed.done(true);
       throw error;
     }
     const { buffer, offset, sum, seed } = body;
@@ -152,6 +155,7 @@ export function fileTensors(options: FileTensorsOptions): FileTensors {
         if (entry?.isOwn) entries.release(entry);
         // What this process does not know to be the one that is meant, the disk does.
         await erase(ref, "gone");
+        forget(ref.id);
         if (entry !== undefined && !entry.isOwn && entry.ref !== undefined && isSameTensor(entry.ref, ref)) {
           entries.release(entry);
         }

@@ -8,7 +8,8 @@ import { numberedName } from "./layout.ts";
 import type { Streams } from "./streams.ts";
 import type { Wholes } from "./whole.ts";
 
-const segmentBytesMax = 16 * 2 ** 20;
+/** A segment that has reached this is followed by another. */
+export const segmentBytesMax: number = 16 * 2 ** 20;
 
 interface Writing {
   readonly n: number;

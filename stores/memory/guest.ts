@@ -151,6 +151,7 @@ export async function guestStore(
 
   return {
     url,
+    where: "memory:",
     run,
     abilities: abilitiesOf(capacityBytes),
     tensors: self.tensors,

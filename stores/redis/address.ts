@@ -1,6 +1,7 @@
 // Reads the URL of a Redis store: which servers, whether they are a cluster, whether the way is encrypted, and where
 // its secrets are. A password never stands in a URL: those end up in lists of processes and in reports.
 import { readFileSync } from "node:fs";
+import { cacheUrlOptions } from "../cache.ts";
 import { ShoalError } from "../error.ts";
 import { msOption, type Read, type Reader, readOptions, sizeOption, type StoreUrl, wordOption } from "../url.ts";
 import type { Access, Endpoint } from "./client.ts";
@@ -51,6 +52,9 @@ export const redisUrlOptions: {
   readonly pool: Reader<number>;
   readonly patienceMs: Reader<number>;
   readonly replyMs: Reader<number>;
+  readonly cache: Reader<number>;
+  readonly cacheFrom: Reader<number>;
+  readonly cacheDir: Reader<string>;
 } = {
   passwordFile: pathOption,
   passwordEnv: variableOption,
@@ -65,6 +69,7 @@ export const redisUrlOptions: {
   pool: sizeOption,
   patienceMs: msOption,
   replyMs: msOption,
+  ...cacheUrlOptions,
 };
 
 export type RedisUrlOptions = Read<typeof redisUrlOptions>;

@@ -1,8 +1,8 @@
 // The bytes of tensors on the servers: chunks over all of them in a small window, the manifest last, so that a tensor
 // that was half written does not exist; and away again, the manifest first.
-import { crc32 } from "../checksum.ts";
+import { crc32, hex32 } from "../checksum.ts";
 import { ShoalError } from "../error.ts";
-import type { Buffers } from "../copied/buffers.ts";
+import type { Landed, Landing } from "../copied/landing.ts";
 import type { Lifetime, TensorEntry, TensorRef } from "../store.ts";
 import type { Keys } from "./keys.ts";
 import {
@@ -18,11 +18,12 @@ import {
 import { bytesOf } from "./replies.ts";
 import { scanned } from "./scan.ts";
 import type { Asked, Servers } from "./servers.ts";
+import { sets } from "./sets.ts";
 import { window } from "./window.ts";
 
-/** What was read, in a buffer that its reader gives back. */
+/** What was read, in memory that its reader gives back. */
 export interface Body {
-  readonly buffer: ArrayBuffer;
+  readonly landed: Landed;
   readonly sums: readonly number[];
   /** Of a tensor without chunks, in strict mode. */
   readonly sum: number | undefined;
@@ -47,7 +48,8 @@ export interface Bodies {
 export interface BodiesOptions {
   readonly servers: Servers;
   readonly keys: Keys;
-  readonly buffers: Buffers;
+  /** Where what is read lands. */
+  readonly landing: Landing;
   readonly run: string;
   readonly strict: boolean;
   /** Whether the servers still know this run; throws Lost where they do not. */
@@ -64,8 +66,13 @@ const listAsked: Asked = { what: "list tensors", role: "control", writes: false 
 const chunkOf = (bytes: Uint8Array, index: number): Uint8Array =>
   bytes.subarray(index * chunkBytes, (index + 1) * chunkBytes);
 
-export function bodies({ servers, keys, buffers, run, strict, checkKept }: BodiesOptions): Bodies {
+/** Where a tensor's bytes lie that were read. */
+export const bytesIn = ({ bytes }: TensorRef, { buffer, offset }: Landed): Uint8Array =>
+  new Uint8Array(buffer, offset, bytes);
+
+export function bodies({ servers, keys, landing, run, strict, checkKept }: BodiesOptions): Bodies {
   const { within } = window(windowChunks);
+  const announcing = sets(servers, announceAsked);
 
   /** Does something with each chunk, in the window of its server; after a failure nothing more is begun. */
   async function each(ref: TensorRef, work: (key: string, index: number) => Promise<void>): Promise<void> {
@@ -123,7 +130,7 @@ export function bodies({ servers, keys, buffers, run, strict, checkKept }: Bodie
     announce(ref, lifetime, sums, bytes) {
       const key = keys.tensor(ref.id);
       const manifest = manifestBytes(ref, { lifetime, sums }, sums.length === 0 ? bytes : undefined);
-      return servers.call(announceAsked, key, "SET", key, manifest);
+      return announcing.set(key, manifest);
     },
 
     async read(ref) {
@@ -133,21 +140,21 @@ export function bodies({ servers, keys, buffers, run, strict, checkKept }: Bodie
         await checkKept();
         throw missing(ref);
       }
-      const { lifetime, sums, body } = readManifest(ref, bytesOf(found));
-      const buffer = buffers.take(ref.bytes);
-      const into = new Uint8Array(buffer, 0, ref.bytes);
+      const { lifetime, sums, body, sum } = readManifest(ref, bytesOf(found));
       try {
-        if (sums.length > 0) await fill(ref, into, sums);
-        else into.set(body);
+        const { id, bytes } = ref;
+        const landed = await landing.land({ id, bytes, sum: hex32(sum) }, async (into) => {
+          if (sums.length > 0) await fill(ref, into, sums);
+          else into.set(body);
+        });
+        return { landed, sums, sum: strict && sums.length === 0 ? crc32(bytesIn(ref, landed)) : undefined, lifetime };
       } catch (error) {
-        buffers.give(buffer);
         // Released while it was read: its chunks go after its manifest.
         if (error instanceof ShoalError && error.code === "Lost") {
           if (await servers.call(getAsked, key, "EXISTS", key) === 0) throw missing(ref);
         }
         throw error;
       }
-      return { buffer, sums, sum: strict && sums.length === 0 ? crc32(into) : undefined, lifetime };
     },
 
     isAsSealed(ref, bytes, { sums, sum }) {

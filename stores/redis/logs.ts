@@ -3,8 +3,9 @@ import { cancelled, throwIfCancelled } from "../cancellation.ts";
 import { ShoalError } from "../error.ts";
 import { checkName } from "../names.ts";
 import { checkAppend, checkPosition, checkRead } from "../requests.ts";
-import type { Entry, Logs, StoreEnvironment } from "../store.ts";
+import type { Entry, Logs, Position, StoreEnvironment } from "../store.ts";
 import { type Appends, appends } from "./appends.ts";
+import { idAt } from "./entries.ts";
 import { streamKeys } from "./heads.ts";
 import type { Keys } from "./keys.ts";
 import type { Names } from "./names.ts";
@@ -36,6 +37,8 @@ export function redisLogs(options: RedisLogsOptions): RedisLogs {
   const { servers, keys, names, waits, environment, frameBytesMax, throwIfClosed } = options;
   const writers = new Map<string, Appends>();
   const ends = new Set<() => void>();
+  /** Where readers were left last. */
+  const followed = new Map<string, Position>();
 
   function writerOf(name: string): Appends {
     let known = writers.get(name);
@@ -68,6 +71,20 @@ export function redisLogs(options: RedisLogsOptions): RedisLogs {
     }
   }
 
+  /** Whoever comes back from where it was left waits at once: what is gone or opened anew meanwhile shows by a gap. */
+  function isFollowed(name: string, { epoch, sequence }: Position): boolean {
+    const left = followed.get(name);
+    return left?.epoch === epoch && left.sequence === sequence;
+  }
+
+  function follow(name: string, entries: readonly Entry[]): readonly Entry[] {
+    const last = entries.at(-1);
+    if (last === undefined) return entries;
+    if (followed.size >= writersMax) followed.clear();
+    followed.set(name, { epoch: last.epoch, sequence: last.sequence });
+    return entries;
+  }
+
   return {
     async append(name, epoch, frames) {
       throwIfClosed();
@@ -80,17 +97,21 @@ export function redisLogs(options: RedisLogsOptions): RedisLogs {
       throwIfCancelled(signal);
       const { from, entriesMax, waitMs } = checkRead(name, after, rest);
       const deadline = environment.now() + waitMs;
+      let known = waitMs > 0 && isFollowed(name, from) ? idAt(from) : undefined;
       for (;;) {
-        const { entries, reached } = await readFrom(servers, streamKeys(keys, name), name, from, entriesMax);
-        throwIfClosed();
-        if (signal?.aborted) throw cancelled(signal);
-        const leftMs = deadline - environment.now();
-        if (entries.length > 0 || leftMs <= 0) return entries;
-        const arrived = await next(name, reached, leftMs, signal);
+        if (known === undefined) {
+          const { entries, reached } = await readFrom(servers, streamKeys(keys, name), name, from, entriesMax);
+          throwIfClosed();
+          if (signal?.aborted) throw cancelled(signal);
+          if (entries.length > 0 || deadline <= environment.now()) return follow(name, entries);
+          known = reached;
+        }
+        const arrived = await next(name, known, Math.max(0, deadline - environment.now()), signal);
         throwIfClosed();
         if (signal?.aborted) throw cancelled(signal);
         const direct = straight(name, from, arrived, entriesMax);
-        if (direct.length > 0) return direct;
+        if (direct.length > 0) return follow(name, direct);
+        known = undefined;
       }
     },
 

@@ -22,6 +22,8 @@ export interface Manifest {
 export interface ReadManifest extends Manifest {
   /** What came with it. */
   readonly body: Uint8Array;
+  /** Of all of it. */
+  readonly sum: number;
 }
 
 /** The sum that a reference has of its header. */
@@ -69,11 +71,12 @@ export function parsedManifest(bytes: Buffer): (ReadManifest & { readonly seed: 
   const end = fixedBytes + bytes.readUInt32LE(4);
   const seed = bytes.readUInt32LE(20);
   // Another tensor's manifest has another seed, and so another sum.
-  if (end > bytes.byteLength || crc32(bytes.subarray(fixedBytes), seed) !== bytes.readUInt32LE(16)) return undefined;
+  const sum = bytes.readUInt32LE(16);
+  if (end > bytes.byteLength || crc32(bytes.subarray(fixedBytes), seed) !== sum) return undefined;
   const { lifetime, sums } = JSON.parse(bytes.toString("latin1", fixedBytes, end)) as Manifest;
   const body = bytes.subarray(end);
   const isWhole = sums.length === chunkCount(length) && body.byteLength === (sums.length === 0 ? length : 0);
-  return isWhole ? { lifetime, sums, body, seed } : undefined;
+  return isWhole ? { lifetime, sums, body, seed, sum } : undefined;
 }
 
 export function readManifest(ref: TensorRef, bytes: Buffer): ReadManifest {

@@ -30,6 +30,8 @@ export interface Placement {
 }
 
 export interface Servers {
+  /** Keys stay where they are, and all that one server keeps may go together. */
+  readonly isFixed: boolean;
   /** Those that keep keys now. */
   current(): readonly number[];
   /** Where a key is, for messages. */
@@ -131,6 +133,7 @@ export function servers({ placement, access, limits, patienceMs, url }: ServersO
   }
 
   return {
+    isFixed: placement.moved === undefined,
     current: () => placement.current(),
     whereOf(key) {
       const { host, port } = placement.endpoints[placement.endpointOf(key)]!;

@@ -10,7 +10,7 @@ import type { Entries, Entry } from "../copied/entries.ts";
 import { checkedRef, isSameTensor, tensorRef } from "../reference.ts";
 import type { Room } from "../room.ts";
 import type { Dtype, Lifetime, Tensor, TensorRef, Tensors } from "../store.ts";
-import type { Bodies } from "./bodies.ts";
+import { type Bodies, bytesIn } from "./bodies.ts";
 import { bodyOf, chunkBytes } from "./manifest.ts";
 
 export interface RedisTensorsOptions {
@@ -33,6 +33,8 @@ export interface RedisTensorsOptions {
   readonly track: <T>(work: Promise<T>) => Promise<T>;
   /** Told of a tensor that the server has taken away already. */
   readonly erased: (id: string) => void;
+  /** Told of one that the node need not keep any more. */
+  readonly forget: (id: string) => void;
 }
 
 const noSums: readonly number[] = [];
@@ -44,12 +46,12 @@ export interface RedisTensors extends Tensors {
 
 export function redisTensors(options: RedisTensorsOptions): RedisTensors {
   const { run, where, writer, bodies, entries, buffers, room, strict, patienceMs } = options;
-  const { roomier, now, throwIfClosed, track, erased } = options;
+  const { roomier, now, throwIfClosed, track, erased, forget } = options;
   let count = 0;
   const seen = views({ run, entries, buffers });
   let putBytes = 0;
 
-  const forget = (ref: TensorRef): void => void track(bodies.erase(ref)).catch(() => {});
+  const giveUp = (ref: TensorRef): void => void track(bodies.erase(ref)).catch(() => {});
 
   /** A put that did not go well at once: what it comes to, or its error. */
   async function rewritten<D extends Dtype>(
@@ -76,7 +78,7 @@ export function redisTensors(options: RedisTensorsOptions): RedisTensors {
         ref = tensorRef({ ...first, id: `${bodyOf(first.id)}.${tries}` });
         void track(bodies.withdraw(last)).catch(() => {});
       } else {
-        forget(ref);
+        giveUp(ref);
         throw error;
       }
       try {
@@ -130,11 +132,13 @@ export function redisTensors(options: RedisTensorsOptions): RedisTensors {
       throwIfClosed();
       seen.settle(ref.id, body.lifetime);
     } catch (error) {
-      buffers.give(body.buffer);
+      body.landed.done(true);
       throw error;
     }
-    const isAsRead = (): boolean => bodies.isAsSealed(ref, new Uint8Array(body.buffer, 0, ref.bytes), body);
-    return seen.view(ref, { ...body, offset: 0 }, strict ? isAsRead : undefined);
+    const { landed, lifetime } = body;
+    const isAsRead = (): boolean => bodies.isAsSealed(ref, bytesIn(ref, landed), body);
+    const copy = { buffer: landed.buffer, offset: landed.offset, lifetime, landed };
+    return seen.view(ref, copy, strict ? isAsRead : undefined);
   }
 
   const into = putting({ buffers, entries, room, strict, throwIfClosed, sealed });
@@ -161,6 +165,7 @@ export function redisTensors(options: RedisTensorsOptions): RedisTensors {
       if (entry?.isOwn && (entry.ref === undefined || !isSameTensor(entry.ref, ref))) return;
       // Where the server cannot be reached it may still stand, and is not forgotten here either.
       await track(bodies.erase(ref));
+      forget(ref.id);
       if (entry?.ref === undefined || !isSameTensor(entry.ref, ref)) return;
       erased(ref.id);
       entries.release(entry);

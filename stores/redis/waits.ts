@@ -32,8 +32,8 @@ interface Waiter {
 
 interface Lane {
   readonly waiters: Set<Waiter>;
-  /** Those that the XREAD under way reads for. */
-  included: ReadonlySet<Waiter>;
+  /** Whether anybody reads for them, and whether what is read for was said already: then a new one has to ring. */
+  isRunning: boolean;
   isBlocked: boolean;
   rung: number;
   heard: number;
@@ -64,7 +64,7 @@ export function waits({ servers, keys, token }: WaitsOptions): Waits {
 
   /** Reads for all who wait, until nobody does. */
   async function run(number: number, lane: Lane): Promise<void> {
-    lane.isBlocked = true;
+    lane.isRunning = true;
     const bell = bellOf(number);
     while (lane.waiters.size > 0 && !isClosed) {
       const from = new Map<string, string>();
@@ -72,9 +72,9 @@ export function waits({ servers, keys, token }: WaitsOptions): Waits {
         const known = from.get(stream);
         if (known === undefined || isBefore(after, known)) from.set(stream, after);
       }
-      lane.included = new Set(lane.waiters);
       const streams = [...from.keys(), bell];
       const ids = [...from.values(), `${lane.heard}-0`];
+      lane.isBlocked = true;
       try {
         const reply = await servers.call(
           waitAsked,
@@ -96,10 +96,11 @@ export function waits({ servers, keys, token }: WaitsOptions): Waits {
         // Whoever waits looks by itself at the end of its time, and is told what is in the way.
         await new Promise((resolve) => setTimeout(resolve, retryMs));
       }
+      lane.isBlocked = false;
       // Readers that were just served come back for more: they are part of the next round.
       await new Promise((resolve) => setImmediate(resolve));
     }
-    lane.isBlocked = false;
+    lane.isRunning = false;
   }
 
   function answer(lane: Lane, bell: string, key: string, found: StreamEntry[]): void {
@@ -123,15 +124,15 @@ export function waits({ servers, keys, token }: WaitsOptions): Waits {
     arrived(name, stream, after) {
       const number = keys.laneOf(name);
       const lane = lanes.get(number) ??
-        { waiters: new Set<Waiter>(), included: new Set<Waiter>(), isBlocked: false, rung: 0, heard: 0 };
+        { waiters: new Set<Waiter>(), isRunning: false, isBlocked: false, rung: 0, heard: 0 };
       lanes.set(number, lane);
       let waiter: Waiter | undefined;
       const found = new Promise<StreamEntry[]>((resolve) => {
         waiter = { stream, after, resolve };
         lane.waiters.add(waiter);
       });
-      if (!lane.isBlocked) void run(number, lane);
-      else void ring(number, lane);
+      if (!lane.isRunning) void run(number, lane);
+      else if (lane.isBlocked) void ring(number, lane);
       return {
         found,
         cancel() {

@@ -10,18 +10,25 @@ import { namesBelow } from "../file/listing.ts";
 import { troubleOf } from "../file/trouble.ts";
 import { wholes as fileWholes } from "../file/whole.ts";
 import { isRunName } from "../reference.ts";
+import { shmRootOf } from "../shm.ts";
 import type { HeldRun, Orphan, Owner, Place, PlaceOptions, Verified } from "../sweep.ts";
 import { posixSweepDisk } from "../sweep/disk.ts";
 import { hasEnded } from "../sweep/ended.ts";
 import { verifyRun } from "../sweep/verifying.ts";
+import type { StoreUrl } from "../url.ts";
 import type { Arena } from "./arena.ts";
 import { type Folders, foldersOf, idOf, namesIn } from "./place.ts";
 import { arenasOf, isOrphan, leftovers, openingOf, standingIn, sweepOrphans, takeRun } from "./sweep.ts";
 
-export interface ShmPlaceOptions extends PlaceOptions {
+interface ShmPlaceOptions extends PlaceOptions {
   /** The user's own folder. */
   readonly root: string;
   readonly url: string;
+}
+
+/** The place of a `shm:` URL, without opening the store. */
+export function openShmPlace(url: StoreUrl, options: PlaceOptions): Place {
+  return shmPlace({ ...options, root: shmRootOf(url), url: url.redacted });
 }
 
 const disk = posixSweepDisk;
@@ -82,7 +89,7 @@ function orphansIn(folders: Folders): string[] {
 }
 
 /** What lies in a user's folder of shared memory. */
-export function shmPlace({ root, url, environment }: ShmPlaceOptions): Place {
+function shmPlace({ root, url, environment }: ShmPlaceOptions): Place {
   const runsIn = (): string[] =>
     namesIn(root).filter((run) => isRunName(run) && statSync(`${root}/${run}`).isDirectory());
 

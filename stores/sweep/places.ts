@@ -8,7 +8,7 @@ type PlaceOpener = (url: StoreUrl, options: PlaceOptions) => Place | Promise<Pla
 const redis = async (): Promise<PlaceOpener> => (await import("../redis/place.ts")).openRedisPlace;
 
 const openers: ReadonlyMap<string, () => Promise<PlaceOpener>> = new Map([
-  ["shm", async (): Promise<PlaceOpener> => (await import("../shm.ts")).openShmPlace],
+  ["shm", async (): Promise<PlaceOpener> => (await import("../shm/survey.ts")).openShmPlace],
   ["file", async (): Promise<PlaceOpener> => {
     const [{ fileUrlOptions, rootOf }, { folderPlace }] = await Promise.all([
       import("../file.ts"),
@@ -29,6 +29,7 @@ const openers: ReadonlyMap<string, () => Promise<PlaceOpener>> = new Map([
 const leavesNothing: ReadonlyMap<string, string> = new Map([
   ["kafka", "kafka: keeps its topics until somebody deletes them, as in kafka-topics.sh --delete --topic 'run42[.].*'"],
   ["memory", "memory: ends with its process, and leaves nothing"],
+  ["route", "route: keeps nothing itself; look into each of its parts"],
   ["module", "a store of one's own has its own ways; shoal does not know what it leaves"],
 ]);
 

@@ -74,6 +74,27 @@ for (const how of ["SHOAL_STORE_MODULES", "shoal.config.toml", "--set"] as const
 }
 
 test(
+  "shoal doctor and conformance open a store's module that the configuration allows, and doctor no other",
+  () =>
+    inFolders(async (folder, url) => {
+      const cwd = join(folder.path, "inside");
+      const doctor = () => folder.start(["doctor", "--store", url, "--json"], { cwd }).ended;
+      const refused = await doctor();
+      assert.equal(refused.code, 2, refused.stdout);
+      assert.match(refused.stderr, /it does not lie below the working directory/);
+      folder.write("inside/shoal.config.toml", `storeModules = "${join(folder.path, "outside")}"\n`);
+      const { stdout, stderr } = await doctor();
+      const checks = JSON.parse(stdout) as { what: string; state: string }[];
+      assert.equal(checks.find(({ what }) => what === "store rights")?.state, "ok", stdout + stderr);
+      folder.write("inside/shoal.config.toml", `storeModule = "x"\n`);
+      const wrong = await folder.start(["conformance", url, "--law", "L7", "--runs", "1"], { cwd }).ended;
+      assert.equal(wrong.code, 2, wrong.stdout);
+      assert.match(wrong.stderr, /did you mean storeModules\?/);
+    }),
+  { timeoutMs },
+);
+
+test(
   "launch: storeModules says which modules of stores may be loaded, and must be a list of what is there",
   () =>
     inFolders(async (folder, url) => {

@@ -21,7 +21,7 @@ export interface Child {
 
 const source = import.meta.url;
 const path = fileURLToPath(new URL(`./child${source.slice(source.lastIndexOf("."))}`, source));
-/** After this long without the line that is waited for, something hangs. */
+/** After this long without a word, something hangs. */
 const silenceMsMax = 60_000;
 
 export function child(task: Task): Child {
@@ -61,17 +61,25 @@ export function child(task: Task): Child {
     until(wanted) {
       return new Promise((resolve, reject) => {
         let next = 0;
-        const timer = setTimeout(() => {
-          waiting.delete(look);
-          const last = said.slice(-3).map((line) => JSON.stringify(line).slice(0, 200)).join(" ");
-          reject(new Error(`Hangs: process ${task.who} (${task.role}) said nothing new in time; last: ${last}`));
-        }, silenceMsMax);
+        let timer = patience();
+        function patience(): ReturnType<typeof setTimeout> {
+          return setTimeout(() => {
+            waiting.delete(look);
+            const last = said.slice(-3).map((line) => JSON.stringify(line).slice(0, 200)).join(" ");
+            reject(new Error(`Hangs: process ${task.who} (${task.role}) said nothing new in time; last: ${last}`));
+          }, silenceMsMax);
+        }
         const finish = (line: Said | undefined): void => {
           waiting.delete(look);
           clearTimeout(timer);
           resolve(line);
         };
         function look(): void {
+          // Whoever says something does not hang, however slow the machine is.
+          if (next < said.length) {
+            clearTimeout(timer);
+            timer = patience();
+          }
           for (; next < said.length; next++) if (wanted(said[next]!, next)) return finish(said[next]);
           if (isOver) finish(undefined);
         }

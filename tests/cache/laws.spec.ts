@@ -1,0 +1,77 @@
+// Every law of stores with the node's cache in front, and all tensors in it: on files, and on a real Redis.
+// needs: redis
+// minutes: 3
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { storeLaws, type Subject } from "../../stores/conformance/mod.ts";
+import { openStore } from "../../stores/open.ts";
+import { redisSubject } from "../redis/subjects.ts";
+import { redisServices } from "../services/redis.ts";
+import { memoryFolder } from "../shm/place.ts";
+import { byUrl } from "../stores/subjects.ts";
+import { assert, long, seed, test } from "../suite.ts";
+
+const services = await redisServices();
+const path = process.env["SHOAL_PATH"];
+/** What is behind the cache is a disk in memory: these laws are about what is before it. */
+const memory = memoryFolder();
+process.on("exit", () => rmSync(memory, { recursive: true, force: true }));
+
+/** Each case has a cache of its own: what ids are in one means something else in the next. */
+const cacheAt = (place: string): string => {
+  mkdirSync(join(memory, place), { recursive: true });
+  return `cache=8MiB&cacheFrom=1&cacheDir=${join(memory, place)}`;
+};
+const forget = (place: string): void => rmSync(join(memory, place), { recursive: true, force: true });
+
+const files = byUrl("file: behind the node's cache", () => "", {
+  open({ place, capacity, ...options }) {
+    const bounds = capacity && `&capacity=${capacity.bytes}&full=${capacity.full}&waitMs=${capacity.waitMs}`;
+    return openStore(`${pathToFileURL(join(memory, `${place}-files`)).href}?${cacheAt(place)}${bounds ?? ""}`, options);
+  },
+  remove(place) {
+    forget(place);
+    rmSync(join(memory, `${place}-files`), { recursive: true, force: true });
+  },
+  unbreakable: "tried on `file: with a disk that fails`",
+});
+
+function laws(subject: Subject, runsUsually: number, runsLong: number): void {
+  for (const law of storeLaws()) {
+    const name = `${subject.name}: ${law.name}`;
+    test(name, async () => {
+      const replay = (own: number, where: string): string =>
+        `SHOAL_SEED=${own} SHOAL_PATH=${where} npm test -- cache/laws --test ${JSON.stringify(name)}`;
+      const options = { runs: long ? runsLong : runsUsually, seed, replay };
+      const verdict = await law.test(subject, path === undefined ? options : { ...options, path });
+      assert.equal(verdict.subject, subject.name);
+      if (verdict.skipped === undefined) assert.ok(verdict.runs > 0);
+      else assert.match(verdict.skipped, / /);
+    }, { timeoutMs: 60_000 * (long ? 50 : 1) });
+  }
+}
+
+laws(files, 4, 1_000);
+if ("reason" in services) {
+  test.skip("cache: every law on redis:", services.reason);
+} else {
+  const behind = redisSubject("redis: behind the node's cache", [services.single]);
+  const { remove } = behind;
+  laws(
+    {
+      ...behind,
+      open({ place, capacity, ...options }) {
+        const bounds = capacity && `&capacity=${capacity.bytes}&full=${capacity.full}&waitMs=${capacity.waitMs}`;
+        const { host, port } = services.single;
+        return openStore(`redis://${host}:${port}?space=${place}&${cacheAt(place)}${bounds ?? ""}`, options);
+      },
+      async remove(place) {
+        forget(place);
+        await remove?.(place);
+      },
+    },
+    3,
+    500,
+  );
+}
