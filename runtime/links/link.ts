@@ -20,7 +20,15 @@ export interface Receiver {
   packet(packet: Packet): void;
   /** There is a way to this node, for the first time or again: what waits for it need not wait for its timer. */
   linked(node: string): void;
+  /** That way is gone; another may be there. */
+  parted?(node: string): void;
+}
+
+/** Who sends over a link. */
+export interface Sender {
+  /** Which process of its node it is, 0 before that is known. */
+  epoch(): number;
 }
 
 /** Opens a node's link. */
-export type Linking = (receiver: Receiver) => Link;
+export type Linking = (receiver: Receiver, sender: Sender) => Link;

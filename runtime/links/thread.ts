@@ -1,7 +1,7 @@
 // Mail between the threads of one process: a port between each two, and packets that change hands without a copy.
 
 import type { MessagePort } from "node:worker_threads";
-import type { Linking, Receiver } from "./link.ts";
+import type { Link, Receiver } from "./link.ts";
 
 /** What cannot be carried is lost. */
 function post(port: MessagePort, packet: string | ArrayBuffer, moved?: readonly ArrayBuffer[]): void {
@@ -15,10 +15,11 @@ function post(port: MessagePort, packet: string | ArrayBuffer, moved?: readonly 
 
 /** A thread's ends of its ports to others, and the link over them. */
 export interface ThreadPorts {
-  readonly linking: Linking;
+  readonly linking: (receiver: Receiver) => Link;
   /** There is a port to a node now; the one that was there before leads nowhere any more. */
   connect(node: string, port: MessagePort): void;
   disconnect(node: string): void;
+  has(node: string): boolean;
   /** From here on what comes is taken in; until then it waits. */
   begin(): void;
 }
@@ -35,7 +36,9 @@ export function threadPorts(): ThreadPorts {
       else receiver?.packet(packet instanceof ArrayBuffer ? new Uint8Array(packet) : new Uint8Array(0));
     });
     port.on("close", () => {
-      if (ports.get(node) === port) ports.delete(node);
+      if (ports.get(node) !== port) return;
+      ports.delete(node);
+      receiver?.parted?.(node);
     });
     receiver?.linked(node);
   }
@@ -54,6 +57,7 @@ export function threadPorts(): ThreadPorts {
       if (receiver !== undefined && hasBegun) listen(node, port);
     },
     disconnect,
+    has: (node) => ports.has(node),
     begin() {
       hasBegun = true;
       for (const [node, port] of receiver === undefined ? [] : ports) listen(node, port);
