@@ -10,6 +10,7 @@ import { Reference, type Sender, type Source, type Target } from "../reference.t
 import type { Result } from "../system.ts";
 import { type Form, iterableOver, type Port } from "./part.ts";
 import { tensorsOver } from "./handled.ts";
+import { sharingOver, topicOver } from "./topics.ts";
 import { readError, writeError } from "./written.ts";
 
 /** Options as far as they are data. */
@@ -111,6 +112,8 @@ function poolOver(port: Port, name: string, real: Work | undefined): Work {
       port.act(what("begin", method), given(listed(inputs), plain(options)), () => {});
       return iterableOver(port, what("do", method), () => real!.results(method, inputs, options), results);
     },
+    share: (method, reading, options) =>
+      sharingOver(port, what("share", method), () => real!.share(method, reading, options)),
     stop: (options) => port.later(`stops ${name}`, plain(options), () => real!.stop(options)),
   };
 }
@@ -162,6 +165,7 @@ export function groundOver(port: Port, self: Reference, real?: Ground): Ground {
       return poolOver(port, name, pool as Work | undefined);
     },
     find: (Class, name) => port.later(`finds ${Class.name}`, name, () => real!.find(Class, name)),
+    topic: (name, options) => topicOver(port, name, options, real && (() => real.topic(name, options))),
     timer(delayMs, repeat, method, message) {
       let timer: { cancel(): void } | undefined;
       const what = `timer for ${method}`;

@@ -1,7 +1,7 @@
 // The network of a simulation: packets take their time, in order unless something goes wrong, and what goes wrong is
 // loss, repetition, delay, overtaking and partition, one-way ones too. What lies in it is bounded, and all is counted.
 
-import type { Link, Linking, Packet, Receiver } from "../links/link.ts";
+import type { Link, Packet, Receiver } from "../links/link.ts";
 import type { Random } from "../random.ts";
 import type { FaultPlan } from "./faults.ts";
 import type { SimulatedProcess } from "./processes.ts";
@@ -45,7 +45,7 @@ export interface NetworkCounts {
 export interface Network {
   readonly counts: NetworkCounts;
   /** The links of one process. */
-  linking(process: SimulatedProcess): Linking;
+  linking(process: SimulatedProcess): (receiver: Receiver) => Link;
   /** Cuts the way from some nodes to others; the answer mends this cut. */
   partition(from: readonly string[], to: readonly string[], isOneWay: boolean): () => void;
   /** Mends all that is cut. */

@@ -3,6 +3,7 @@
 import { Actor } from "../../runtime/mod.ts";
 import type { ActorRef } from "../../runtime/mod.ts";
 import { isShoalError, type ShoalError } from "../../stores/error.ts";
+import { realWorld } from "../../runtime/launch/world.ts";
 import { headOf, packetOf } from "../../runtime/nodes/packets.ts";
 import { assert, test } from "../suite.ts";
 import { world } from "./world.ts";
@@ -99,11 +100,24 @@ test("cancelled: what has not begun never happens, of what has begun nobody can 
 
 test("timeout: the caller is told in its time, and later messages go on in order", async () => {
   door = gate();
+  entered = gate();
   const { open, close } = await world(Server);
-  const a = await open("a");
+  // Its time is over when the handler has begun, however long that takes here.
+  const timeoutMs = 77_777;
+  let passedMs = 0;
+  const now = (): number => realWorld.now() + passedMs;
+  const after = (delayMs: number, call: () => void): () => void => {
+    if (delayMs !== timeoutMs) return realWorld.after(delayMs, call);
+    void entered.opened.then(() => {
+      passedMs += timeoutMs;
+      call();
+    });
+    return () => {};
+  };
+  const a = await open("a", { environment: { ...realWorld, now, after } });
   await open("b");
   const far = await a.system.spawn(Server, undefined, { node: "b" });
-  await fails(far.ask("hold", 1, { timeoutMs: 50 }), "Timeout", "unknown");
+  await fails(far.ask("hold", 1, { timeoutMs }), "Timeout", "unknown");
   for (let i = 2; i < 10; i++) void far.tell("note", i);
   door.open();
   assert.deepEqual(await far.ask("list"), [1, 2, 3, 4, 5, 6, 7, 8, 9]);

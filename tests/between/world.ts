@@ -3,14 +3,14 @@
 import { openStore, type Store } from "../../stores/open.ts";
 import { defaultLimits } from "../../runtime/launch/launch.ts";
 import { realWorld } from "../../runtime/launch/world.ts";
-import type { Linking, Packet, Receiver } from "../../runtime/links/link.ts";
+import type { Link, Packet, Receiver } from "../../runtime/links/link.ts";
 import type { Classes } from "../../runtime/nodes/classes.ts";
 import { type NodeOptions, openNode, type RunningNode } from "../../runtime/nodes/node.ts";
 import { defaultSupervision } from "../../runtime/supervision.ts";
 import type { ActorClass } from "../../runtime/system.ts";
 
 export interface Hub {
-  linking(name: string): Linking;
+  linking(name: string): (receiver: Receiver) => Link;
   /** Packets that this decides against are lost. */
   passes: (from: string, to: string, packet: Packet) => boolean;
   readonly packets: { count: number; bytes: number };
