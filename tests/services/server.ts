@@ -27,8 +27,10 @@ export interface RedisServerOptions {
 }
 
 export const host = "127.0.0.1";
-const readyMsMax = 20_000;
+const readyMsMax = 60_000;
 const triesMax = 5;
+/** A port of its own is taken, or that of its bus: another one is tried. */
+const taken = /Address already in use|Could not create server TCP|Failed listening on port/;
 
 /** What is left of servers that nobody stopped: they end with this process, and their folders go with it. */
 const folders = new Set<string>();
@@ -69,9 +71,11 @@ function listens(port: number): Promise<boolean> {
   });
 }
 
+const hasEnded = ({ exitCode, signalCode }: ChildProcess): boolean => exitCode !== null || signalCode !== null;
+
 const ended = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) resolve();
+    if (hasEnded(child)) resolve();
     else child.once("exit", () => resolve());
   });
 
@@ -113,14 +117,14 @@ export async function startRedis(
       const end = performance.now() + readyMsMax;
       // It prints so when it has read what it kept; the port is open before that.
       while (!output.includes("Ready to accept connections") || !await listens(port)) {
-        if (/Address already in use|Could not create server TCP/.test(output) || performance.now() > end) break;
+        if (taken.test(output) || hasEnded(child) || performance.now() > end) break;
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
-      if (output.includes("Ready to accept connections")) return;
+      if (output.includes("Ready to accept connections") && !hasEnded(child)) return;
       const said = output;
       await kill();
       if (tries === triesMax) throw new Error(`Cannot start redis-server: ${said.slice(-500)}`);
-      if (/already in use|Could not create/.test(said)) port = await freePort(portMax);
+      if (taken.test(said)) port = await freePort(portMax);
     }
   }
 
