@@ -5,6 +5,7 @@ import type { Tensors } from "../stores/store.ts";
 import type { Random } from "./random.ts";
 import type { ActorRef, AnyActorRef, Asks, Message, Takes } from "./ref.ts";
 import type { ActorClass, Ended, Pool, PoolOptions, Spawning, SpawnOptions, StopOptions } from "./system.ts";
+import type { Topic, TopicOptions } from "./topic.ts";
 
 /** Writes to the run's log, with who and when. */
 export interface Log {
@@ -32,6 +33,7 @@ export interface Ground {
   spawn<C extends ActorClass>(Class: C, input: unknown, options: SpawnOptions): Promise<ActorRef<InstanceType<C>>>;
   pool<C extends ActorClass>(Class: C, options: PoolOptions<C>): Promise<Pool<InstanceType<C>>>;
   find<C extends ActorClass>(Class: C, name: string): Promise<ActorRef<InstanceType<C>> | undefined>;
+  topic(name: string, options: TopicOptions): Topic;
   timer(delayMs: number, repeat: boolean, method: string, message: unknown): Timer;
   watch(actor: AnyActorRef, method: string): void;
   stop(actor: AnyActorRef, options: StopOptions): Promise<Ended>;
@@ -126,6 +128,11 @@ export abstract class Actor<Self = unknown> {
   /** The actor that has this name, if any. */
   find<C extends ActorClass>(Class: C, name: string): Promise<ActorRef<InstanceType<C>> | undefined> {
     return this.#ground.find(Class, name);
+  }
+
+  /** One log per publisher under one name: what this actor publishes there, any actor reads at its own pace. */
+  topic<T>(name: string, options: TopicOptions = {}): Topic<T> {
+    return this.#ground.topic(name, options) as Topic<T>;
   }
 
   /** Sends this actor one of its own messages after a while. */

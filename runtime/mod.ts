@@ -7,5 +7,6 @@ export type * from "./ref.ts";
 export type * from "./run/records.ts";
 export type { Directive, Supervision } from "./supervision.ts";
 export type * from "./system.ts";
+export type * from "./topic.ts";
 export { type ErrorCode, isShoalError, type Outcome, ShoalError } from "../stores/error.ts";
 export type { Arrays, Draft, Dtype, Item, Lifetime, PutOptions, Tensor, TensorRef, Tensors } from "../stores/store.ts";

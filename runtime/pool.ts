@@ -9,6 +9,8 @@ import type { AskOptions } from "./ref.ts";
 import type { Ledger } from "./run/ledger.ts";
 import type { Ended, Result, SpawnOptions, StopOptions, TaskOptions } from "./system.ts";
 import { Task } from "./task.ts";
+import type { TopicReading, TopicSharing } from "./topic.ts";
+import { sharing } from "./topics/sharing.ts";
 
 /** A member as the pool uses it. */
 export interface Member {
@@ -44,7 +46,7 @@ export interface Pooling extends Omit<SpawnOptions, "name"> {
   readonly attemptsMax?: number;
   readonly input?: unknown;
   readonly nodes?: readonly string[];
-  readonly on?: "threads";
+  readonly on?: "threads" | "processes";
 }
 
 /** The untyped pool behind `Pool`. */
@@ -53,6 +55,7 @@ export interface Work {
   ask(method: string, message?: unknown, options?: TaskOptions): Promise<never>;
   map(method: string, inputs: Iterable<unknown>, options?: TaskOptions): Promise<never[]>;
   results(method: string, inputs: Iterable<unknown>, options?: TaskOptions): AsyncIterable<Result<never>>;
+  share(method: string, reading: TopicReading<unknown>, options?: TaskOptions): TopicSharing<never>;
   stop(options?: StopOptions): Promise<void>;
 }
 
@@ -133,13 +136,15 @@ export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
     member.ask(task.method, task.message, options).then(
       (value) => {
         task.done(value);
-        free(place);
+        // A kill repeats what members are at, and nothing else: what they have done is written down by then.
+        task.whenWritten(() => free(place));
       },
       (error: Error) => {
         if (!isShoalError(error, "Ended") && !isShoalError(error, "Lost")) {
           task.fail(error);
           // Given up by its caller, but the handler may still be at it.
-          return isShoalError(error) && error.outcome === "unknown" ? whenIdle(place) : free(place);
+          const isBusy = isShoalError(error) && error.outcome === "unknown";
+          return task.whenWritten(() => isBusy ? whenIdle(place) : free(place));
         }
         // The member ended, or began a new life, under the task: another may do it. What had begun has counted, in
         // case it is what ends them.
@@ -187,8 +192,12 @@ export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
     const task: Task = new Task(method, accepted.message, options?.signal, kept, (error, value) => {
       deadlines.remove(task);
       accepted.done();
-      if (kept === undefined) settle(error, value);
-      else kept.ended(error, value, settle);
+      const end = (error: Error | undefined, value: unknown): void => {
+        task.written();
+        settle(error, value);
+      };
+      if (kept === undefined) end(error, value);
+      else kept.ended(error, value, end);
     });
     const timeoutMs = options?.timeoutMs ?? parts.replyTimeoutMs;
     if (!(timeoutMs >= 0)) task.fail(new ShoalError("BadInput", `${task.what}: timeoutMs is ${String(timeoutMs)}`));
@@ -244,6 +253,10 @@ export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
     ask,
     map: (method, inputs, options) => lanes(method, inputs, options).all(),
     results: (method, inputs, options) => lanes(method, inputs, options).each(),
+    share: (method, reading, options) =>
+      sharing({ reading, members: () => working.size, ask: (value) => ask(method, value, options) }) as TopicSharing<
+        never
+      >,
     async stop(options = {}) {
       checkStop(`Cannot stop the pool of ${className}`, options);
       stopped = true;

@@ -18,6 +18,7 @@ export type Lifecycle =
   | "spawn"
   | "pool"
   | "find"
+  | "topic"
   | "after"
   | "every"
   | "watch"

@@ -1,9 +1,11 @@
 // What a program holds: a system of actors, and what it can ask of it. Types only; `launch` makes one.
 
+import type { TaskKind, TaskStores } from "../stores/open.ts";
 import type { Tensors } from "../stores/store.ts";
 import type { EndReason, ErrorRecord, RunRecord } from "./run/records.ts";
 import type { ActorRef, AnyActorRef, AskOptions, Asks, Message, Reply, Sendable } from "./ref.ts";
 import type { Supervision } from "./supervision.ts";
+import type { Topic, TopicOptions, TopicReading, TopicSharing } from "./topic.ts";
 
 /** A class of actors: what it is constructed with is one value that can be sent, or nothing. */
 export type ActorClass<A = object> = new (...input: never[]) => A;
@@ -21,8 +23,10 @@ export interface SpawnOptions {
   readonly name?: string;
   /** The node that it lives on; the spawner's own unless said. */
   readonly node?: string;
-  /** `threads`: it lives in one of the process's other threads. */
-  readonly on?: "threads";
+  /** `threads`: it lives in one of the process's other threads; `processes`: in one of the run's other processes. */
+  readonly on?: "threads" | "processes";
+  /** What it works on: its tensors go to the store for this kind of task, where there is one. */
+  readonly task?: TaskKind;
   readonly supervision?: Partial<Supervision>;
   readonly limits?: Partial<Pick<Limits, "mailboxMessagesMax" | "mailboxBytesMax">>;
 }
@@ -52,6 +56,10 @@ export interface Limits {
   readonly timersMax: number;
   readonly deadLettersMax: number;
   readonly nameCharsMax: number;
+  /** How long a process may show no sign of life before another takes its place. */
+  readonly leaseMs: number;
+  /** How long a process that was started may take to join. */
+  readonly joinTimeoutMs: number;
 }
 
 /** How an actor ended. */
@@ -110,6 +118,12 @@ export interface Pool<A> {
     inputs: Iterable<Message<A, K, TaskOptions>[0]>,
     options?: TaskOptions,
   ): AsyncIterable<Result<Reply<A, K>>>;
+  /** Gives each entry of a topic to one member. It goes on as its results are read, and ends with the reading. */
+  share<K extends Asks<A>>(
+    method: K,
+    reading: TopicReading<Message<A, K, TaskOptions>[0]>,
+    options?: TaskOptions,
+  ): TopicSharing<Reply<A, K>>;
   stop(options?: StopOptions): Promise<void>;
 }
 
@@ -126,6 +140,8 @@ export interface System extends AsyncDisposable {
   pool<C extends ActorClass>(Class: C, options: PoolOptions<C>): Promise<Pool<InstanceType<C>>>;
   /** The actor that has this name, if any; of another class it is `Incompatible`. */
   find<C extends ActorClass>(Class: C, name: string): Promise<ActorRef<InstanceType<C>> | undefined>;
+  /** One log per publisher under one name: any actor publishes to it, and reads it at its own pace. */
+  topic<T>(name: string, options?: TopicOptions): Topic<T>;
   /** Settles when the actor has ended; at once where it has already. */
   watch(actor: AnyActorRef): Promise<Ended>;
   /** Ends an actor, after what waits in its mailbox unless `now`. */
@@ -141,6 +157,8 @@ export interface LaunchOptions {
   /** Where tensors, logs and claims live. */
   readonly store?: string;
   readonly storeThresholdBytes?: number;
+  /** Stores for the tensors of some kinds of tasks, and thresholds of their own. */
+  readonly stores?: TaskStores;
   /** Files, or folders, of which `module:` may load stores, beside what lies below the working directory. */
   readonly storeModules?: readonly string[];
   /**
@@ -157,6 +175,15 @@ export interface LaunchOptions {
   readonly config?: string | readonly string[];
   /** How many threads take actors beside the main one; as many as the machine has cores unless said. */
   readonly threads?: number;
+  /**
+   * How many processes run actors, this one among them: `main`, `n2`, `n3` and so on. They meet in a store that all of
+   * them reach; where none is named, in files.
+   */
+  readonly nodes?: number;
+  /** `log`: mail between processes goes over the store's log, and not by sockets within a host. */
+  readonly link?: "auto" | "log";
+  /** The words that start a worker, with spaces between; as this process was started unless said. */
+  readonly workerCommand?: string;
   /** What each of these may have on its heap before it is ended, where the runtime can end it alone (Node can). */
   readonly threadHeapBytesMax?: number;
   /** Packages, paths in them, or classes, whose actors other threads and nodes may be asked for by name. */

@@ -18,6 +18,8 @@ export class Task extends Expiring {
   readonly kept: LedgerTask | undefined;
   readonly #settle: (error: Error | undefined, value: unknown) => void;
   #unfollow: (() => void) | undefined;
+  #isWritten = false;
+  #whenWritten: (() => void) | undefined;
 
   constructor(
     method: string,
@@ -54,6 +56,18 @@ export class Task extends Expiring {
 
   fail(error: Error): void {
     this.#end(error, undefined);
+  }
+
+  /** Its end is written down, where it is. */
+  written(): void {
+    this.#isWritten = true;
+    this.#whenWritten?.();
+  }
+
+  /** Calls back once its end is written down: whoever had it may begin the next then, and not before. */
+  whenWritten(call: () => void): void {
+    if (this.#isWritten) call();
+    else this.#whenWritten = call;
   }
 
   #end(error: Error | undefined, value: unknown): void {

@@ -1,6 +1,7 @@
 // What an actor stands on in one of its lives: what `this.store`, `this.spawn`, `this.after` and their like do.
 
 import { ShoalError } from "../../stores/error.ts";
+import type { TaskKind } from "../../stores/open.ts";
 import type { Tensors } from "../../stores/store.ts";
 import type { Ground, Timer } from "../actor.ts";
 import { Call, Parcel } from "./call.ts";
@@ -14,16 +15,19 @@ import type { AnyActorRef } from "../ref.ts";
 import type { ActorClass, Ended, StopOptions } from "../system.ts";
 import { Reference, type Sender } from "../reference.ts";
 import type { Spawn } from "./spawning.ts";
+import type { Topic, TopicOptions } from "../topic.ts";
 import { heldTensors } from "./tensors.ts";
 
 /** What the system does on an actor's behalf. */
 export interface Doings {
-  readonly store: Tensors;
+  /** Where the tensors go of a kind of task, or of none. */
+  store(task: TaskKind | undefined): Tensors;
   readonly log: LogSink;
   random(cell: Cell): Random;
   readonly spawn: Spawn;
   pool(by: Cell, life: number, Class: ActorClass, options: Pooling): Promise<Work>;
   find(by: Cell, Class: ActorClass, name: string): Promise<Sender | undefined>;
+  topic(by: Cell, life: number, name: string, options: TopicOptions): Topic;
   watch(actor: AnyActorRef, watcher: (ended: Ended) => void): () => void;
   stop(actor: AnyActorRef, options: StopOptions): Promise<Ended>;
 }
@@ -71,7 +75,7 @@ export function groundOf(cell: Cell, life: number, doings: Doings, timers: { cou
 
   const ground: Ground = {
     self,
-    store: heldTensors(doings.store, {
+    store: heldTensors(doings.store(cell.terms.task), {
       alive,
       hold: (view) => (cell.extra.views ??= new Set()).add(view),
       keep(view) {
@@ -105,6 +109,10 @@ export function groundOf(cell: Cell, life: number, doings: Doings, timers: { cou
     async find(Class, name) {
       alive(`find ${name}`);
       return await doings.find(cell, Class, name);
+    },
+    topic(name, options) {
+      alive(`use topic ${name}`);
+      return doings.topic(cell, life, name, options);
     },
     timer(delayMs, repeat, method, message) {
       alive(`set a timer for ${method}`);

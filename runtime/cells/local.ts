@@ -19,8 +19,10 @@ import { Distant } from "./posted.ts";
 import { Reference, type Sender } from "../reference.ts";
 import { noOptions, spawning } from "./spawning.ts";
 import type { Supervision } from "../supervision.ts";
+import { topics as topicsOf } from "../topics/topics.ts";
 import { systems } from "./turn.ts";
 import type { ActorClass, Ended, Limits, SpawnOptions, StopOptions, System } from "../system.ts";
+import type { Topic } from "../topic.ts";
 
 export interface LocalOptions {
   readonly run: string;
@@ -41,11 +43,16 @@ export interface LocalOptions {
   readonly elsewhere?: ((engine: Engine) => Elsewhere<Cell>) | undefined;
   /** The nodes that are other threads of this process; nothing where there are none. */
   readonly threads?: (() => Promise<readonly string[]>) | undefined;
+  /** The nodes of other processes that take actors; nothing where there are none. */
+  readonly processes?: (() => Promise<readonly string[]>) | undefined;
   /** Where pools live that do not say it. */
-  readonly poolsOn?: "threads" | undefined;
+  readonly poolsOn?: PoolsOn | undefined;
   /** Called when all has ended well, before the store is closed. */
   readonly over?: (() => Promise<void>) | undefined;
 }
+
+/** `everywhere`: on the threads of this process, or in it where it has none, and in the others. */
+export type PoolsOn = "threads" | "everywhere";
 
 /** A system, and what a simulator may do to it. */
 export interface Local {
@@ -105,16 +112,24 @@ export function local(options: LocalOptions): Local {
     supervision: options.supervision,
     isClosing: () => isClosing,
     elsewhere,
-    nextThread: async (what) => (await threadsFor(what))[0]!,
+    nextPlace: async (what, on) => (await placesFor(what, on))[0]!,
   });
   let turns = 0;
 
-  /** The other threads, another one first each time. */
-  async function threadsFor(what: string): Promise<readonly string[]> {
-    const nodes = await options.threads?.() ?? [];
-    if (nodes.length === 0) {
-      throw new ShoalError("BadInput", `${what} on threads: this system has none; give launch a number of threads`);
+  async function placesOn(what: string, on: "threads" | "processes" | "everywhere"): Promise<readonly string[]> {
+    if (on === "everywhere") {
+      const own = options.threads === undefined ? [options.node] : await options.threads();
+      return [...own, ...await options.processes?.() ?? []];
     }
+    const nodes = await options[on]?.() ?? [];
+    if (nodes.length > 0) return nodes;
+    const cure = on === "threads" ? "a number of threads" : "nodes: 2, or more, or the run --nodes 2";
+    throw new ShoalError("BadInput", `${what} on ${on}: this system has none; give launch ${cure}`);
+  }
+
+  /** The nodes that take actors there, another one first each time. */
+  async function placesFor(what: string, on: "threads" | "processes" | "everywhere"): Promise<readonly string[]> {
+    const nodes = await placesOn(what, on);
     const first = turns++ % nodes.length;
     return [...nodes.slice(first), ...nodes.slice(0, first)];
   }
@@ -134,9 +149,9 @@ export function local(options: LocalOptions): Local {
   const pool = pooling({
     engine: actors,
     ledger: options.ledger,
-    isOnThreads: options.poolsOn === "threads",
+    usually: options.poolsOn,
     spawn,
-    threadsFor,
+    placesFor,
     watch: (member, watcher) => watch(cellOf(member), watcher),
     stop: (member, stopping) => stop(cellOf(member), stopping),
   });
@@ -159,8 +174,18 @@ export function local(options: LocalOptions): Local {
     return home.refer(cell, by, by.life);
   }
 
+  const topics = topicsOf({
+    engine: actors,
+    logs: store.logs,
+    claims: store.claims,
+    tensors: store.tensors,
+    watch: (id, watcher) => watch(actors.locate(id, "Actor"), watcher),
+  });
+
+  elsewhere?.carries(topics);
+
   const doings: Doings = {
-    store: store.tensors,
+    store: (task) => (task && store.topic?.(task)) ?? store.tensors,
     log,
     random({ life: lived, serial, extras }) {
       // No name can be taken for a number, and a new life does not repeat what the last one drew.
@@ -170,6 +195,7 @@ export function local(options: LocalOptions): Local {
     spawn,
     pool,
     find,
+    topic: topics.of,
     watch: (actor, watcher) => watch(cellOf(actor), watcher),
     stop: (actor, stopping) => stop(cellOf(actor), stopping),
   };
@@ -194,6 +220,7 @@ export function local(options: LocalOptions): Local {
   async function end(drained: Promise<void>): Promise<void> {
     try {
       await drained;
+      await topics.close();
       await elsewhere?.close();
       home.deadlines.close();
       if (failure === undefined) await options.over?.();
@@ -218,6 +245,7 @@ export function local(options: LocalOptions): Local {
     },
     pool: (Class, pooling) => pool(program, program.life, Class, pooling),
     find: (Class, name) => find(program, Class, name),
+    topic: <T>(name: string, options = {}) => topics.of(program, program.life, name, options) as Topic<T>,
     watch: (actor) => new Promise((resolve) => watch(cellOf(actor), resolve)),
     // deno-lint-ignore require-await
     stop: async (actor, stopping = {}) => doings.stop(actor, stopping),

@@ -15,11 +15,11 @@ import type { ActorClass, Ended, StopOptions } from "../system.ts";
 export interface PoolingParts {
   readonly engine: Engine;
   readonly ledger: Ledger | undefined;
-  /** Whether pools live on threads that do not say it. */
-  readonly isOnThreads: boolean;
+  /** Where pools live that do not say it; beside their maker unless set. */
+  readonly usually: "threads" | "everywhere" | undefined;
   readonly spawn: Spawn;
-  /** The other threads, another one first each time. */
-  threadsFor(what: string): Promise<readonly string[]>;
+  /** The nodes that take actors there, another one first each time. */
+  placesFor(what: string, on: "threads" | "processes" | "everywhere"): Promise<readonly string[]>;
   watch(member: AnyActorRef, watcher: (ended: Ended) => void): void;
   stop(member: AnyActorRef, stopping: StopOptions): Promise<Ended>;
 }
@@ -27,31 +27,32 @@ export interface PoolingParts {
 /** Makes a pool on behalf of the program, or of an actor in one of its lives. */
 export type MakePool = (by: Cell, lived: number, Class: ActorClass, asked: Pooling) => Promise<Work>;
 
-const poolKeys = ["size", "input", "nodes", "on", "attemptsMax", "supervision", "limits"];
+const poolKeys = ["size", "input", "nodes", "on", "attemptsMax", "task", "supervision", "limits"];
 
 /** How often a task of a pool may begin when the members that had it ended. */
 const attemptsMaxDefault = 3;
 
-export function pooling({ engine, ledger, isOnThreads, spawn, threadsFor, watch, stop }: PoolingParts): MakePool {
+export function pooling({ engine, ledger, usually, spawn, placesFor, watch, stop }: PoolingParts): MakePool {
   const { home, program } = engine;
 
   return async (by, lived, Class, asked) => {
     const { size, input, nodes: said, on, attemptsMax = attemptsMaxDefault, ...rest } = asked;
     const what = `Cannot make a pool of ${nameOf(Class)}`;
     checkKeys(what, asked, poolKeys);
-    if (on !== undefined && on !== "threads") {
-      throw new ShoalError("BadInput", `${what}: on is ${String(on)}, expected "threads"`);
+    if (on !== undefined && on !== "threads" && on !== "processes") {
+      throw new ShoalError("BadInput", `${what}: on is ${String(on)}, expected "threads" or "processes"`);
     }
     for (const [name, value] of Object.entries({ size, attemptsMax })) {
       if (Number.isSafeInteger(value) && value >= 1) continue;
       throw new ShoalError("BadInput", `${what}: ${name} is ${String(value)}, expected a whole number from 1`);
     }
-    const nodes = said ?? ((on === "threads" || isOnThreads) ? await threadsFor(what) : undefined);
+    const where = on ?? usually;
+    const nodes = said ?? (where === undefined ? undefined : await placesFor(what, where));
     const members: Sender[] = [];
     try {
       for (let i = 0; i < size; i++) {
-        const where = nodes === undefined ? rest : { ...rest, node: nodes[i % nodes.length]! };
-        members.push(await spawn(by, lived, Class, input, where));
+        const options = nodes === undefined ? rest : { ...rest, node: nodes[i % nodes.length]! };
+        members.push(await spawn(by, lived, Class, input, options));
       }
     } catch (error) {
       for (const member of members) void stop(member, { now: true });

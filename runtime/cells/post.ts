@@ -6,6 +6,17 @@ import type { Random } from "../random.ts";
 import type { AskOptions, StreamOptions, TellOptions } from "../ref.ts";
 import type { Reference, Sender } from "../reference.ts";
 import type { ActorClass, Ended, SpawnOptions, StopOptions } from "../system.ts";
+import type { TopicOptions } from "../topic.ts";
+import type { Item } from "../topics/publishing.ts";
+import type { KeptReadings, StepTopics } from "../topics/steps.ts";
+
+/** What becomes of topics between the steps of durable actors. */
+export interface Carrying<Cell> {
+  /** Settles when the log has it. */
+  publish(cell: Cell, topic: string, options: TopicOptions, item: Item): PromiseLike<void>;
+  readings(cell: Cell): KeptReadings;
+  read(cell: Cell, committed: KeptReadings): void;
+}
 
 export interface Post<Cell> {
   tell(from: Reference, method: string, message: unknown, options: TellOptions | undefined): PromiseLike<void>;
@@ -17,6 +28,8 @@ export interface Post<Cell> {
   mail(cell: Cell, method: string, message: unknown): void;
   /** Sets a timer as part of a durable actor's running step; nothing where none runs. */
   timer(cell: Cell, delayMs: number, repeat: boolean, method: string, message: unknown): Timer | undefined;
+  /** What takes what a durable actor's running step publishes; nothing where none runs. */
+  publishes(cell: Cell): Pick<StepTopics, "publish"> | undefined;
   /** Watches an actor as part of a durable actor's running step; false where none runs. */
   watches(cell: Cell, address: string, method: string): boolean;
   /** What a durable actor's running step draws and reads from the clock: the same, however often it runs. */
@@ -34,6 +47,8 @@ export interface Elsewhere<Cell> extends Post<Cell> {
   readonly survives: Survives;
   /** Starts an actor on another node. */
   spawn(by: Cell, lived: number, Class: ActorClass, input: unknown, options: SpawnOptions): Promise<Sender>;
+  /** Who carries what durable actors have published when it is committed. */
+  carries(topics: Carrying<Cell>): void;
   /** Makes a name one that all nodes know, or throws `Conflict`. */
   name(cell: Cell, name: string): Promise<void>;
   find(by: Cell, Class: ActorClass, name: string): Promise<Sender | undefined>;

@@ -1,7 +1,7 @@
 // How an actor comes to be: on which terms, under which name, and what becomes of one that cannot start.
 
 import { ShoalError } from "../../stores/error.ts";
-import { isSurvives, outlasts } from "../../stores/open.ts";
+import { isSurvives, isTaskKind, outlasts, taskKinds } from "../../stores/open.ts";
 import type { Survives } from "../../stores/store.ts";
 import { Actor } from "../actor.ts";
 import { type Cell, type Home, Phase } from "./cell.ts";
@@ -34,23 +34,23 @@ export interface SpawningParts {
   isClosing(): boolean;
   /** The other nodes; nothing for one that is alone. */
   readonly elsewhere: Elsewhere<Cell> | undefined;
-  /** The node that the next actor goes to that is to live on another thread. */
-  nextThread(what: string): Promise<string>;
+  /** The node that the next actor goes to that is to live in another thread, or another process. */
+  nextPlace(what: string, on: "threads" | "processes"): Promise<string>;
 }
 
 /** What most are spawned with. */
 export const noOptions: SpawnOptions = {};
 /** In options of our own: the address that an actor had before, which it has again. */
 export const sameAddress: unique symbol = Symbol("same address");
-const spawnKeys = ["name", "node", "on", "supervision", "limits"];
+const spawnKeys = ["name", "node", "on", "task", "supervision", "limits"];
 
-export function spawning({ engine, limits, supervision, isClosing, elsewhere, nextThread }: SpawningParts): Spawn {
+export function spawning({ engine, limits, supervision, isClosing, elsewhere, nextPlace }: SpawningParts): Spawn {
   const { home, life, names, program, make } = engine;
   const kinds = new Map<ActorClass, Kind>();
   const usualTerms = new Map<ActorClass, Terms<Home>>();
 
   function termsOf(Class: ActorClass, options: SpawnOptions): Terms<Home> {
-    const isUsual = options.supervision === undefined && options.limits === undefined;
+    const isUsual = options.supervision === undefined && options.limits === undefined && options.task === undefined;
     const usual = usualTerms.get(Class);
     if (usual !== undefined && isUsual) return usual;
     if (typeof Class !== "function" || !(Class.prototype instanceof Actor)) {
@@ -61,6 +61,10 @@ export function spawning({ engine, limits, supervision, isClosing, elsewhere, ne
     const what = `Cannot spawn ${Class.name}`;
     const { mailboxMessagesMax, mailboxBytesMax } = limitsFrom(what, limits, options.limits);
     const policy = supervisionFrom(what, supervision, options.supervision);
+    const { task } = options;
+    if (task !== undefined && !isTaskKind(task)) {
+      throw new ShoalError("BadInput", `${what}: task is ${String(task)}, expected one of ${taskKinds.join(", ")}`);
+    }
     const survives = survivesOf(Class);
     const durable = survives !== undefined;
     if (durable && !outlasts(elsewhere?.survives ?? "nothing", survives)) {
@@ -69,7 +73,7 @@ export function spawning({ engine, limits, supervision, isClosing, elsewhere, ne
       }, not ${survives}`;
       throw new ShoalError("BadInput", `${text}; choose another, as --store file:///scratch/run`);
     }
-    const terms = { home, Class, kind, supervision: policy, durable, mailboxMessagesMax, mailboxBytesMax };
+    const terms = { home, Class, kind, supervision: policy, task, durable, mailboxMessagesMax, mailboxBytesMax };
     if (isUsual) usualTerms.set(Class, terms);
     return terms;
   }
@@ -113,14 +117,16 @@ export function spawning({ engine, limits, supervision, isClosing, elsewhere, ne
 
   async function placed(Class: ActorClass, { on, ...rest }: SpawnOptions): Promise<SpawnOptions> {
     const what = `Cannot spawn ${nameOf(Class)}`;
-    if (on !== "threads") throw new ShoalError("BadInput", `${what}: on is ${String(on)}, expected "threads"`);
+    if (on !== "threads" && on !== "processes") {
+      throw new ShoalError("BadInput", `${what}: on is ${String(on)}, expected "threads" or "processes"`);
+    }
     if (rest.node !== undefined) throw new ShoalError("BadInput", `${what}: node and on say both where it lives`);
     if (survivesOf(Class) !== undefined) {
-      const text =
-        `${what} on threads: it is durable, and is found again in the main thread, however many others there are`;
-      throw new ShoalError("BadInput", `${text}; leave out on`);
+      const which = on === "threads" ? "in the main thread, however many others there are" : "on the node of its name";
+      const cure = on === "threads" ? "leave out on" : `name the node, as in node: "n2"`;
+      throw new ShoalError("BadInput", `${what} on ${on}: it is durable, and is found again ${which}; ${cure}`);
     }
-    return { ...rest, node: await nextThread(what) };
+    return { ...rest, node: await nextPlace(what, on) };
   }
 
   return async (by, lived, Class, input, asked) => {

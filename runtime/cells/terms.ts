@@ -1,6 +1,7 @@
 // The terms on which an actor was spawned.
 
 import { type Kind, kindOf } from "./kind.ts";
+import type { TaskKind } from "../../stores/open.ts";
 import type { Supervision } from "../supervision.ts";
 import type { ActorClass } from "../system.ts";
 
@@ -10,6 +11,8 @@ export interface Terms<Home> {
   readonly Class: ActorClass;
   readonly kind: Kind;
   readonly supervision: Supervision;
+  /** What its tensors are about. */
+  readonly task?: TaskKind | undefined;
   /** Its steps are commits, and all that it sends and gets is carried. */
   readonly durable: boolean;
   readonly mailboxMessagesMax: number;

@@ -8,9 +8,11 @@ import { realWorld } from "../launch/world.ts";
 import { logLine } from "../log.ts";
 import { removeRun, type RunIdentity, type RunLayout } from "../run/layout.ts";
 import { machine } from "../run/machine.ts";
-import type { Configured, RunRecord } from "../run/records.ts";
+import type { Configured, Fact, RunRecord } from "../run/records.ts";
 import { errorRecordOf, runSession, type Session } from "../run/session.ts";
 import type { System } from "../system.ts";
+import { type HeadJob, headJob, whenFree } from "./job.ts";
+import { launcherHere } from "./launching.ts";
 import type { ReadyProgram } from "./program.ts";
 import { progressLine } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
@@ -28,6 +30,8 @@ export interface Campaign {
 
 const progressMs = 200;
 const interruptedCode = 130;
+/** Signals that come together are one. */
+const sameSignalMs = 2_000;
 
 /** The program's end, one way or another. */
 type End =
@@ -38,27 +42,33 @@ type End =
 /** Answers the exit code; throws what the program threw. */
 export async function runCampaign(campaign: Campaign): Promise<number> {
   const { identity, layout, configuration, terminal, json } = campaign;
-  const session = await runSession({
-    layout,
-    identity,
-    environment: realWorld,
-    configuration: recordable(configuration),
-    machine: machine(),
-    node: "main",
-    seen: (record) => show(record, terminal),
-  });
+  const job = headJob(campaign);
+  const session = await whenFree(job, terminal, () =>
+    runSession({
+      layout,
+      identity,
+      environment: realWorld,
+      configuration: recordable(configuration),
+      machine: machine(),
+      node: "main",
+      seen: (record) => show(record, terminal),
+    }));
   let end: End;
   let isStarted = false;
   let isDone = false;
   try {
     const { seed, run: name } = identity;
-    const options = { ...launchOptions(configuration), name, seed, record: session.record };
+    const launcher = launcherHere(campaign, job?.allocation);
+    // In a job of several nodes, the run is on all of them.
+    const nodes = launcher === undefined ? {} : { nodes: launcher.hosts.length };
+    const options = { ...nodes, ...launchOptions(configuration), name, seed, record: session.record };
     const system = await start(
       options,
       {
         home: layout.checkpoints,
         ledger: session.ledger,
         opened: session.opened,
+        launcher,
         isOver: () => isDone,
       },
       campaign.program.url,
@@ -66,7 +76,11 @@ export async function runCampaign(campaign: Campaign): Promise<number> {
     isStarted = true;
     campaign.began?.(session);
     terminal.say(`run ${identity.run} in ${layout.directory}`);
-    end = await lead(campaign, session, system, (is) => isDone = is);
+    if (job?.allocation !== undefined) {
+      const { job: name, scheduler } = job.allocation;
+      session.record(factNow({ type: "JobChanged", job: name, scheduler, state: "running" }));
+    }
+    end = await lead(campaign, session, system, job, (is) => isDone = is);
   } catch (error) {
     end = { state: "failed", error };
   }
@@ -100,34 +114,53 @@ async function lead(
   campaign: Campaign,
   session: Session,
   system: System,
+  job: HeadJob | undefined,
   done: (isDone: boolean) => void,
 ): Promise<End> {
   const { program, configuration, terminal } = campaign;
   const settings = { ...defaultsOf(program), ...sectionOf(configuration, `programs.${program.name}`) };
   let draining: Promise<End> | undefined;
+  let drainedAt: number | undefined;
+  let sending: Promise<void> | undefined;
   let tellEnd!: (end: Promise<End>) => void;
   const asked = new Promise<End>((resolve) => tellEnd = resolve);
 
-  function drain(now: boolean, why: string): void {
+  function drain(now: boolean, why: string, isOfTime: boolean): void {
     if (draining !== undefined && !now) return;
     terminal.say(why);
     done(false);
-    const closing = system.close({ now });
-    draining ??= closing.then((): End => ({ state: "interrupted" }), (): End => ({ state: "interrupted" }));
+    // Before what runs is waited for: whoever ends us while we wait does not end the run.
+    if (isOfTime) sending ??= job?.interrupted((fact) => session.record(factNow(fact)));
+    const interrupted = (): End => ({ state: "interrupted" });
+    draining ??= system.close({ now }).then(interrupted, interrupted);
+    drainedAt ??= performance.now();
+    if (now) system.close({ now }).catch(() => {});
     tellEnd(draining);
   }
 
-  const onSignal = (): void => {
-    if (draining === undefined) {
-      return drain(false, "interrupted: what runs is finished first (once more ends at once)");
-    }
-    // What was recorded so far is written on the way out.
+  /** What was recorded so far is written on the way out. */
+  function leave(): void {
     void session.end("interrupted").catch(() => {});
     process.exit(interruptedCode);
+  }
+
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (signal.startsWith("SIGUSR")) {
+      job?.warned();
+      return drain(false, "the scheduler says that the walltime ends: what runs is finished first", true);
+    }
+    if (drainedAt === undefined) {
+      return drain(false, "interrupted: what runs is finished first (once more ends at once)", signal === "SIGTERM");
+    }
+    // A scheduler signals the script, which hands it on, and its programs: both times it means the same.
+    if (signal === "SIGTERM" && performance.now() - drainedAt < sameSignalMs) return;
+    leave();
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+  const signals = ["SIGINT", "SIGTERM", ...job?.signals ?? []] as const;
+  for (const signal of signals) process.on(signal, onSignal);
+  const unwatchTime = job?.watch((urgency, why) => urgency === "gone" ? leave() : drain(urgency === "now", why, true));
   const unwatch = session.onStop((now) =>
-    drain(now, now ? "stopped at once by shoal stop" : "stopped by shoal stop: what runs is finished first")
+    drain(now, now ? "stopped at once by shoal stop" : "stopped by shoal stop: what runs is finished first", false)
   );
   const show = (): void => terminal.progress(progressLine(session.summary(), performance.now() - startedAt));
   const startedAt = performance.now();
@@ -159,14 +192,18 @@ async function lead(
   } catch (error) {
     if (end.state === "done") end = { state: "failed", error };
   }
+  await sending;
   unwatch();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
+  unwatchTime?.();
+  for (const signal of signals) process.off(signal, onSignal);
   return end.state === "done" && draining !== undefined ? await draining : end;
 }
 
 function defaultsOf({ settings }: ReadyProgram): { [name: string]: unknown } {
   return Object.fromEntries(Object.entries(settings).map(([name, flag]) => [name, flag.default]));
 }
+
+const factNow = (fact: Fact): RunRecord => ({ at: realWorld.date(), node: "main", ...fact });
 
 function show(record: RunRecord, terminal: Terminal): void {
   if (record.type === "MessageLogged" && record.level !== "debug") terminal.say(logLine(record));

@@ -10,9 +10,10 @@ import { userFolder } from "../launch/sources.ts";
 import { permissionError } from "./permission.ts";
 import { places } from "./places.ts";
 import { storeChecks } from "./reach.ts";
+import { launchers, schedulerChecks } from "./scheduler.ts";
 import { columns, size, type Terminal } from "./terminal.ts";
 import type { Request, Verb } from "./verb.ts";
-import { version } from "./version.ts";
+import { version } from "../launch/version.ts";
 
 /** What was found of one thing that a run needs. */
 export interface Check {
@@ -25,7 +26,7 @@ export interface Check {
 
 const freeBytesWanted = 1e9;
 const sharedBytesWanted = 64e6;
-const threadMs = 10_000;
+const threadMs = 30_000;
 
 const verb: Verb = {
   usage: "shoal doctor [flags]",
@@ -36,6 +37,8 @@ const verb: Verb = {
     title: "Flags",
     flags: {
       store: { default: undefined, about: "check this store too: reach, rights, room, speed", value: "URL" },
+      launcher: { default: "auto", about: "check the scheduler too, and in a job its nodes", choices: launchers },
+      site: { default: undefined, about: "the machine: polaris, aurora, one of yours, or a file", value: "NAME" },
       ...places,
       json: { default: false, about: "a list of objects on stdout" },
     },
@@ -64,8 +67,11 @@ async function doctor({ flags, terminal }: Request): Promise<number> {
       () => writable(userFolder(process.env, "state"), "warning", "set XDG_STATE_HOME to a folder that you may write"),
     ),
     checked("configuration", configuration),
+    import("shoal/actors").then(({ chemistryPrograms }) => chemistryPrograms()),
   ]);
   if (flags["store"] !== undefined) checks.push(...await storeChecks(String(flags["store"])));
+  const { launcher, site, runs } = flags;
+  checks.push(...await schedulerChecks(String(launcher), site === undefined ? undefined : String(site), String(runs)));
   if (flags["json"] === true) terminal.result(JSON.stringify(checks));
   else for (const line of checkLines(checks, terminal)) terminal.result(line);
   return checks.some(({ state }) => state === "failure") ? 1 : 0;

@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { ShoalError } from "../../stores/error.ts";
 import { errnoOf, troubleIn } from "../run/trouble.ts";
 import type { Request, Verb } from "./verb.ts";
-import { version } from "./version.ts";
+import { version } from "../launch/version.ts";
 
 const verb: Verb = {
   usage: "shoal init DIR",

@@ -6,7 +6,7 @@ import { type FlagGroup, type Flags, flagsOf, helpLines, readFlags } from "./fla
 import { permissionError } from "./permission.ts";
 import { columns, openTerminal } from "./terminal.ts";
 import type { Verb } from "./verb.ts";
-import { version } from "./version.ts";
+import { version } from "../launch/version.ts";
 
 interface Entry {
   readonly about: string;
@@ -21,6 +21,10 @@ const groups: { readonly [title: string]: { readonly [name: string]: Entry } } =
     resume: { about: "goes on where a run stopped, from any folder", load: () => import("./resume.ts") },
     stop: { about: "ends a run from elsewhere: it drains first", load: () => import("./stop.ts") },
   },
+  "Batch machines": {
+    submit: { about: "sends a job that runs a program", load: () => import("./submit.ts") },
+    script: { about: "prints the job script that would be sent", load: () => import("./script.ts") },
+  },
   "Look": {
     status: { about: "what is running and how far it is", load: () => import("./status.ts") },
     list: { about: "the runs that are known here", load: () => import("./list.ts") },
@@ -32,6 +36,9 @@ const groups: { readonly [title: string]: { readonly [name: string]: Entry } } =
       load: () => import("./store.ts"),
     },
     conformance: { about: "the laws of stores, against a store of yours", load: () => import("./conformance.ts") },
+  },
+  "Measure": {
+    bench: { about: "a benchmark that comes with shoal, as a table", load: () => import("./bench.ts") },
   },
   "Prepare": {
     init: { about: "writes a campaign to start from", load: () => import("./init.ts") },

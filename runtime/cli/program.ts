@@ -7,6 +7,7 @@ import { basename, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { loadsTypeScript, runtime } from "#platform";
 import { nearest, ShoalError } from "../../stores/error.ts";
+import { nearby } from "../launch/batch/pack.ts";
 import { loadProgram, type Program } from "../launch/program.ts";
 import { faultOf, type Key, type Schema } from "../launch/schema.ts";
 import type { Flag, Flags } from "./flags.ts";
@@ -53,7 +54,12 @@ export async function findProgram(typed: string): Promise<FoundProgram> {
     throw new ShoalError("BadInput", `Cannot run ${typed}: Node ${runtime.version} does not load TypeScript; ${cure}`);
   }
   const digest = createHash("sha256").update(readFileSync(path)).digest("hex").slice(0, 16);
-  return { name: basename(path, extname(path)), typed, url: pathToFileURL(path).href, file: { path, digest } };
+  return {
+    name: basename(path, extname(path)),
+    typed,
+    url: pathToFileURL(nearby(path, process.env)).href,
+    file: { path, digest },
+  };
 }
 
 /** Loads a program, and checks what it says of its settings. */

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { isShoalError, ShoalError } from "../../stores/error.ts";
 import { openPlace, openStore, type Store } from "../../stores/open.ts";
 import { realWorld } from "../launch/world.ts";
+import { allowConfigured } from "./modules.ts";
 import { size } from "./terminal.ts";
 
 /** What was found of one thing, as `doctor` shows it. */
@@ -47,6 +48,7 @@ export async function storeChecks(url: string): Promise<StoreCheck[]> {
   const wasThere = folder === undefined || isShared || existsSync(folder);
   const run = `doctor-${randomBytes(6).toString("hex")}`;
   const checks: StoreCheck[] = [];
+  await allowConfigured(url);
   let store: Store;
   try {
     store = await openStore(url, { run, environment: realWorld, strict: false, thresholdBytes: 0 });

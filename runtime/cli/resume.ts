@@ -4,19 +4,33 @@
 import { existsSync } from "node:fs";
 import { ShoalError } from "../../stores/error.ts";
 import { type Configuration, layerOfTexts, readSets } from "../launch/configuration.ts";
+import { allocationIn } from "../launch/batch/allocation.ts";
+import { lookAtJobs } from "../launch/batch/sending.ts";
+import { wantedOf } from "../launch/batch/wanted.ts";
 import { schema } from "../launch/schema.ts";
-import { configure } from "../launch/sources.ts";
+import { configure, userFolder } from "../launch/sources.ts";
 import { enterRun, type RunView, viewRun } from "../run/catalogue.ts";
+import { sentJobs } from "../run/jobs.ts";
 import { type RunIdentity, runLayout } from "../run/layout.ts";
 import { machine } from "../run/machine.ts";
 import type { Session } from "../run/session.ts";
+import {
+  batchFlags,
+  batchKeys,
+  changedOrigin,
+  changedWords,
+  openJob,
+  ownWords,
+  sayHopeless,
+  submitted,
+} from "./batch.ts";
 import { runCampaign } from "./campaign.ts";
 import { speaking } from "./flags.ts";
 import { places, placesOf, runOf } from "./places.ts";
 import { builtIns, builtInSchemas, fits, type ReadyProgram, readyProgram, schemaOf } from "./program.ts";
 import { duration, moment, type Terminal } from "./terminal.ts";
 import type { Request, Verb } from "./verb.ts";
-import { version } from "./version.ts";
+import { version } from "../launch/version.ts";
 
 const verb: Verb = {
   usage: "shoal resume RUN [flags]",
@@ -32,17 +46,23 @@ const verb: Verb = {
         ...places,
       },
     },
+    { title: "Batch machines", flags: batchFlags },
     { title: "Output", flags: speaking },
   ],
   act: resume,
 };
 export default verb;
 
-async function resume({ flags, words, terminal }: Request): Promise<number> {
+async function resume({ flags, typed, words, terminal }: Request): Promise<number> {
   const directory = runOf(words[0]!, flags);
   const { state } = placesOf(flags);
   const view = viewRun(directory);
   const { identity } = view;
+  const allocation = allocationIn(process.env);
+  if (view.state === "done" && allocation !== undefined && sentJobs(runLayout(directory)).length > 0) {
+    terminal.say(`${identity.run} is done: this job has nothing to do`);
+    return 0;
+  }
   if (view.state === "done") {
     const at = view.summary.ended === undefined ? "" : ` since ${moment(view.summary.ended.at)}`;
     throw new ShoalError(
@@ -53,12 +73,16 @@ async function resume({ flags, words, terminal }: Request): Promise<number> {
   // A path on the command line means the folder where it was typed, one in the program where the run began.
   enter(identity);
   const program = await programOf(identity);
-  const { configuration, differences } = await configurationOf(view, program, flags["set"] as readonly string[]);
+  const sets = [...flags["set"] as readonly string[], ...setsOf(flags, typed)];
+  const { configuration, differences } = await configurationOf(view, program, sets);
   for (const line of [...differences, ...otherDifferences(identity, program)]) terminal.say(`differs: ${line}`);
+  const launcher = configuration["launcher"]?.value;
+  const isSent = allocation === undefined && (launcher === "slurm" || launcher === "pbs");
   if (flags["dry-run"] === true) {
-    terminal.say(`would resume ${identity.run} in ${directory}`);
+    terminal.say(`would ${isSent ? "send a job that resumes" : "resume"} ${identity.run} in ${directory}`);
     return 0;
   }
+  if (isSent) return await sendNext(view, configuration, flags["json"] === true, terminal);
   enterRun(state, { run: identity.run, directory });
   return await runCampaign({
     program,
@@ -69,6 +93,47 @@ async function resume({ flags, words, terminal }: Request): Promise<number> {
     json: flags["json"] === true,
     began: (session) => say(view, session, terminal),
   });
+}
+
+/** Flags of batch machines are keys of configuration by another name. */
+function setsOf(flags: Request["flags"], typed: Request["typed"]): string[] {
+  return [...typed].flatMap((flag) =>
+    Object.hasOwn(batchKeys, flag) ? [`${batchKeys[flag]}=${String(flags[flag])}`] : []
+  );
+}
+
+/** On a login node, the next job goes on with the run. */
+async function sendNext(
+  { identity, directory, state }: RunView,
+  configuration: Configuration,
+  json: boolean,
+  terminal: Terminal,
+): Promise<number> {
+  const { run, folder } = identity;
+  const layout = runLayout(directory);
+  const seen = sentJobs(layout).at(-1);
+  const { jobs, trouble } = await lookAtJobs(layout, 3);
+  if (trouble !== undefined) terminal.say(`how its jobs stand is not known: ${trouble}`);
+  const open = openJob(jobs);
+  if (open !== undefined || state === "running") {
+    const why = open === undefined ? "it is running" : `job ${open.state.job} is ${open.state.word.toLowerCase()}`;
+    throw new ShoalError("Conflict", `Cannot send a job for ${run}: ${why}; shoal stop ${run} ends it first`);
+  }
+  const wanted = wantedOf(configuration, userFolder(process.env, "config"));
+  const command = [...ownWords(), "resume", directory, "--json", ...changedWords(configuration)];
+  const sent = await submitted({
+    wanted,
+    run,
+    layout,
+    folder,
+    command,
+    program: identity.file?.path,
+    seen: seen?.number ?? 0,
+    clients: seen?.clients,
+  }, terminal);
+  await sayHopeless(sent, run, terminal);
+  if (json) terminal.result(JSON.stringify({ run, directory, job: sent.job, scheduler: sent.scheduler.name }));
+  return 0;
 }
 
 function enter({ folder, run }: RunIdentity): void {
@@ -116,7 +181,7 @@ async function configurationOf(
   for (const path of new Set([...Object.keys(identity.configuration), ...Object.keys(now)])) {
     const then = identity.configuration[path];
     const today = now[path];
-    if (changed.values.has(path)) configuration[path] = { value: changed.values.get(path), origin: "--set of resume" };
+    if (changed.values.has(path)) configuration[path] = { value: changed.values.get(path), origin: changedOrigin };
     else if (then === undefined || isRedacted(then.value)) {
       if (today !== undefined) configuration[path] = today;
     } else {
@@ -135,7 +200,7 @@ async function configurationOf(
       );
     }
   }
-  for (const [path, value] of changed.values) configuration[path] ??= { value, origin: "--set of resume" };
+  for (const [path, value] of changed.values) configuration[path] ??= { value, origin: changedOrigin };
   return { configuration, differences };
 }
 
@@ -155,6 +220,8 @@ function otherDifferences(identity: RunIdentity, { file }: ReadyProgram): string
 }
 
 function say({ identity, summary, state }: RunView, session: Session, terminal: Terminal): void {
+  // A run that was submitted begins with this.
+  if (summary.heads === 0) return;
   const ago = summary.lastAt === undefined ? "" : `, ${duration(Date.now() - summary.lastAt)} after its last word`;
   terminal.say(
     `resuming ${identity.run} (${identity.program}), which ${state === "failed" ? "failed" : "was interrupted"}${ago}`,

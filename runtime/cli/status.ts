@@ -2,6 +2,7 @@
 // without a run, those that are running.
 
 import { knownRuns, type RunView, viewRun } from "../run/catalogue.ts";
+import { jobsOf } from "./jobs.ts";
 import { places, placesOf, runOf } from "./places.ts";
 import { tasksText } from "./progress.ts";
 import { columns, duration, moment, type Terminal } from "./terminal.ts";
@@ -21,19 +22,19 @@ const verb: Verb = {
 };
 export default verb;
 
-// deno-lint-ignore require-await
 async function status({ flags, words, terminal }: Request): Promise<number> {
   const json = flags["json"] === true;
   if (words[0] !== undefined) {
     const view = viewRun(runOf(words[0], flags));
-    if (json) terminal.result(JSON.stringify(plain(view)));
-    else for (const line of linesOf(view, terminal)) terminal.result(line);
+    const jobs = await jobsOf(view);
+    if (json) terminal.result(JSON.stringify({ ...plain(view), ...jobs.plain }));
+    else for (const line of [...linesOf(view, terminal), ...jobs.lines]) terminal.result(line);
     return 0;
   }
   const running = knownRuns(placesOf(flags)).flatMap(({ directory }) => {
     try {
       const view = viewRun(directory);
-      return view.state === "running" ? [view] : [];
+      return view.state === "running" || view.state === "queued" ? [view] : [];
     } catch (error) {
       terminal.say(`left out: ${error instanceof Error ? error.message : String(error)}`);
       return [];
@@ -49,7 +50,7 @@ async function status({ flags, words, terminal }: Request): Promise<number> {
 
 /** What `--json` prints. */
 function plain({ identity, directory, state, summary, head, spoilt }: RunView): object {
-  const { lastAt, ended, tasks, heads, actors, warnings, records } = summary;
+  const { lastAt, ended, tasks, heads, actors, nodes, warnings, records } = summary;
   return {
     run: identity.run,
     program: identity.program,
@@ -63,6 +64,7 @@ function plain({ identity, directory, state, summary, head, spoilt }: RunView): 
     tasks: Object.fromEntries(tasks),
     heads,
     actors,
+    nodes: Object.fromEntries(nodes),
     warnings,
     records,
     spoilt,
@@ -70,7 +72,7 @@ function plain({ identity, directory, state, summary, head, spoilt }: RunView): 
 }
 
 function linesOf({ identity, directory, state, summary, head, spoilt }: RunView, { paint }: Terminal): string[] {
-  const colour = { running: "green", interrupted: "yellow", done: "blue", failed: "red" } as const;
+  const colour = { queued: "dim", running: "green", interrupted: "yellow", done: "blue", failed: "red" } as const;
   const now = Date.now();
   const until = summary.ended?.at ?? (state === "running" ? now : summary.lastAt ?? identity.startedAt);
   const rows: string[][] = [
@@ -82,6 +84,11 @@ function linesOf({ identity, directory, state, summary, head, spoilt }: RunView,
   ];
   if (summary.lastAt !== undefined) rows.push(["last word", `${duration(Math.max(0, now - summary.lastAt))} ago`]);
   for (const [kind, tasks] of summary.tasks) rows.push([kind, tasksText(tasks)]);
+  for (const [node, { host, pid, runtime, isLost, losses }] of summary.nodes) {
+    const lost = losses === 0 ? "" : `, ${losses} lost before it`;
+    const what = isLost ? "lost, another is to take its place" : `process ${pid} on ${host}, ${runtime}${lost}`;
+    rows.push([`node ${node}`, what]);
+  }
   const { spawned, crashes, restarts } = summary.actors;
   if (spawned + crashes + restarts > 0) {
     rows.push(["actors", `${spawned} spawned, ${crashes} crashes, ${restarts} restarts`]);

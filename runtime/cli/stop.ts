@@ -7,6 +7,7 @@ import { viewRun } from "../run/catalogue.ts";
 import { latestHead } from "../run/heads.ts";
 import { runLayout, writeWhole } from "../run/layout.ts";
 import { troubleIn } from "../run/trouble.ts";
+import { cancelQueued, cancelRunning } from "./jobs.ts";
 import { places, runOf } from "./places.ts";
 import { duration } from "./terminal.ts";
 import type { Request, Verb } from "./verb.ts";
@@ -39,6 +40,12 @@ async function stop({ flags, words, terminal }: Request): Promise<number> {
   const layout = runLayout(directory);
   const { identity, state } = viewRun(directory);
   const head = latestHead(layout);
+  // One that waits would go on where this one ends.
+  const cancelled = await cancelQueued(directory, head?.state === "alive", terminal);
+  if (head?.state !== "alive" && cancelled > 0) {
+    if (flags["json"] === true) terminal.result(JSON.stringify({ run: identity.run, directory, state, cancelled }));
+    return 0;
+  }
   if (head?.state !== "alive") {
     throw new ShoalError("BadInput", `Cannot stop ${identity.run}: it is not running, it is ${state}`);
   }
@@ -60,6 +67,10 @@ async function stop({ flags, words, terminal }: Request): Promise<number> {
       isEnded = true;
       terminal.say(`it does not answer: ending process ${head.head.pid}`);
       process.kill(head.head.pid, "SIGKILL");
+    } else if (now && !isEnded && waitedMs > patienceMs) {
+      isEnded = true;
+      // On another machine only its scheduler can end it.
+      await cancelRunning(directory, terminal);
     }
     terminal.progress(`waiting for process ${head.head?.pid} on ${head.head?.host} for ${duration(waitedMs)}`);
     await new Promise((resolve) => setTimeout(resolve, lookMs));

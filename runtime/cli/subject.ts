@@ -9,6 +9,7 @@ import type { Subject, SubjectOptions } from "shoal/conformance";
 import { ShoalError } from "../../stores/error.ts";
 import { allowStoreModules, openStore, type Store } from "../../stores/open.ts";
 import { realWorld } from "../launch/world.ts";
+import { allowConfigured } from "./modules.ts";
 
 export interface UrlSubject {
   readonly subject: Subject;
@@ -23,6 +24,7 @@ export async function urlSubject(url: string, clock: "virtual" | "real" | undefi
   const [base = "", query = ""] = url.split("?", 2);
   const scheme = base.slice(0, Math.max(0, base.indexOf(":"))).toLowerCase();
   const options = query.split("&").filter((option) => option !== "");
+  await allowConfigured(url);
   // Whoever types the name of a module himself allows it.
   if (scheme === "module") allowStoreModules(resolve(decodeURIComponent(base.slice("module:".length))));
   const folder = mkdtempSync(join(scheme === "shm" ? memoryFolder(options) : tmpdir(), "shoal-laws-"));

@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { pathToFileURL } from "node:url";
 import { ShoalError } from "../../stores/error.ts";
-import { allowStoreModules, openStore, outlasts, resumeRun } from "../../stores/open.ts";
+import { allowStoreModules, openStore, outlasts, resumeRun, taskKinds, withTopics } from "../../stores/open.ts";
 import type { Store } from "../../stores/store.ts";
 import { checkKeys, checkKinds, type Kinds, limitsFrom, supervisionFrom } from "../options.ts";
 import type { Ledger } from "../run/ledger.ts";
@@ -11,6 +11,8 @@ import { defaultSupervision } from "../supervision.ts";
 import type { LaunchOptions, System } from "../system.ts";
 import { inside } from "../cells/turn.ts";
 import { type Configuration, sectionOf } from "./configuration.ts";
+import { gather } from "./gathering.ts";
+import type { Launcher } from "./launcher.ts";
 import { defaultLimits } from "./limits.ts";
 import { processSystem } from "./process.ts";
 import { loading } from "./program.ts";
@@ -31,6 +33,8 @@ export interface Keeping {
   opened(store: Store): Promise<void>;
   /** Whether the program has come to its end, and nobody will resume the run. */
   isOver(): boolean;
+  /** Starts the other processes; this machine does unless said. */
+  readonly launcher?: Launcher | undefined;
 }
 
 /**
@@ -48,6 +52,7 @@ export async function launch(options: LaunchOptions = {}): Promise<System> {
     ...usual,
     ...said,
     ...over("limits", usual.limits, rest.limits),
+    ...over("stores", usual.stores, rest.stores),
     ...over("supervision", usual.supervision, rest.supervision),
   });
 }
@@ -63,8 +68,10 @@ const what = "Cannot launch";
 const lists = ["allow", "storeModules"] as const;
 
 function checkOptions(options: LaunchOptions): void {
-  checkKeys(what, options, [...Object.keys(kinds), "limits", "supervision", "config", ...lists]);
+  checkKeys(what, options, [...Object.keys(kinds), "limits", "supervision", "stores", "config", ...lists]);
   checkKinds(what, options, kinds);
+  checkKeys(what, options.stores ?? {}, Object.keys(storeKinds));
+  checkKinds(what, options.stores ?? {}, storeKinds);
   for (const name of lists) {
     const list: unknown = options[name];
     if (list === undefined || Array.isArray(list) && list.every((entry) => typeof entry === "string")) continue;
@@ -83,7 +90,7 @@ export function launchOptions(configuration: Configuration): LaunchOptions {
   const said = Object.fromEntries(Object.entries(configuration).filter(([, { origin }]) => origin !== "default"));
   const options: { [name: string]: unknown } = {};
   for (const [path, { value }] of Object.entries(said)) if (Object.hasOwn(kinds, path)) options[path] = value;
-  for (const section of ["limits", "supervision"]) options[section] = sectionOf(said, section);
+  for (const section of ["limits", "supervision", "stores"]) options[section] = sectionOf(said, section);
   const modules = said["storeModules"]?.value;
   if (typeof modules === "string") options["storeModules"] = modules.split(",").filter((place) => place !== "");
   return options;
@@ -97,7 +104,9 @@ export async function start(options: LaunchOptions, keeping?: Keeping, program?:
   const strict = options.strict ?? false;
   const run = options.name ?? newRunName();
   const seed = options.seed ?? randomSeed();
-  const url = options.store ?? "memory:";
+  const several = options.nodes !== undefined && options.nodes > 1 ? options.nodes : undefined;
+  const gathering = several === undefined ? undefined : gather(what, { ...options, nodes: several }, keeping);
+  const url = withTopics(gathering?.store ?? options.store ?? "memory:", options.stores);
   const storeModules = allowStoreModules(...options.storeModules ?? []);
   const storeThresholdBytes = options.storeThresholdBytes ?? storeThresholdBytesDefault;
   const store = await openStore(url, { run, environment: realWorld, strict, thresholdBytes: storeThresholdBytes });
@@ -114,9 +123,11 @@ export async function start(options: LaunchOptions, keeping?: Keeping, program?:
     // Only who has its name can go on with a run, and then it has not ended.
     if (options.name !== undefined) await resumeRun(store);
     await keeping?.opened(store);
+    gathering?.check(store);
   } catch (error) {
     await home?.close();
     await store.close();
+    gathering?.end();
     throw error;
   }
   return await processSystem({
@@ -134,7 +145,8 @@ export async function start(options: LaunchOptions, keeping?: Keeping, program?:
     record: options.record,
     ledger: keeping?.ledger,
     captures: keeping !== undefined,
-    threads: options.threads,
+    threads: options.threads ?? (gathering === undefined ? undefined : Math.max(1, gathering.workers.threads)),
+    workers: gathering?.workers,
     threadHeapBytesMax: options.threadHeapBytesMax,
     program,
     allow: options.allow,
@@ -149,9 +161,16 @@ const kinds: Kinds = {
   seed: "natural",
   strict: "boolean",
   threads: "natural",
+  nodes: "natural",
+  link: "string",
+  workerCommand: "string",
   threadHeapBytesMax: "natural",
   record: "function",
 };
+
+const storeKinds: Kinds = Object.fromEntries(
+  taskKinds.flatMap((task) => [[task, "string"], [`${task}ThresholdBytes`, "natural"]] as const),
+);
 
 /** A launch inside an actor, or in a module that is loaded for its actors, would start one system per actor. */
 function refuseInside(): void {

@@ -16,4 +16,7 @@ export const defaultLimits: Limits = {
   timersMax: 100_000,
   deadLettersMax: 1_000,
   nameCharsMax: 200,
+  leaseMs: 5_000,
+  // A shared file system may take its time to hand out a package's files to many at once.
+  joinTimeoutMs: 120_000,
 };

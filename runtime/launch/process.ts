@@ -6,7 +6,6 @@ import { ShoalError } from "../../stores/error.ts";
 import { endRun } from "../../stores/open.ts";
 import type { Store } from "../../stores/store.ts";
 import { captureConsole } from "../cells/console.ts";
-import { threadPorts } from "../links/thread.ts";
 import { printLog } from "../log.ts";
 import { catalogue } from "../nodes/catalogue.ts";
 import { openNode } from "../nodes/node.ts";
@@ -15,8 +14,11 @@ import type { Ledger } from "../run/ledger.ts";
 import type { RunRecord } from "../run/records.ts";
 import type { Supervision } from "../supervision.ts";
 import type { Limits, StopOptions, System } from "../system.ts";
+import { crossing } from "./crossing.ts";
+import { type Party, party, servicesOf, type Workers } from "./party.ts";
 import { threadDelivery } from "./thread.ts";
 import { threads as threadsOf } from "./threads.ts";
+import { storeUse } from "./use.ts";
 import { realWorld } from "./world.ts";
 
 export interface ProcessOptions {
@@ -41,6 +43,8 @@ export interface ProcessOptions {
   /** Nothing where nobody said it: then the threads take those that are spawned on threads, and nobody else. */
   readonly threads: number | undefined;
   readonly threadHeapBytesMax: number | undefined;
+  /** Its other processes; nothing for a system that has none. */
+  readonly workers: Workers | undefined;
   readonly program: string | undefined;
   readonly allow: readonly string[] | undefined;
   /** Whether nobody will go on with the run, asked once the system has ended well. */
@@ -48,12 +52,16 @@ export interface ProcessOptions {
 }
 
 export async function processSystem(options: ProcessOptions): Promise<System> {
-  const { run, node: name, seed, strict, store, limits, supervision, record, program, allow } = options;
+  const { run, node: name, seed, strict, store, limits, supervision, record, program, allow, workers } = options;
   // A system that is part of a program of one's own finds its actors in that program's package.
   const root = program === undefined ? process.argv[1] ?? join(process.cwd(), "program") : undefined;
   const count = options.threads ?? availableParallelism();
-  const ports = threadPorts();
   const token = realWorld.token() + realWorld.token();
+  const home = options.home ?? store;
+  const use = storeUse(options.storeThresholdBytes);
+  const beyond = workers === undefined ? undefined : { link: workers.link, folder: workers.folder };
+  const ways = crossing(name, beyond === undefined ? undefined : { ...beyond, run, token, home });
+  const { ports } = ways;
   let failure: { readonly error: ShoalError } | undefined;
 
   function say(text: string): void {
@@ -62,10 +70,20 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     else record({ at: realWorld.date(), node: name, ...said });
   }
 
-  const others = threadsOf({
+  function recorded(one: RunRecord): void {
+    if (record !== undefined) record(one);
+    else if (one.type === "MessageLogged") printLog(one);
+  }
+
+  function failed(error: ShoalError): void {
+    failure ??= { error };
+    close({ now: true }).catch(() => {});
+  }
+
+  /** What all processes and threads of the run have in common. */
+  const told = {
     run,
     token,
-    node: name,
     seed,
     strict,
     store: options.url,
@@ -73,25 +91,35 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     storeModules: options.storeModules,
     program,
     root,
-    epoch: () => main.epoch,
     allow,
     limits,
     supervision,
     captures: options.captures,
+    records: record !== undefined,
+    threadHeapBytesMax: options.threadHeapBytesMax,
+  };
+  const others = threadsOf({
+    told: { ...told, node: name, beyond },
+    threadHeapBytesMax: options.threadHeapBytesMax,
+    epoch: () => main.epoch,
     count,
-    heapBytesMax: options.threadHeapBytesMax,
     opened: store,
     ports,
     record,
     lost: (node) => main.lost(node),
     gone: (node) => main.gone(node),
     reached: (node) => main.reached(node),
-    failed(error) {
-      failure ??= { error };
-      close({ now: true }).catch(() => {});
-    },
+    failed,
     say,
+    known: () => processes?.members() ?? [],
+    moved: (lost) => processes?.moved(lost),
+    givenUpElsewhere: (node) => processes?.givenUp(node),
+    used: use.add,
+    recipes: undefined,
+    again: [],
   });
+  let processes: Party | undefined;
+  const knows = (node: string): boolean => node === name || others.has(node) || processes?.has(node) === true;
   const main = await openNode({
     run,
     token,
@@ -101,7 +129,7 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     environment: realWorld,
     store,
     home: options.home,
-    link: ports.linking,
+    link: ways.linking,
     classes: catalogue({ program, root, allow }),
     limits,
     delivery: threadDelivery,
@@ -109,12 +137,19 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     record,
     ledger: options.ledger,
     threads: count === 0 ? undefined : wanted,
-    poolsOn: options.threads === undefined || count === 0 ? undefined : "threads",
+    processes: workers === undefined ? undefined : () => processes?.nodes() ?? Promise.resolve([]),
+    poolsOn: workers !== undefined
+      ? "everywhere"
+      : options.threads === undefined || count === 0
+      ? undefined
+      : "threads",
+    services: servicesOf(() => processes),
+    knows: workers === undefined ? undefined : knows,
     givenUp: others.givenUp,
-    succeeds: others.has,
+    succeeds: knows,
     over,
   });
-  ports.begin();
+  await ways.begin();
   const { system } = main;
   const release = options.captures ? captureConsole() : undefined;
 
@@ -141,17 +176,46 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     if (failure !== undefined) throw failure.error;
   });
   // What ends the main node by itself leaves nobody to end the others.
-  const endOthers = (): void => void others.close({ now: true }).catch(() => {});
+  const endOthers = (): void => {
+    others.close({ now: true }).catch(() => {});
+    processes?.close({ now: true }).then(processes.remove, processes.remove);
+  };
   ended.then(endOthers, endOthers);
 
   async function close(stopping: StopOptions = {}): Promise<void> {
     checkStop("Cannot close the system", stopping);
     // While they finish, they may have something to ask here, and while these finish, they are to hear who has ended.
-    await others.drain(stopping);
+    await Promise.all([processes?.drain(stopping), others.drain(stopping)]);
     await main.drain(stopping);
+    await processes?.close(stopping);
     await others.close(stopping);
-    await system.close(stopping);
+    use.add(store.statistics().parts);
+    // Of what other processes have used, nothing is known here.
+    if (workers === undefined && failure === undefined) { for (const line of use.unused()) say(line); }
+    try {
+      await system.close(stopping);
+    } finally {
+      processes?.remove();
+    }
   }
 
+  if (workers !== undefined) {
+    processes = party({
+      workers,
+      common: { ...told, link: workers.link },
+      main,
+      ways,
+      threads: others,
+      record: recorded,
+      failed,
+      say,
+    });
+    try {
+      await processes.joined;
+    } catch (error) {
+      await close({ now: true }).catch(() => {});
+      throw error;
+    }
+  }
   return { ...system, ended, close, [Symbol.asyncDispose]: () => close() };
 }

@@ -1,6 +1,7 @@
 // What can be configured: every key with its kind, its default and a word on it. Files, environment and flags are
 // checked against it, and editors get it as a JSON schema.
 
+import { taskKinds } from "../../stores/open.ts";
 import { defaultSupervision } from "../supervision.ts";
 import { defaultLimits } from "./limits.ts";
 
@@ -29,6 +30,8 @@ const limitsAbout: { readonly [K in keyof typeof defaultLimits]: string } = {
   timersMax: "timers that are set at once",
   deadLettersMax: "dead letters that are kept",
   nameCharsMax: "the length of an actor's name",
+  leaseMs: "how long a process may show no sign of life before another takes its place",
+  joinTimeoutMs: "how long a process that was started may take to join the run",
 };
 
 const limitKeys = Object.entries(limitsAbout).map(([name, about]): [string, Key] => {
@@ -38,10 +41,39 @@ const limitKeys = Object.entries(limitsAbout).map(([name, about]): [string, Key]
 
 const { on, beyond, restartsMax, windowMs, backoffMs, backoffMaxMs } = defaultSupervision;
 
+/** What a job of a batch machine asks for. */
+const batchKeys: Schema = {
+  "batch.site": { kind: "text", default: undefined, about: "the machine: a site's name, or the path of its file" },
+  "batch.hosts": { kind: "text", default: undefined, about: "with ssh: where processes are started, as in n[1-4]" },
+  "batch.queue": { kind: "text", default: undefined, about: "the queue or partition" },
+  "batch.account": { kind: "text", default: undefined, about: "who pays for the hours" },
+  "batch.filesystems": { kind: "text", default: undefined, about: "the file systems that a job of PBS uses" },
+  "batch.walltime": { kind: "text", default: undefined, about: "how long a job may take: HH:MM:SS, or 1h30m" },
+  "batch.drainSeconds": {
+    kind: "number",
+    default: undefined,
+    about: "so long before the walltime's end the run drains; 120, or a quarter of the walltime, unless set",
+  },
+  "batch.autoResume": { kind: "truth", default: false, about: "when the walltime ends, send the next job" },
+  "batch.pack": {
+    kind: "truth",
+    default: false,
+    about: "send shoal to the nodes in one file, which each unpacks on its own disk",
+  },
+  "batch.jobsMax": { kind: "whole", default: 20, about: "jobs that a run may send altogether", least: 1 },
+};
+
 /** All keys but those of programs, which stand under `programs.NAME`. */
 export const schema: Schema = {
   "store": { kind: "text", default: "memory:", about: "where tensors live: a store's URL" },
   "storeThresholdBytes": { kind: "whole", default: 10_000, about: "smaller tensors travel in their reference" },
+  ...Object.fromEntries(taskKinds.flatMap((task): [string, Key][] => [
+    [`stores.${task}`, { kind: "text", default: undefined, about: `where the tensors of ${task} tasks live` }],
+    [
+      `stores.${task}ThresholdBytes`,
+      { kind: "whole", default: undefined, about: "smaller ones of these travel in their reference" },
+    ],
+  ])),
   "storeModules": {
     kind: "text",
     default: undefined,
@@ -49,8 +81,32 @@ export const schema: Schema = {
   },
   "runs": { kind: "text", default: "./runs", about: "where run directories are made" },
   "threads": { kind: "whole", default: undefined, about: "threads that pools are spread over; 0 keeps all in one" },
+  "nodes": {
+    kind: "whole",
+    default: undefined,
+    about: "processes that pools are spread over, the one that leads among them",
+    least: 1,
+  },
+  "link": {
+    kind: "word",
+    default: undefined,
+    about: "log: mail between processes goes over the store's log, and by no socket",
+    words: ["auto", "log"],
+  },
+  "workerCommand": {
+    kind: "text",
+    default: undefined,
+    about: "the words that start a worker, with spaces between; as this process was started unless said",
+  },
   "seed": { kind: "whole", default: undefined, about: "repeats a run's random numbers" },
   "strict": { kind: "truth", default: false, about: "encode every message, find writes to read-only tensors" },
+  "launcher": {
+    kind: "word",
+    default: "auto",
+    about: "who starts processes: auto is the job that shoal stands in, or this machine",
+    words: ["auto", "local", "slurm", "pbs", "ssh"],
+  },
+  ...batchKeys,
   ...Object.fromEntries(limitKeys),
   "supervision.on": {
     kind: "word",

@@ -4,17 +4,19 @@
 import { type MessagePort, workerData } from "node:worker_threads";
 import { ShoalError } from "../../stores/error.ts";
 import { allowStoreModules, openStore } from "../../stores/open.ts";
+import type { PartStatistics, Store } from "../../stores/store.ts";
 import { captureConsole } from "../cells/console.ts";
 import type { DeliveryLimits } from "../delivery/events.ts";
-import { threadPorts } from "../links/thread.ts";
 import { printLog } from "../log.ts";
 import { catalogue } from "../nodes/catalogue.ts";
 import { openNode, type RunningNode } from "../nodes/node.ts";
 import type { Recipe } from "../nodes/recipe.ts";
+import { type Change, type Member, type Place, takers } from "../nodes/registry.ts";
 import type { RunRecord } from "../run/records.ts";
 import type { Supervision } from "../supervision.ts";
 import type { Limits, StopOptions, SystemStatistics } from "../system.ts";
 import { offer, remote } from "./control.ts";
+import { type Crossing, crossing, type LinkKind } from "./crossing.ts";
 import { enter } from "./program.ts";
 import { realWorld } from "./world.ts";
 
@@ -28,6 +30,8 @@ export interface ThreadOptions {
   readonly run: string;
   readonly token: string;
   readonly name: string;
+  /** The node of the process's main thread. */
+  readonly node: string;
   /** All threads of the process that take actors. */
   readonly threads: readonly string[];
   readonly seed: number;
@@ -48,15 +52,21 @@ export interface ThreadOptions {
   readonly captures: boolean;
   /** The actors of the thread that was this node before. */
   readonly again: readonly Recipe[];
+  /** How it reaches the nodes of other processes, where there are some. */
+  readonly beyond: { readonly link: LinkKind; readonly folder: string } | undefined;
+  /** The other processes, as far as they are there. */
+  readonly processes: readonly Member[];
 }
 
 /** What the main thread may ask of a thread. */
 export interface ThreadControl {
-  open(options: ThreadOptions): Promise<void>;
+  open(options: ThreadOptions): Promise<Place>;
   /** There is a port to this node. */
   connect(node: string, port: MessagePort): void;
   /** The process of a node is gone. */
   lost(node: string): void;
+  /** One of them has come, or has gone. */
+  changed(change: Change): void;
   statistics(): SystemStatistics;
   /** Is answered as soon as no handler computes. */
   ping(): void;
@@ -75,18 +85,21 @@ export interface MainControl {
   records(records: readonly RunRecord[]): void;
   /** A failure went up beyond all who could judge it. */
   failed(error: { readonly code: string; readonly message: string }): void;
+  /** What this thread has put into each part of the store, and got from there. */
+  used(parts: readonly PartStatistics[]): void;
 }
 
 export const threadCalls: readonly (keyof ThreadControl)[] = [
   "open",
   "connect",
   "lost",
+  "changed",
   "statistics",
   "ping",
   "drain",
   "close",
 ];
-const mainCalls: readonly (keyof MainControl)[] = ["givenUp", "spawned", "ended", "records", "failed"];
+const mainCalls: readonly (keyof MainControl)[] = ["givenUp", "spawned", "ended", "records", "failed", "used"];
 
 /** What the main thread gives to one that it starts. */
 export interface ThreadPortsGiven {
@@ -95,9 +108,12 @@ export interface ThreadPortsGiven {
 
 /** Opens the node when it is told to. */
 function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
-  const ports = threadPorts();
+  const early: [string, MessagePort][] = [];
+  let ways: Crossing | undefined;
+  const processes = new Map<string, Member>();
   const head = remote<MainControl>(main, mainCalls, new Promise(() => {}));
   let node: RunningNode | undefined;
+  let opened: Store | undefined;
   let isClosing = false;
   let hasRecords = false;
 
@@ -112,6 +128,9 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
       void head.records(batch);
     });
   }
+
+  const isKnown = (of: string): boolean =>
+    [...processes.values()].some(({ places }) => places.some((place) => place.node === of));
 
   async function makeAgain(on: RunningNode, recipe: Recipe): Promise<void> {
     try {
@@ -132,13 +151,18 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
       if (options.captures) captureConsole();
       enter(`thread ${name}${options.program === undefined ? "" : ` of ${options.program}`}`);
       allowStoreModules(...options.storeModules);
-      const store = await openStore(options.store, {
+      const store = opened = await openStore(options.store, {
         run,
         environment: realWorld,
         strict,
         thresholdBytes: options.storeThresholdBytes,
         ...home === undefined ? {} : { home },
       });
+      const { beyond } = options;
+      ways = crossing(name, beyond === undefined ? undefined : { ...beyond, run, token, home: store });
+      for (const [other, port] of early.splice(0)) ways.ports.connect(other, port);
+      for (const member of options.processes) if (!processes.has(member.node)) processes.set(member.node, member);
+      ways.know(processes.values());
       node = await openNode({
         run,
         token,
@@ -147,31 +171,48 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
         strict,
         environment: realWorld,
         store,
-        link: ports.linking,
+        link: ways.linking,
         classes: catalogue({ program: options.program, root: options.root, allow: options.allow }),
         limits,
         delivery: threadDelivery,
         supervision,
         record: options.records ? record : undefined,
         threads: () => Promise.resolve(options.threads),
+        processes: () => Promise.resolve([...processes.values()].flatMap(takers)),
+        knows: beyond === undefined
+          ? undefined
+          : (of) => of === options.node || options.threads.includes(of) || isKnown(of),
         givenUp: (of) => void head.givenUp(of),
         recipes: {
           spawned: (recipe) => void head.spawned(recipe),
           ended: (id) => void (isClosing || head.ended(id)),
         },
-        succeeds: (of) => options.threads.includes(of),
+        succeeds: (of) => options.threads.includes(of) || isKnown(of),
       });
       // Whoever asks for them finds them there, and not that they are gone.
       await Promise.all(options.again.map((recipe) => makeAgain(node!, recipe)));
-      ports.begin();
+      await ways.begin();
       node.system.ended.catch((error: unknown) => {
         if (isClosing) return;
         const { code = "Unavailable", message = String(error) } = Object(error) as Partial<ShoalError>;
         void head.failed({ code, message });
       });
+      return ways.place;
     },
-    connect: (other, port) => ports.connect(other, port),
+    connect(other, port) {
+      // What comes before somebody receives waits in the port.
+      if (ways === undefined) early.push([other, port]);
+      else ways.ports.connect(other, port);
+    },
     lost: (other) => node?.lost(other),
+    changed(change) {
+      const { type, member, lost } = change;
+      if (type === "gone") processes.delete(member.node);
+      else processes.set(member.node, member);
+      ways?.changed(change);
+      if (type === "gone") { for (const { node: other } of member.places) node?.gone(other); }
+      else for (const other of lost) node?.lost(other);
+    },
     statistics() {
       if (node === undefined) throw new ShoalError("Unavailable", "Cannot count: the thread has opened no node");
       return node.system.statistics();
@@ -183,6 +224,8 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
     },
     async close(options) {
       isClosing = true;
+      const parts = opened?.statistics().parts;
+      if (parts !== undefined) await head.used(parts);
       await node?.system.close(options);
       if (records.length > 0) await head.records(records.splice(0));
     },

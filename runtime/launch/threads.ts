@@ -3,21 +3,43 @@
 
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ShoalError } from "../../stores/error.ts";
-import type { Sharing, Store } from "../../stores/store.ts";
+import type { PartStatistics, Sharing, Store } from "../../stores/store.ts";
 import type { ThreadPorts } from "../links/thread.ts";
+import type { Recipe, Recipes } from "../nodes/recipe.ts";
+import type { Change, Member, Place } from "../nodes/registry.ts";
+import { nodeOf } from "../cells/posted.ts";
 import type { RunRecord } from "../run/records.ts";
 import type { StopOptions, SystemStatistics } from "../system.ts";
 import { offer, type Remote, remote, transfer } from "./control.ts";
+import { form } from "./joining.ts";
+import { graceMs, inTime } from "./patience.ts";
 import { recipeBook } from "./recipes.ts";
-import type { MainControl, ThreadControl, ThreadOptions, ThreadPortsGiven } from "./thread.ts";
-import { threadCalls } from "./thread.ts";
+import {
+  type MainControl,
+  threadCalls,
+  type ThreadControl,
+  type ThreadOptions,
+  type ThreadPortsGiven,
+} from "./thread.ts";
 
-export interface ThreadsOptions extends Omit<ThreadOptions, "name" | "threads" | "home" | "records" | "again"> {
-  /** The node that starts them. */
-  readonly node: string;
+export interface ThreadsOptions {
+  /** What each of them is told, beside who it is. */
+  readonly told: Omit<ThreadOptions, "name" | "threads" | "home" | "processes" | "again">;
+  /** The actors of the threads of the process that was this node before. */
+  readonly again: readonly Recipe[];
   readonly count: number;
-  /** Which process of its node this is. */
+  /** Which process leads the run: the names of its threads say so, from the second on. */
   epoch(): number;
+  /** The other processes of the run, as far as they are there. */
+  known(): readonly Member[];
+  /** Its threads are there, or some of them are others now. */
+  readonly moved: (lost: readonly string[]) => void;
+  /** A call to an actor of another process was given up. */
+  readonly givenUpElsewhere: (node: string) => void;
+  /** Is told what a thread has put into each part of the store, and got from there. */
+  readonly used?: (parts: readonly PartStatistics[]) => void;
+  /** Whoever outlives this process is to know of the actors in its threads. */
+  readonly recipes: Recipes | undefined;
   readonly opened: Store;
   /** The main thread's own ports. */
   readonly ports: ThreadPorts;
@@ -32,13 +54,17 @@ export interface ThreadsOptions extends Omit<ThreadOptions, "name" | "threads" |
   readonly failed: (error: ShoalError) => void;
   readonly say: (text: string) => void;
   /** Most that a thread's heap may take; as the runtime sees fit unless said. */
-  readonly heapBytesMax: number | undefined;
+  readonly threadHeapBytesMax: number | undefined;
 }
 
 export interface Threads {
   /** Their nodes, once all of them run. */
   nodes(): Promise<readonly string[]>;
   has(node: string): boolean;
+  /** Where others find those that run. */
+  places(): readonly Place[];
+  /** A process of the run has come, or has gone. */
+  changed(change: Change): void;
   /** A call to an actor there was given up: where its handler still computes, its thread is ended. */
   givenUp(node: string): void;
   statistics(): Promise<readonly SystemStatistics[]>;
@@ -54,41 +80,38 @@ interface Thread {
   readonly ended: Promise<Error>;
   /** Settles when the node is open. */
   readonly opened: Promise<void>;
+  place: Place | undefined;
 }
 
-/** How long a thread may take to show that it does not compute, after a call to it was given up. */
-const graceMs = 1_000;
 /** How long what a thread said before its end may be on its way. */
 const heardMs = 100;
 /** The wait before a successor that could not start is tried again; it doubles. */
-const retryMs = 100;
-const retryMsMax = 10_000;
+const [retryMs, retryMsMax] = [100, 10_000];
 
 export function threads(options: ThreadsOptions): Threads {
   const names: string[] = [];
   const running = new Map<string, Thread>();
   const probed = new Set<string>();
-  const recipes = recipeBook(options.supervision, options.failed);
+  const { stopTimeoutMs } = options.told.limits;
+  const recipes = recipeBook(options.told.supervision, options.failed);
   let starting: Promise<readonly string[]> | undefined;
   let isClosing = false;
 
   /** The names of an earlier process's threads are not theirs: whoever was found there is gone. */
   async function startAll(): Promise<readonly string[]> {
-    const epoch = options.epoch();
-    for (let number = 1; number <= options.count; number++) {
-      const name = `${options.node}-t${number}${epoch === 1 ? "" : `@${epoch}`}`;
-      names.push(name);
-    }
+    const suffix = options.epoch() === 1 ? "" : `@${options.epoch()}`;
+    for (let number = 1; number <= options.count; number++) names.push(`${options.told.node}-t${number}${suffix}`);
+    for (const recipe of options.again) recipes.spawned(nodeOf(recipe.id), recipe);
     await Promise.all(names.map((name) => start(name)).map(({ opened }) => opened));
+    options.moved([]);
     return names;
   }
 
   function start(name: string, failures = 0): Thread {
     const [control, main] = [new MessageChannel(), new MessageChannel()];
-    const ending = import.meta.url.slice(import.meta.url.lastIndexOf("."));
     const given: ThreadPortsGiven = { shoalThread: { control: control.port2, main: main.port2 } };
-    const { heapBytesMax } = options;
-    const worker = new Worker(new URL(`./thread${ending}`, import.meta.url), {
+    const { threadHeapBytesMax: heapBytesMax } = options;
+    const worker = new Worker(new URL(`./thread${form}`, import.meta.url), {
       name,
       workerData: given,
       transferList: [control.port2, main.port2],
@@ -115,7 +138,9 @@ export function threads(options: ThreadsOptions): Threads {
     const sharing = options.opened.share?.();
     const calls = remote<ThreadControl>(control.port1, threadCalls, ended);
     offer(headFor(name), main.port1);
-    const thread: Thread = { worker, control: calls, ended, opened: open(name, calls, sharing) };
+    const opening = open(name, calls, sharing);
+    const opened = opening.then((place) => void (thread.place = place));
+    const thread: Thread = { worker, control: calls, ended, opened, place: undefined };
     void ended.then(() => {
       sharing?.ended();
       // Where nobody says that their other ends are gone, they would keep the process.
@@ -125,36 +150,16 @@ export function threads(options: ThreadsOptions): Threads {
     running.set(name, thread);
     const { port1, port2 } = new MessageChannel();
     options.ports.connect(name, port1);
-    void settled(calls.connect(...carried(options.node, port2)));
+    settled(calls.connect(...carried(options.told.node, port2)));
     thread.opened.catch(() => worker.terminate());
     void ended.then((error) => succeed(name, thread, error, failures));
     return thread;
   }
 
-  function open(name: string, calls: Remote<ThreadControl>, sharing: Sharing | undefined): Promise<void> {
+  function open(name: string, calls: Remote<ThreadControl>, sharing: Sharing | undefined): Promise<Place> {
     const home = sharing?.port;
-    const { run, token, seed, strict, store, storeThresholdBytes, storeModules } = options;
-    const { program, root, allow, limits, supervision } = options;
-    const told: ThreadOptions = {
-      run,
-      token,
-      name,
-      threads: names,
-      seed,
-      strict,
-      store,
-      storeThresholdBytes,
-      storeModules,
-      home,
-      program,
-      root,
-      allow,
-      limits,
-      supervision,
-      records: options.record !== undefined,
-      captures: options.captures,
-      again: recipes.of(name),
-    };
+    const who = { name, threads: names, home, processes: options.known(), again: recipes.of(name) };
+    const told: ThreadOptions = { ...options.told, ...who };
     return calls.open(home === undefined ? told : transfer(told, [home]));
   }
 
@@ -162,21 +167,28 @@ export function threads(options: ThreadsOptions): Threads {
 
   function join(one: string, to: Remote<ThreadControl>, other: string, toOther: Remote<ThreadControl>): void {
     const { port1, port2 } = new MessageChannel();
-    void settled(to.connect(...carried(other, port1)));
-    void settled(toOther.connect(...carried(one, port2)));
+    settled(to.connect(...carried(other, port1)));
+    settled(toOther.connect(...carried(one, port2)));
   }
 
   function headFor(name: string): MainControl {
     return {
       givenUp,
-      spawned: (recipe) => recipes.spawned(name, recipe),
-      ended: (id) => recipes.ended(name, id),
+      spawned(recipe) {
+        recipes.spawned(name, recipe);
+        options.recipes?.spawned(recipe);
+      },
+      ended(id) {
+        recipes.ended(name, id);
+        options.recipes?.ended(id);
+      },
       records(records) {
         for (const record of records) options.record?.(record);
       },
       failed({ code, message }) {
         options.failed(new ShoalError(code as ShoalError["code"], message));
       },
+      used: (parts) => options.used?.(parts),
     };
   }
 
@@ -186,7 +198,9 @@ export function threads(options: ThreadsOptions): Threads {
     if (running.get(name) === thread) running.delete(name);
     if (isClosing) return options.gone(name);
     options.say(`${error.message}; another takes its place`);
+    const before = recipes.of(name);
     recipes.lost(name, error);
+    for (const { id } of before) if (!recipes.of(name).some((one) => one.id === id)) options.recipes?.ended(id);
     thread.opened.then(
       () => replace(name, 0),
       () => void setTimeout(() => replace(name, failures + 1), Math.min(retryMs * 2 ** failures, retryMsMax)),
@@ -198,14 +212,16 @@ export function threads(options: ThreadsOptions): Threads {
     const next = start(name, failures);
     const tell = (): void => {
       options.lost(name);
-      for (const [other, { control }] of running) if (other !== name) void settled(control.lost(name));
+      for (const [other, { control }] of running) if (other !== name) settled(control.lost(name));
+      options.moved([name]);
     };
     next.opened.then(tell, () => {});
   }
 
   function givenUp(node: string): void {
     const thread = running.get(node);
-    if (thread === undefined || probed.has(node) || isClosing) return;
+    if (thread === undefined) return options.givenUpElsewhere(node);
+    if (probed.has(node) || isClosing) return;
     probed.add(node);
     let isOver = false;
     const timer = setTimeout(() => {
@@ -223,25 +239,10 @@ export function threads(options: ThreadsOptions): Threads {
     thread.control.ping().then(over, over);
   }
 
-  /** Whether something was done in time, if it takes no longer than a stop may. */
-  async function inTime(stopping: StopOptions, call: () => Promise<unknown>): Promise<boolean> {
-    const patienceMs = stopping.now === true ? graceMs : (stopping.timeoutMs ?? options.limits.stopTimeoutMs) + graceMs;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), patienceMs));
-    try {
-      return await Promise.race([call().then(() => true), late]);
-    } catch {
-      // It has ended by itself, or its store has something to say that the main thread says too.
-      return true;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
   /** What was sent to a thread is in its mailboxes before these are drained, and its answers are here after that. */
   async function drain(name: string, { worker, control, ended }: Thread, stopping: StopOptions): Promise<void> {
     const reached = (): Promise<void> => Promise.race([options.reached(name), ended.then(() => {})]);
-    const drained = await inTime(stopping, async () => {
+    const drained = await inTime(stopping, stopTimeoutMs, async () => {
       if (stopping.now !== true) await reached();
       await control.drain(stopping);
       await reached();
@@ -250,7 +251,7 @@ export function threads(options: ThreadsOptions): Threads {
   }
 
   async function end({ worker, control, ended }: Thread, stopping: StopOptions): Promise<void> {
-    await inTime(stopping, () => control.close(stopping));
+    await inTime(stopping, stopTimeoutMs, () => control.close(stopping));
     await worker.terminate();
     await ended;
   }
@@ -263,6 +264,10 @@ export function threads(options: ThreadsOptions): Threads {
       return starting ??= startAll();
     },
     has: (node) => names.includes(node),
+    places: () => [...running.values()].flatMap(({ place }) => place === undefined ? [] : [place]),
+    changed(change) {
+      for (const { control } of running.values()) settled(control.changed(change));
+    },
     givenUp,
     statistics: () => Promise.all([...running.values()].map(({ control }) => control.statistics())),
     async drain(stopping) {
@@ -279,4 +284,4 @@ export function threads(options: ThreadsOptions): Threads {
 }
 
 /** A thread that has ended is spoken of elsewhere. */
-const settled = (call: Promise<unknown>): Promise<unknown> => call.catch(() => {});
+const settled = (call: Promise<unknown>): void => void call.catch(() => {});

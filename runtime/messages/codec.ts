@@ -31,16 +31,19 @@ export function messageOf(
   return unescape(json, { frame: bytes, at: 0, resolve }, 0);
 }
 
-/** Bytes for a value that `copyMessage` let pass. `special` is what the passage said. */
-export function encodeMessage(value: unknown, special: boolean): Uint8Array {
+/**
+ * Bytes for a value that `copyMessage` let pass. `special` is what the passage said; before the message, so many bytes
+ * are left free for whoever writes more there, a multiple of 8.
+ */
+export function encodeMessage(value: unknown, special: boolean, headBytes = 0): Uint8Array {
   const arrays: ArrayBufferView[] = [];
   const json = encoder.encode(messageText(value, special, arrays));
-  let size = aligned(4 + json.length);
+  let at = headBytes + aligned(4 + json.length);
+  let size = at;
   for (const array of arrays) size += aligned(array.byteLength);
   const frame = new Uint8Array(size);
-  new DataView(frame.buffer).setUint32(0, json.length, true);
-  frame.set(json, 4);
-  let at = aligned(4 + json.length);
+  new DataView(frame.buffer).setUint32(headBytes, json.length, true);
+  frame.set(json, headBytes + 4);
   for (const array of arrays) {
     frame.set(bytesOf(array), at);
     at += aligned(array.byteLength);

@@ -90,7 +90,7 @@ export function driver(parts: DriverParts): Driver {
     },
     linked: (node) => happen({ type: "linked", node }),
   };
-  const link = parts.link(receiver);
+  const link = parts.link(receiver, { epoch: () => core.epoch });
 
   function stranger(packet: Packet, { error, node }: Stranger): void {
     const refusal = refusedBy(packet);

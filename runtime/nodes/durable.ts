@@ -5,15 +5,17 @@ import { ShoalError } from "../../stores/error.ts";
 import type { Timer as Cancelling } from "../actor.ts";
 import { type Cell, Phase } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
+import type { Carrying, Elsewhere } from "../cells/post.ts";
 import type { Survives } from "../../stores/store.ts";
 import type { Input, StepRecord, Timer } from "../delivery/protocol.ts";
 import type { Supervision } from "../supervision.ts";
-import { type Random, random } from "../random.ts";
+import { random } from "../random.ts";
 import type { Ended, SpawnOptions } from "../system.ts";
+import { pinsOf } from "./body.ts";
 import type { Classes } from "./classes.ts";
 import type { Driver, Order } from "./driver.ts";
 import type { Effect } from "./incoming.ts";
-import { type Keeping, newKeeping } from "./keeping.ts";
+import { type Keeping, keepingTopics, keptWith, newKeeping } from "./keeping.ts";
 import { type Birth, type Kept, type State, states } from "./states.ts";
 import { timers } from "./timers.ts";
 
@@ -34,10 +36,8 @@ export interface DurableParts {
   watch(address: string, watcher: (ended: Ended) => void): () => void;
 }
 
-export interface Durable {
+export interface Durable extends Pick<Elsewhere<Cell>, "carries" | "publishes" | "step" | "watches"> {
   began(cell: Cell, input: Input, at: number): void;
-  /** What the running step draws and reads from the clock; nothing where none runs. */
-  step(cell: Cell): { readonly random: Random; readonly now: number } | undefined;
   effect(cell: Cell): Effect;
   /** Something that its running step told was refused, and it does not know. */
   refused(cell: Cell, error: Error): void;
@@ -69,8 +69,6 @@ export interface Durable {
   found(name: string): Cell | undefined;
   /** Sets a timer as part of the running step; nothing where none runs. */
   timer(cell: Cell, delayMs: number, repeat: boolean, method: string, message: unknown): Cancelling | undefined;
-  /** Watches an actor as part of the running step; false where none runs. */
-  watches(cell: Cell, address: string, method: string): boolean;
   schedule(cell: Cell | undefined, timer: Timer): void;
   /** What a timer that fired stands for. */
   timed(cell: Cell, timer: string): { readonly method: string; readonly message: unknown } | undefined;
@@ -86,6 +84,7 @@ export function durable(parts: DurableParts): Durable {
   const beginnings: Promise<unknown>[] = [];
   /** Those whose classes are being loaded, and what is to be done with them then. */
   const reviving = new Map<string, (() => void)[]>();
+  let carrying: Carrying<Cell> | undefined;
 
   function keepingOf(cell: Cell): Keeping {
     const keeping = keepings.get(cell);
@@ -94,7 +93,8 @@ export function durable(parts: DurableParts): Durable {
   }
 
   function keep(cell: Cell, birth: Birth, last: Kept | undefined): Keeping {
-    const keeping = newKeeping(birth, last, timers({ engine, cell, fire: (timer) => fire(cell, timer), watch }));
+    const clocks = timers({ engine, cell, fire: (timer) => fire(cell, timer), watch });
+    const keeping = newKeeping(birth, last, clocks, keepingTopics(cell, last, () => carrying!));
     keepings.set(cell, keeping);
     return keeping;
   }
@@ -106,8 +106,7 @@ export function durable(parts: DurableParts): Durable {
 
   function whole(cell: Cell): State {
     const keeping = keepingOf(cell);
-    const { kept } = form.read(cell);
-    keeping.last = kept;
+    const kept = keeping.last = keptWith(form.read(cell).kept, keeping.topics.last);
     return { birth: keeping.birth, ...kept };
   }
 
@@ -142,6 +141,7 @@ export function durable(parts: DurableParts): Durable {
       keeping.now = input.timer === "" ? at : keeping.timers.dueAt(input.timer);
       keeping.fault = undefined;
       keeping.timers.began(input.timer);
+      keeping.topics.began();
     },
     effect(cell) {
       const keeping = keepingOf(cell);
@@ -150,10 +150,13 @@ export function durable(parts: DurableParts): Durable {
       const { birth, fault } = keeping;
       keeping.fault = undefined;
       if (fault !== undefined) throw fault;
-      const { kept, pins } = form.read(cell);
-      keeping.last = kept;
+      const { kept: own, pins } = form.read(cell);
+      const kept = keeping.last = keptWith(own, keeping.topics.sealed());
       keeping.inStep = false;
-      return { change: { state: { birth, ...kept } satisfies State }, pins, ...keeping.timers.taken() };
+      const change = { state: { birth, ...kept } satisfies State };
+      const waiting = keeping.topics.tensors();
+      const all = waiting.length === 0 ? pins : [...pins, ...pinsOf(waiting)];
+      return { change, pins: all, ...keeping.timers.taken() };
     },
     refused(cell, error) {
       const keeping = keepings.get(cell);
@@ -236,9 +239,10 @@ export function durable(parts: DurableParts): Durable {
       driver.happen({ type: "snapshotted", actor: cell.id, state: said });
       await isBorn;
     },
-    committed({ actor, whole: isWhole }) {
+    committed({ actor, whole: isWhole, change }) {
       const cell = engine.addresses.get(actor);
       const keeping = cell === undefined ? undefined : keepings.get(cell);
+      if (change !== undefined && "state" in change) keeping?.topics.committed((change.state as State).topics);
       if (!isWhole || keeping?.isBorn === undefined) return;
       keeping.isBorn();
       keeping.isBorn = undefined;
@@ -252,6 +256,11 @@ export function durable(parts: DurableParts): Durable {
       const keeping = keepings.get(cell);
       return keeping?.inStep === true ? keeping.timers.set(delayMs, repeat, method, message) : undefined;
     },
+    publishes(cell) {
+      const keeping = keepings.get(cell);
+      return keeping?.inStep === true ? keeping.topics : undefined;
+    },
+    carries: (topics) => void (carrying = topics),
     watches(cell, address, method) {
       const keeping = keepings.get(cell);
       if (keeping?.inStep === true) keeping.timers.watch(address, method);
@@ -274,6 +283,7 @@ export function durable(parts: DurableParts): Durable {
     before.set(name, cell);
     const keeping = keep(cell, state.birth, state);
     for (const timer of clocks) keeping.timers.schedule(timer);
+    keeping.topics.committed(state.topics);
     const orders = reviving.get(address) ?? [];
     reviving.delete(address);
     for (const order of orders) order();

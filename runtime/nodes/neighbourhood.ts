@@ -25,7 +25,7 @@ import { type Asked, nursery } from "./nursery.ts";
 import { outgoing } from "./outgoing.ts";
 import { reach } from "./reach.ts";
 import type { Recipe, Recipes } from "./recipe.ts";
-import { steward } from "./steward.ts";
+import { type Services, steward } from "./steward.ts";
 import { residents } from "./residents.ts";
 import { streams } from "./streams.ts";
 import { tidings } from "./tidings.ts";
@@ -37,6 +37,8 @@ export interface Neighbourhood {
   lost(node: string): void;
   gone(node: string): void;
   reached(node: string): Promise<void>;
+  request(node: string, what: string, argument: unknown): Promise<unknown>;
+  note(node: string, what: string, argument: unknown): void;
   again(recipe: Recipe): Promise<void>;
   stop(error: ShoalError): void;
 }
@@ -61,6 +63,8 @@ export interface NeighbourhoodParts {
   readonly journal: Journal;
   readonly givenUp?: ((node: string) => void) | undefined;
   readonly recipes?: Recipes | undefined;
+  readonly services?: Services | undefined;
+  readonly knows?: ((node: string) => boolean) | undefined;
   readonly succeeds?: ((node: string) => boolean) | undefined;
   /** Starts an actor here, on behalf of nobody in particular. */
   spawn(Class: ActorClass, input: unknown, options: SpawnOptions): Promise<AnyActorRef>;
@@ -118,6 +122,7 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
     engine,
     driver: core,
     known,
+    knows: given.knows,
     watch: (call) => rounds.watch(call),
     refused: (cell, error) => keeping.refused(cell, error),
     cancel(target, source, number, code) {
@@ -150,6 +155,7 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
     note: (node, what, probe) => attendant.note(node, what, probe),
   });
   const attendant = steward(engine, name, {
+    ...given.services,
     ...flows.services,
     probe: rounds.follow,
     circle: rounds.broken,
@@ -274,6 +280,8 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
       out.gone(node);
     },
     reached: (node) => attendant.request(node, "reach", null).then(() => {}),
+    request: attendant.request,
+    note: attendant.note,
     again: made.again,
     stop: out.stop,
   };

@@ -3,7 +3,7 @@
 import { ShoalError } from "../../stores/error.ts";
 import type { Store } from "../../stores/store.ts";
 import type { Cell } from "../cells/cell.ts";
-import { local } from "../cells/local.ts";
+import { local, type PoolsOn } from "../cells/local.ts";
 import type { Onlooker } from "../cells/onlooker.ts";
 import type { DeliveryLimits } from "../delivery/events.ts";
 import type { Environment } from "../environment.ts";
@@ -17,6 +17,7 @@ import type { Classes } from "./classes.ts";
 import { journal } from "./journal.ts";
 import type { Recipe, Recipes } from "./recipe.ts";
 import { type Neighbourhood, neighbourhood } from "./neighbourhood.ts";
+import type { Services } from "./steward.ts";
 
 export interface NodeOptions {
   readonly run: string;
@@ -41,13 +42,19 @@ export interface NodeOptions {
   readonly record: ((record: RunRecord) => void) | undefined;
   /** Keeps what the tasks of pools answered. */
   readonly ledger?: Ledger | undefined;
-  /** The nodes that are other threads of this process, and whether pools live there that do not say it. */
+  /** The nodes that are other threads of this process, and those that are other processes. */
   readonly threads?: (() => Promise<readonly string[]>) | undefined;
-  readonly poolsOn?: "threads" | undefined;
+  readonly processes?: (() => Promise<readonly string[]>) | undefined;
+  /** Where pools live that do not say it. */
+  readonly poolsOn?: PoolsOn | undefined;
   /** A call to an actor of another node was given up that may have begun there. */
   readonly givenUp?: ((node: string) => void) | undefined;
   /** Is told of the actors that other nodes have asked for. */
   readonly recipes?: Recipes | undefined;
+  /** Whether the run has such a node; unless given, mail to any is kept until it comes. */
+  readonly knows?: ((node: string) => boolean) | undefined;
+  /** What other nodes may ask of this one, beside what each node does for others. */
+  readonly services?: Services | undefined;
   /** Whether a node whose process is gone has, or will have, another. */
   readonly succeeds?: ((node: string) => boolean) | undefined;
   /** Called when all has ended well, before the store is closed. */
@@ -73,6 +80,10 @@ export interface RunningNode {
   gone(node: string): void;
   /** Settles when another node has taken in all that was sent to it before, and what it had sent before that is here. */
   reached(node: string): Promise<void>;
+  /** Asks another node for one of its services. It may take as long as it takes; a node that is lost settles it. */
+  request(node: string, what: string, argument: unknown): Promise<unknown>;
+  /** Tells it, and expects nothing. */
+  note(node: string, what: string, argument: unknown): void;
   /** Ends all actors, and leaves the node open to those who have to hear of it. */
   drain(stopping: StopOptions): Promise<void>;
   /** Makes an actor again that a process before this one had. */
@@ -138,6 +149,6 @@ export async function openNode(options: NodeOptions): Promise<RunningNode> {
     throw error;
   }
   system.ended.then(() => settleEnded(undefined), (error: unknown) => settleEnded(error as Error));
-  const { lost, gone, reached, again } = parts;
-  return { name, epoch, system, drain, actors, crash, lost, gone, reached, again, ended };
+  const { lost, gone, reached, again, request, note } = parts;
+  return { name, epoch, system, drain, actors, crash, lost, gone, reached, request, note, again, ended };
 }

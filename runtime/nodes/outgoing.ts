@@ -25,6 +25,8 @@ export interface OutgoingParts {
   readonly driver: Pick<Driver, "happen" | "flush">;
   /** The core is to know this actor from here on. */
   known(cell: Cell): void;
+  /** Whether the run has such a node. */
+  readonly knows: ((node: string) => boolean) | undefined;
   /** A handler waits for this from here on. */
   watch(call: PostedCall): void;
   /** Tells a node that nobody waits for a call any more that it may have got. */
@@ -63,12 +65,12 @@ export interface Outgoing {
   stop(error: ShoalError): void;
 }
 
-export function outgoing({ engine, driver, known, watch, cancel, refused }: OutgoingParts): Outgoing {
+export function outgoing({ engine, driver, known, knows, watch, cancel, refused }: OutgoingParts): Outgoing {
   const { home } = engine;
   const { limits } = home;
   const calls = departures<PostedCall>();
   const tells = departures<PostedTell>();
-  const write = postings(home, () => stopped);
+  const write = postings(home, () => stopped, knows);
   let stopped: ShoalError | undefined;
 
   const post = { leave };

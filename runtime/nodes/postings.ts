@@ -20,8 +20,12 @@ export type Write = (
 
 const noPins: readonly string[] = [];
 
-/** `ended` says why nothing leaves any more. */
-export function postings(home: Home, ended: () => ShoalError | undefined): Write {
+/** `ended` says why nothing leaves any more, `knows` whether the run has such a node; unless given, it has any. */
+export function postings(
+  home: Home,
+  ended: () => ShoalError | undefined,
+  knows: ((node: string) => boolean) | undefined,
+): Write {
   const here = nodeOf(`${home.node}/`);
   let latest = { id: "", node: "", isLasting: false };
 
@@ -58,6 +62,10 @@ export function postings(home: Home, ended: () => ShoalError | undefined): Write
     }
     const to = from.id;
     const { node, isLasting } = reached(to);
+    if (knows?.(node) === false) {
+      const text = `Cannot send ${method} to ${from.toString()}: this run has no node ${node}`;
+      throw new ShoalError("Ended", `${text}, or has it no more`);
+    }
     const call = type === "ask" ? token : 0;
     const at = isLasting ? Math.trunc(home.environment.date()) : 0;
     // What stays here, or in a journal, may be opened more than once.

@@ -31,8 +31,8 @@ export interface Reach extends Pick<Elsewhere<Cell>, "spawn" | "name" | "find" |
   childEnded(id: string): void;
 }
 
-/** The node of a thread: whose it is, and of which of that node's processes where it is not the first. */
-const threadPattern = /^(.+)-t\d+(?:@(\d+))?$/;
+/** The node of a thread: under which process that leads the run it was, where that was not the first. */
+const threadPattern = /^.+-t\d+(?:@(\d+))?$/;
 const attemptsMax = 3;
 
 export function reach({ engine, name, store, environment, classes, steward, succeeds }: ReachParts): Reach {
@@ -40,8 +40,8 @@ export function reach({ engine, name, store, environment, classes, steward, succ
   const names = actorNames(store, environment, async (id) => {
     if (isDurable(id)) return false;
     const node = nodeOf(id);
-    const [, head, headEpoch = 1] = threadPattern.exec(node) ?? [];
-    if (head !== undefined && Number(headEpoch) < ((await store.claimed(`node/${head}`))?.epoch ?? 0)) return true;
+    const [thread, leaderEpoch = 1] = threadPattern.exec(node) ?? [];
+    if (thread !== undefined && Number(leaderEpoch) < ((await store.claimed("node/main"))?.epoch ?? 0)) return true;
     const claimed = await store.claimed(`node/${node}`);
     const of = id.slice(0, id.indexOf("/"));
     if (claimed === undefined || of === (claimed.epoch === 1 ? node : `${node}.${claimed.epoch}`)) return false;

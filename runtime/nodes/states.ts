@@ -12,6 +12,7 @@ import { copyMessage } from "../messages/message.ts";
 import { limitsFrom, supervisionFrom } from "../options.ts";
 import type { Supervision } from "../supervision.ts";
 import type { SpawnOptions } from "../system.ts";
+import type { KeptTopics } from "../topics/steps.ts";
 import { type Body, openBody, pinsOf, plainBody } from "./body.ts";
 import type { Classes } from "./classes.ts";
 
@@ -22,13 +23,15 @@ export interface Birth {
   readonly input: Body;
   /** The run's seed then: what its steps draw must not depend on which process draws it. */
   readonly seed: number;
-  readonly options: Pick<SpawnOptions, "supervision" | "limits">;
+  readonly options: Pick<SpawnOptions, "supervision" | "limits" | "task">;
 }
 
 /** What an actor is, and which version of its class says so: of one that says none it is 1. */
 export interface Kept {
   readonly fields: Body;
   readonly version?: number;
+  /** What it has published that its log may not have yet, and how far it has read. */
+  readonly topics?: KeptTopics;
 }
 
 /** What stands in the journal as a state: any of an actor's may be the first that a successor reads. */
@@ -83,12 +86,13 @@ export function states({ engine, classes, supervision, seed, tensorsSurvive }: S
   }
 
   return {
-    birthOf(cell, { name = "", supervision: policy, limits }) {
+    birthOf(cell, { name = "", supervision: policy, limits, task }) {
       const passage = home.passage(cell, cell.life);
       const input = plainBody(copyMessage(cell.input, passage), passage);
       const options = {
         ...(policy === undefined ? {} : { supervision: policy }),
         ...(limits === undefined ? {} : { limits }),
+        ...(task === undefined ? {} : { task }),
       };
       return { class: classes.nameOf(cell.terms.Class), name, input, seed, options };
     },
@@ -131,7 +135,17 @@ export function states({ engine, classes, supervision, seed, tensorsSurvive }: S
       const what = `Cannot restore ${Class.name} ${birth.name}`;
       const { mailboxMessagesMax, mailboxBytesMax } = limitsFrom(what, home.limits, birth.options.limits);
       const policy = supervisionFrom(what, supervision, birth.options.supervision);
-      const terms = { home, Class, kind, supervision: policy, durable: true, mailboxMessagesMax, mailboxBytesMax };
+      const { task } = birth.options;
+      const terms = {
+        home,
+        Class,
+        kind,
+        supervision: policy,
+        task,
+        durable: true,
+        mailboxMessagesMax,
+        mailboxBytesMax,
+      };
       return engine.make(terms, undefined, opened(engine.program, birth.input));
     },
   };

@@ -25,3 +25,8 @@ export function prepareImports(): void {
   const ending = import.meta.url.slice(import.meta.url.lastIndexOf("."));
   register(new URL(`./imports${ending}`, import.meta.url));
 }
+
+/** The words with which this runtime runs a module as it was run itself: with the same conditions and limits. */
+export function runningWords(): readonly string[] {
+  return [process.execPath, ...process.execArgv];
+}

@@ -19,7 +19,7 @@ export interface Places {
 }
 
 /** How a run stands. */
-export type RunState = "running" | "interrupted" | "done" | "failed";
+export type RunState = "queued" | "running" | "interrupted" | "done" | "failed";
 
 export interface KnownRun {
   readonly run: string;
@@ -128,7 +128,10 @@ export function viewRun(directory: string): RunView {
   let spoilt = 0;
   for (const { head, record } of readRecords(layout, (damage) => spoilt += damage.spoilt)) summary.take(head, record);
   const read = summary.read();
-  return { identity, directory, state: stateOf(head?.state, read), summary: read, head: head?.head, spoilt };
+  // Nobody has led it yet, but a job was sent that will.
+  const isQueued = head === undefined && existsSync(layout.jobs);
+  const state = isQueued ? "queued" : stateOf(head?.state, read);
+  return { identity, directory, state, summary: read, head: head?.head, spoilt };
 }
 
 function stateOf(head: string | undefined, { ended }: RunSummary): RunState {

@@ -47,6 +47,8 @@ export interface RunLayout {
   readonly records: string;
   readonly checkpoints: string;
   readonly stop: string;
+  /** The jobs of a scheduler that were sent for it: there where there are any. */
+  readonly jobs: string;
 }
 
 export function runLayout(directory: string): RunLayout {
@@ -57,6 +59,7 @@ export function runLayout(directory: string): RunLayout {
     records: join(directory, "records"),
     checkpoints: join(directory, "checkpoints"),
     stop: join(directory, "stop.json"),
+    jobs: join(directory, "jobs"),
   };
 }
 

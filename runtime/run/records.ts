@@ -168,6 +168,21 @@ export interface JobChanged extends Happened {
   readonly state: string;
 }
 
+/** A process has joined the run as a node: the first of that name, or one in the place of another. */
+export interface NodeJoined extends Happened {
+  readonly type: "NodeJoined";
+  readonly epoch: number;
+  readonly pid: number;
+  readonly machine: Machine;
+}
+
+/** A process of the run has ended, or shows no sign of life; another may take its place. */
+export interface NodeLost extends Happened {
+  readonly type: "NodeLost";
+  readonly epoch: number;
+  readonly why: string;
+}
+
 /** One line of a run. */
 export type RunRecord =
   | RunStarted
@@ -184,7 +199,9 @@ export type RunRecord =
   | TaskFinished
   | CheckpointWritten
   | FigureDrawn
-  | JobChanged;
+  | JobChanged
+  | NodeJoined
+  | NodeLost;
 
 /** A record before the runtime adds when and where. */
 export type Fact = RunRecord extends infer R ? (R extends RunRecord ? Omit<R, "at" | "node"> : never) : never;

@@ -23,8 +23,21 @@ export interface RunSummary {
   } | undefined;
   readonly tasks: ReadonlyMap<string, TaskSummary>;
   readonly actors: { readonly spawned: number; readonly crashes: number; readonly restarts: number };
+  /** The processes beside the one that leads, by the names of their nodes. */
+  readonly nodes: ReadonlyMap<string, NodeSummary>;
   readonly warnings: number;
   readonly records: number;
+}
+
+/** A process of the run, since the head began. */
+export interface NodeSummary {
+  readonly host: string;
+  readonly pid: number;
+  readonly runtime: string;
+  /** Whether it was last heard of as lost. */
+  readonly isLost: boolean;
+  /** How many of its processes were lost. */
+  readonly losses: number;
 }
 
 interface Kind {
@@ -49,6 +62,7 @@ export interface Summary {
 
 export function runSummary(): Summary {
   const kinds = new Map<string, Kind>();
+  const nodes = new Map<string, NodeSummary>();
   const actors = { spawned: 0, crashes: 0, restarts: 0 };
   let head = 0;
   let heads = 0;
@@ -86,6 +100,7 @@ export function runSummary(): Summary {
       kind.counted = { begun: 0, done: 0, failed: 0 };
     }
     ended = undefined;
+    nodes.clear();
   }
 
   return {
@@ -123,6 +138,16 @@ export function runSummary(): Summary {
         case "ActorRestarted":
           actors.restarts += 1;
           break;
+        case "NodeJoined": {
+          const { pid, machine: { host, runtime } } = record;
+          nodes.set(record.node, { host, pid, runtime, isLost: false, losses: nodes.get(record.node)?.losses ?? 0 });
+          break;
+        }
+        case "NodeLost": {
+          const node = nodes.get(record.node);
+          if (node !== undefined) nodes.set(record.node, { ...node, isLost: true, losses: node.losses + 1 });
+          break;
+        }
         case "MessageLogged":
           if (record.level === "warn" || record.level === "error") warnings += 1;
           break;
@@ -148,6 +173,7 @@ export function runSummary(): Summary {
         underWay: kind.underWay.size + kind.counted.begun - kind.counted.done - kind.counted.failed,
       }])),
       actors: { ...actors },
+      nodes: new Map(nodes),
       warnings,
       records,
     }),

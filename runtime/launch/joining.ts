@@ -1,0 +1,101 @@
+// What a worker is told when it starts: a file that only its user can read, since it holds the run's token and the
+// store's password, named on its command line.
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { ShoalError } from "../../stores/error.ts";
+import { decodeMessage, encodeMessage } from "../messages/codec.ts";
+import type { Member } from "../nodes/registry.ts";
+import type { Recipe } from "../nodes/recipe.ts";
+import { machine } from "../run/machine.ts";
+import type { Supervision } from "../supervision.ts";
+import type { Limits } from "../system.ts";
+import type { LinkKind } from "./crossing.ts";
+import { version } from "./version.ts";
+import { realWorld } from "./world.ts";
+
+/** What all processes of a run have in common. */
+export interface Common {
+  readonly run: string;
+  readonly token: string;
+  readonly seed: number;
+  readonly strict: boolean;
+  readonly store: string;
+  readonly storeThresholdBytes: number;
+  readonly storeModules: readonly string[];
+  readonly program: string | undefined;
+  /** A file of the program of one's own that the system is part of. */
+  readonly root: string | undefined;
+  readonly allow: readonly string[] | undefined;
+  readonly limits: Limits;
+  readonly supervision: Supervision;
+  /** What actors say to the console is recorded. */
+  readonly captures: boolean;
+  readonly records: boolean;
+  readonly link: LinkKind;
+  readonly threadHeapBytesMax: number | undefined;
+}
+
+export interface Joining extends Common {
+  /** The version of this package that the run is led by. */
+  readonly version: string;
+  readonly node: string;
+  readonly ticket: string;
+  /** What the module names of the process that leads the run end with. */
+  readonly form: string;
+  /** The process that leads the run. */
+  readonly leader: Member;
+  /** Threads beside its main one. */
+  readonly threads: number;
+  /** Where its sockets are made. */
+  readonly folder: string;
+  /** The actors of the process that was this node before. */
+  readonly again: readonly Recipe[];
+}
+
+/** Writes it where only this user can read it. */
+export function writeJoining(path: string, joining: Joining): void {
+  // An existing file would keep its mode.
+  writeFileSync(path, encodeMessage(joining, true), { mode: 0o600, flag: "wx" });
+}
+
+export function readJoining(path: string): Joining {
+  try {
+    return decodeMessage(new Uint8Array(readFileSync(path)), nobody) as Joining;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const text = `Cannot join: ${path} says nothing of a run: ${why}`;
+    throw new ShoalError("BadInput", `${text}; a worker is started by the process that leads the run`, { cause });
+  }
+}
+
+function nobody(): never {
+  throw new TypeError("no actor is referred to here");
+}
+
+/** A process of the run, as it is to say of itself. */
+export function memberOf(node: string, epoch: number, ticket: string, places: Member["places"]): Member {
+  const at = realWorld.date();
+  return { node, epoch, ticket, pid: process.pid, machine: machine(), version: version(), at, places };
+}
+
+/** What this module's name ends with: whether sources run here, or what was compiled of them. */
+export const form: string = import.meta.url.slice(import.meta.url.lastIndexOf("."));
+
+/** The entry of a worker, in the form in which this module runs. */
+export function workerFile(): string {
+  return fileURLToPath(new URL(`./worker${form}`, import.meta.url));
+}
+
+/**
+ * A module of this package as this process finds it, where the one that leads the run has the package in its other
+ * form: sources for what was compiled of them, or the other way round.
+ */
+export function inOwnForm(url: string | undefined, formThere: string): string | undefined {
+  if (url === undefined || form === formThere || !url.endsWith(formThere)) return url;
+  const own = new URL("../../", import.meta.url).href;
+  const there = form === ".ts" ? `${own}dist/` : own.replace(/dist\/$/, "");
+  if (!url.startsWith(there)) return url;
+  const found = `${own}${url.slice(there.length, -formThere.length)}${form}`;
+  return existsSync(fileURLToPath(found)) ? found : url;
+}

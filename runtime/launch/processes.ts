@@ -1,0 +1,280 @@
+// The other processes of a run, seen from the one that leads it: starts them, lets them join, sees that they live, and
+// puts a successor into the place of one that does not.
+
+import { ShoalError } from "../../stores/error.ts";
+import type { Member } from "../nodes/registry.ts";
+import { type Change, strangeness, takers } from "../nodes/registry.ts";
+import type { Recipe } from "../nodes/recipe.ts";
+import type { Services } from "../nodes/steward.ts";
+import type { RunRecord } from "../run/records.ts";
+import type { StopOptions } from "../system.ts";
+import { type Common, form } from "./joining.ts";
+import type { Launcher } from "./launcher.ts";
+import { graceMs } from "./patience.ts";
+import { recipeBook } from "./recipes.ts";
+import { type Asking, drainSlot, endSlot, type Slot } from "./slot.ts";
+import { endOf, type Start, startWorker } from "./start.ts";
+import { realWorld } from "./world.ts";
+
+export interface ProcessesOptions {
+  readonly common: Common;
+  /** How many processes there are, with the one that leads. */
+  readonly nodes: number;
+  readonly version: string;
+  readonly launcher: Launcher;
+  /** The words that start a worker, without its file. */
+  readonly command: readonly string[];
+  /** Where sockets are made, and where it is written what workers are told. */
+  readonly folder: string;
+  readonly files: string;
+  readonly threads: number;
+  readonly asking: Asking;
+  /** The process that leads, as it is now. */
+  leader(): Member;
+  /** The nodes of this process are told. */
+  changed(change: Change): void;
+  watch(node: string): void;
+  /** A node is about to come, on this host. */
+  expect(node: string, host: string): void;
+  /** A process is taken for dead. */
+  forget(member: Member): void;
+  record(record: RunRecord): void;
+  /** A failure went up beyond all who could judge it. */
+  failed(error: ShoalError): void;
+  say(text: string): void;
+}
+
+export interface Processes {
+  /** Settles when all have joined; rejects with why one did not. */
+  readonly joined: Promise<void>;
+  /** The nodes that take actors. */
+  nodes(): Promise<readonly string[]>;
+  members(): readonly Member[];
+  has(node: string): boolean;
+  /** A call to an actor there was given up: where its handler still computes, its process is ended, or its thread. */
+  givenUp(node: string): void;
+  /** What workers ask of the one that leads. */
+  readonly services: Services;
+  /** A node shows no sign of life. */
+  lapsed(node: string): void;
+  /** Tells the others of a change in the process that leads. */
+  tell(change: Change): void;
+  drain(stopping: StopOptions): Promise<void>;
+  close(stopping: StopOptions): Promise<void>;
+}
+
+/** How often in a row a successor may fail to join, before its node is given up. */
+const failuresMax = 3;
+const retryMs = 250;
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+export function processes(options: ProcessesOptions): Processes {
+  const { common, launcher, asking } = options;
+  const { leaseMs, joinTimeoutMs, stopTimeoutMs } = common.limits;
+  const ending = { asking, stopTimeoutMs, changed: options.changed };
+  const recipes = recipeBook(common.supervision, options.failed);
+  const slots = new Map<string, Slot>();
+  const timers = new Set<ReturnType<typeof setTimeout>>();
+  let isClosing = false;
+
+  function after(delayMs: number, call: () => void): ReturnType<typeof setTimeout> {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      call();
+    }, delayMs);
+    timers.add(timer);
+    return timer;
+  }
+
+  async function start(slot: Slot): Promise<void> {
+    const { number, node } = slot;
+    const host = launcher.hosts[number % launcher.hosts.length]!;
+    slot.isIn = false;
+    options.expect(node, host);
+    let made: Start;
+    try {
+      const { version, threads, folder, command, files } = options;
+      const leader = options.leader();
+      const told = { ...common, version, form, node, threads, folder, leader, again: recipes.of(node) };
+      made = startWorker({ launcher, command, files, number, host, told, joinTimeoutMs });
+    } catch (error) {
+      throw new ShoalError("Unavailable", `Cannot start node ${node}: ${textOf(error)}`, { cause: error });
+    }
+    slot.start = made;
+    void made.process.ended.then((end) => {
+      const why = `process ${made.process.pid}`;
+      if (isClosing) return;
+      if (slot.start !== made) options.say(`${why}, which was node ${node}, ${endOf(end)}`);
+      else if (slot.isIn) dead(slot, `${why} ${endOf(end)}`);
+    });
+    try {
+      await made.joined;
+    } catch (error) {
+      if (slot.start === made) slot.start = undefined;
+      throw error;
+    }
+  }
+
+  function lapsed(node: string): void {
+    const slot = slots.get(node);
+    if (slot?.isIn !== true || isClosing) return;
+    // It may come back, and is told then that it is not the node any more.
+    dead(slot, `process ${slot.member?.pid} shows no sign of life for ${leaseMs} ms`);
+  }
+
+  /** Somebody must be the node: what is under way to it is settled by whoever is it next. */
+  function dead(slot: Slot, why: string): void {
+    const { node } = slot;
+    slot.isIn = false;
+    slot.start = undefined;
+    if (slot.member !== undefined) options.forget(slot.member);
+    const error = new ShoalError("Lost", `Node ${node} is lost: ${why}`, { outcome: "unknown" });
+    options.say(`${error.message}; another process takes its place`);
+    options.record({ at: realWorld.date(), type: "NodeLost", node, epoch: slot.member?.epoch ?? 0, why });
+    recipes.lost(node, error);
+    replace(slot);
+  }
+
+  function replace(slot: Slot): void {
+    if (isClosing) return;
+    start(slot).then(() => {
+      slot.failures = 0;
+    }, (error: ShoalError) => {
+      if (isClosing) return;
+      slot.failures += 1;
+      options.say(error.message);
+      if (slot.failures < failuresMax) return void after(retryMs * 2 ** slot.failures, () => replace(slot));
+      options.say(`node ${slot.node} is given up: ${failuresMax} processes in a row did not join`);
+      if (slot.member !== undefined) leave(slot.member);
+      slots.delete(slot.node);
+    });
+  }
+
+  /** All nodes are told, and those of this process first. */
+  function tell(change: Change): void {
+    options.changed(change);
+    pass(change);
+  }
+
+  const leave = (member: Member): void => tell({ type: "gone", member, lost: [] });
+
+  /** The nodes of the other processes are told. */
+  function pass(change: Change): void {
+    for (const { node, isIn } of slots.values()) {
+      if (isIn && node !== change.member.node) asking.note(node, "changed", change);
+    }
+  }
+
+  /** A worker asks to be let in. */
+  function join_(member: Member): readonly Member[] {
+    const slot = slots.get(member.node);
+    const { version } = options;
+    const { ticket = "", askedAt = 0 } = slot?.start ?? {};
+    const expected = { version, ticket, askedAt, heardAt: realWorld.date() };
+    const strange = isClosing
+      ? new ShoalError("ShuttingDown", `Cannot let ${member.node} join: the system is closing`)
+      : strangeness(member, expected);
+    if (slot === undefined || strange !== undefined) {
+      const error = strange ?? new ShoalError("Conflict", `Cannot let ${member.node} join: nobody has asked for it`);
+      if (member.ticket === ticket) slot?.start?.settle(error);
+      throw error;
+    }
+    const lost = slot.member?.places.map((place) => place.node) ?? [];
+    slot.member = member;
+    slot.isIn = true;
+    options.watch(member.node);
+    const { node, epoch, pid, machine } = member;
+    options.record({ at: realWorld.date(), type: "NodeJoined", node, epoch, pid, machine });
+    // It knows all that were here before it, before they send it anything.
+    const others = [
+      options.leader(),
+      ...[...slots.values()].flatMap((one) => one.isIn && one !== slot ? one.member! : []),
+    ];
+    tell({ type: "here", member, lost });
+    slot.start?.settle();
+    return others;
+  }
+
+  /** The process that a node belongs to. */
+  function slotOf(node: string): Slot | undefined {
+    const slot = slots.get(node);
+    if (slot !== undefined) return slot;
+    for (const one of slots.values()) if (one.member?.places.some((place) => place.node === node) === true) return one;
+    return undefined;
+  }
+
+  function givenUp(of: string): void {
+    const slot = slotOf(of);
+    const { start: its, node } = slot ?? {};
+    if (slot?.isIn !== true || its === undefined || isClosing) return;
+    if (of !== node) return asking.note(slot.node, "givenUp", { node: of });
+    const timer = after(graceMs, () => {
+      if (isClosing || slot.start !== its) return;
+      options.say(
+        `node ${of} computes on after a call to it was given up: its process is ended, and its actors with it`,
+      );
+      its.process.signal("SIGKILL");
+    });
+    const over = (): void => {
+      clearTimeout(timer);
+      timers.delete(timer);
+    };
+    // Is answered as soon as no handler computes.
+    asking.reached(of).then(over, over);
+  }
+
+  const services: Services = {
+    join: join_,
+    records(records: readonly RunRecord[]) {
+      for (const record of records) options.record(record);
+    },
+    moved({ member, lost }: Pick<Change, "member" | "lost">) {
+      const slot = slots.get(member.node);
+      if (slot?.isIn !== true || slot.start?.ticket !== member.ticket) return;
+      slot.member = member;
+      tell({ type: "here", member, lost });
+    },
+    givenUp: ({ node }: { node: string }) => givenUp(node),
+    recipe: ({ node, recipe }: { node: string; recipe: Recipe }) => recipes.spawned(node, recipe),
+    over: ({ node, id }: { node: string; id: string }) => recipes.ended(node, id),
+    failed: ({ code, message }: { code: ShoalError["code"]; message: string }) =>
+      options.failed(new ShoalError(code, message)),
+  };
+
+  const first = Array.from({ length: options.nodes - 1 }, (_, index): Promise<void> => {
+    const node = `n${index + 2}`;
+    const slot: Slot = { node, number: index + 1, start: undefined, member: undefined, isIn: false, failures: 0 };
+    slots.set(node, slot);
+    return start(slot);
+  });
+  const joined = Promise.all(first).then(() => {});
+  joined.catch(() => {});
+
+  return {
+    joined,
+    services,
+    lapsed,
+    givenUp,
+    tell: pass,
+    async nodes() {
+      await joined;
+      return [...slots.values()].flatMap(({ member }) => member === undefined ? [] : takers(member));
+    },
+    members: () => [...slots.values()].flatMap(({ member }) => member === undefined ? [] : [member]),
+    has: (node) => slotOf(node) !== undefined,
+    async drain(stopping) {
+      isClosing = true;
+      await Promise.all([...slots.values()].map((slot) => drainSlot(slot, ending, stopping)));
+    },
+    async close(stopping) {
+      isClosing = true;
+      for (const timer of timers) clearTimeout(timer);
+      await Promise.all([...slots.values()].map((slot) => endSlot(slot, ending, stopping)));
+      // Those that were taken for dead are not to come back when nobody is there any more.
+      await launcher.close(0);
+    },
+  };
+}

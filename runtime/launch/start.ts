@@ -1,0 +1,77 @@
+// One start of a worker: it is told which node it is to be, and joins within its time, or there is an error that says
+// what was run, where, and what it wrote.
+
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { ShoalError } from "../../stores/error.ts";
+import { type Joining, writeJoining } from "./joining.ts";
+import type { Launcher, WorkerEnd, WorkerProcess } from "./launcher.ts";
+import { realWorld } from "./world.ts";
+
+export interface StartOptions {
+  readonly launcher: Launcher;
+  /** The words that start a worker, without its file. */
+  readonly command: readonly string[];
+  /** Where it is written what the worker is told. */
+  readonly files: string;
+  readonly number: number;
+  readonly host: string;
+  readonly told: Omit<Joining, "ticket">;
+  readonly joinTimeoutMs: number;
+}
+
+export interface Start {
+  readonly ticket: string;
+  readonly askedAt: number;
+  readonly process: WorkerProcess;
+  /** Settles when it has joined; rejects with why it did not. */
+  readonly joined: Promise<void>;
+  /** It has joined, or will not be let in. */
+  settle(error?: ShoalError): void;
+}
+
+export function startWorker(options: StartOptions): Start {
+  const { launcher, number, host, told, joinTimeoutMs } = options;
+  const ticket = realWorld.token();
+  const file = join(options.files, `${told.node}.${ticket}.join`);
+  const [program = "", ...args] = options.command;
+  writeJoining(file, { ...told, ticket });
+  const askedAt = realWorld.date();
+  const started = launcher.start(number, host, { program, args: [...args, file], env: {}, folder: process.cwd() });
+  let settle!: (error?: ShoalError) => void;
+  const joined = new Promise<void>((resolve, reject) => {
+    settle = (error) => {
+      clearTimeout(timer);
+      // It holds secrets, and nobody needs it again.
+      rmSync(file, { force: true });
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+  });
+  joined.catch(() => {});
+  const timer = setTimeout(() => {
+    started.signal("SIGKILL");
+    settle(notJoined(`did not join within ${joinTimeoutMs} ms (limits.joinTimeoutMs)`));
+  }, joinTimeoutMs);
+  void started.ended.then((end) => settle(notJoined(`${endOf(end)} before it had joined`)));
+
+  function notJoined(why: string): ShoalError {
+    const lines = started.output();
+    const said = lines.length === 0
+      ? "it wrote nothing"
+      : `its last lines:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+    const who = started.pid === undefined
+      ? `a process on ${started.host}`
+      : `process ${started.pid} on ${started.host}`;
+    const text = `Cannot start node ${told.node}: ${who} ${why}; it was run as ${started.shown}; ${said}`;
+    return new ShoalError("Unavailable", text);
+  }
+
+  return { ticket, askedAt, process: started, joined, settle };
+}
+
+/** How a process ended, behind its name. */
+export function endOf({ code, signal, error }: WorkerEnd): string {
+  if (error !== undefined) return `could not be started (${error.message})`;
+  return signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`;
+}

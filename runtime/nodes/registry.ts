@@ -1,0 +1,95 @@
+// Who the nodes of a run are: each process says of itself what it is when it joins, in a claim that others can read,
+// and whoever leads the run checks it before anybody sends it mail.
+
+import { ShoalError } from "../../stores/error.ts";
+import type { Claims } from "../../stores/store.ts";
+import type { Machine } from "../run/records.ts";
+
+/** One node of a process, and where others of its host reach it. */
+export interface Place {
+  readonly node: string;
+  /** Its socket; nothing where it is to be reached over the store only. */
+  readonly path: string | undefined;
+}
+
+/** A process of the run, as it says of itself. */
+export interface Member {
+  readonly node: string;
+  readonly epoch: number;
+  /** Which start of it this is: the one that was asked for, and no other, is let in. */
+  readonly ticket: string;
+  readonly pid: number;
+  readonly machine: Machine;
+  /** The version of this package that it runs. */
+  readonly version: string;
+  /** Its clock, when it said so. */
+  readonly at: number;
+  /** Its nodes: that of its main thread first, then those of its other threads. */
+  readonly places: readonly Place[];
+}
+
+/** What became of a process of the run; all its nodes are told. */
+export interface Change {
+  readonly type: "here" | "gone";
+  readonly member: Member;
+  /** Of its nodes those that are others now than before: what was under way to them is settled. */
+  readonly lost: readonly string[];
+}
+
+/** The nodes of a process that take actors: its other threads, where it has any. */
+export function takers({ places }: Member): readonly string[] {
+  const nodes = places.map(({ node }) => node);
+  return nodes.length > 1 ? nodes.slice(1) : nodes;
+}
+
+const nameOf = (node: string): string => `member/${node}`;
+
+/** Writes down who a process is. */
+export async function register(claims: Claims, member: Member): Promise<void> {
+  await claims.claim(nameOf(member.node), member.epoch, JSON.stringify(member));
+}
+
+/** The process that was this node last, as far as it has said. */
+export async function registered(claims: Claims, node: string): Promise<Member | undefined> {
+  const claimed = await claims.claimed(nameOf(node));
+  return claimed === undefined ? undefined : JSON.parse(claimed.value) as Member;
+}
+
+/** Takes a ticket, which is good for one process: Conflict where another has it. */
+export async function takeTicket(claims: Claims, node: string, ticket: string, token: string): Promise<void> {
+  const { held } = await claims.claim(`ticket/${node}/${ticket}`, 1, token);
+  if (held) return;
+  const text = `Cannot join as ${node}: another process has joined with the same file`;
+  throw new ShoalError("Conflict", `${text}; a node is started once, by the process that leads the run`);
+}
+
+/** Two clocks that are further apart make a mess of whatever is read by time. */
+const skewMsMax = 30_000;
+
+/** What whoever leads a run knows of a process that it has asked for. */
+export interface Expected {
+  readonly version: string;
+  readonly ticket: string;
+  /** When it was asked for, and when it was heard of: its clock said something between the two. */
+  readonly askedAt: number;
+  readonly heardAt: number;
+}
+
+/** Why a process is not let in; nothing where it is. */
+export function strangeness(member: Member, expected: Expected): ShoalError | undefined {
+  const { node, version, ticket, at, pid, machine } = member;
+  const what = `Cannot let ${node} join (process ${pid} on ${machine.host})`;
+  if (version !== expected.version) {
+    const text = `${what}: it runs shoal ${version}, and the run is led by ${expected.version}`;
+    return new ShoalError("Incompatible", `${text}; install the same version everywhere`);
+  }
+  if (ticket !== expected.ticket) {
+    return new ShoalError("Conflict", `${what}: another process was asked for in its place; it is to end`);
+  }
+  const off = at < expected.askedAt ? at - expected.askedAt : Math.max(0, at - expected.heardAt);
+  if (Math.abs(off) > skewMsMax) {
+    const text = `${what}: its clock is ${Math.round(Math.abs(off) / 1_000)} s ${off < 0 ? "behind" : "ahead"}`;
+    return new ShoalError("Incompatible", `${text}; set the clocks of all hosts, as with chronyc makestep`);
+  }
+  return undefined;
+}
