@@ -6,6 +6,15 @@ import type { Found, Success } from "../controller.ts";
 import type { SimulationLine } from "../simulation.ts";
 import type { AgentClass, Processing, Ranked, Shop } from "./shop.ts";
 
+const kinds = ["simulate", "train", "infer"] as const;
+
+const spanOf = (seconds: number): string =>
+  seconds < 90
+    ? `${seconds.toFixed(1)} s`
+    : seconds < 5_400
+    ? `${Math.round(seconds / 60)} min`
+    : `${Math.round(seconds / 3_600)} h`;
+
 export function processing(shop: Shop): AgentClass<Processing> {
   const { settings, plan, parts } = shop;
 
@@ -18,7 +27,10 @@ export function processing(shop: Shop): AgentClass<Processing> {
     #learnedFrom = 0;
     #expected: readonly Ranked[] = [];
     #best: SimulationLine | undefined;
-    readonly #spent = { train: 0, infer: 0, putBytes: 0, getBytes: 0 };
+    readonly #spent = {
+      train: { ms: 0, putBytes: 0, getBytes: 0 },
+      infer: { ms: 0, putBytes: 0, getBytes: 0 },
+    };
     readonly #beganAt = performance.now();
 
     simulated({ line, isNew }: { line: SimulationLine; isNew: boolean }): void {
@@ -43,24 +55,20 @@ export function processing(shop: Shop): AgentClass<Processing> {
     ranked({ best }: { best: readonly Ranked[] }): void {
       this.#iterations++;
       this.#expected = best;
-      const seconds = ((performance.now() - this.#beganAt) / 1000).toFixed(1);
-      const error = this.#errors().at(-1);
-      const off = error === undefined ? "" : `, predictions ${(error * 100).toFixed(1)} % off`;
-      parts.say?.(
-        `iteration ${this.#iterations}: ${this.#successes.length} of ${settings.max} simulated, best ${this.#shown()}${off}, ${seconds} s`,
-      );
+      parts.say?.(`iteration ${this.#iterations}: ${this.#view()}`);
     }
 
     learned(
       { task, ms, putBytes, getBytes }: { task: "train" | "infer"; ms: number; putBytes: number; getBytes: number },
     ): void {
-      this.#spent[task] += ms;
-      this.#spent.putBytes += putBytes;
-      this.#spent.getBytes += getBytes;
+      const spent = this.#spent[task];
+      spent.ms += ms;
+      spent.putBytes += putBytes;
+      spent.getBytes += getBytes;
     }
 
     over({ busyMs, utilisation }: { busyMs: number; utilisation: number }): void {
-      const { train, infer, putBytes, getBytes } = this.#spent;
+      const { train, infer } = this.#spent;
       const total = (performance.now() - this.#beganAt) / 1000;
       const simulated = new Set(this.#successes.map(({ row }) => row));
       const bestPredicted = this.#expected.find(({ row }) => !simulated.has(row));
@@ -70,10 +78,14 @@ export function processing(shop: Shop): AgentClass<Processing> {
         iterations: this.#iterations,
         bestPredicted: bestPredicted && { row: bestPredicted.row, value: bestPredicted.predicted },
         meanRelativeError: this.#errors(),
-        seconds: { total, simulate: busyMs / 1000, train: train / 1000, infer: infer / 1000 },
+        seconds: { total, simulate: busyMs / 1000, train: train.ms / 1000, infer: infer.ms / 1000 },
         utilisation,
-        putBytes,
-        getBytes,
+        putBytes: train.putBytes + infer.putBytes,
+        getBytes: train.getBytes + infer.getBytes,
+        bytes: {
+          train: { putBytes: train.putBytes, getBytes: train.getBytes },
+          infer: { putBytes: infer.putBytes, getBytes: infer.getBytes },
+        },
         resumed: this.#resumed,
       };
       shop.finish(found);
@@ -107,6 +119,23 @@ export function processing(shop: Shop): AgentClass<Processing> {
         errors.set(basis, { sum: error.sum + Math.abs(predicted - value) / Math.abs(value), count: error.count + 1 });
       }
       return [...errors].sort(([one], [other]) => one - other).map(([, { sum, count }]) => sum / count);
+    }
+
+    /** How far it is, how fast, what it found, how good its models are, what its slots do, and how long it takes yet. */
+    #view(): string {
+      const seconds = (performance.now() - this.#beganAt) / 1000;
+      const done = this.#successes.length;
+      // What an earlier life has simulated took none of this one's time.
+      const perSecond = Math.max(0, done + this.#failed - this.#resumed) / seconds;
+      const left = perSecond > 0 ? `, ${spanOf((settings.max - done) / perSecond)} left` : "";
+      const error = this.#errors().at(-1);
+      return [
+        `${done} of ${settings.max} simulated`,
+        `best ${this.#shown()}`,
+        ...(error === undefined ? [] : [`predictions ${(error * 100).toFixed(1)} % off`]),
+        `busy: ${kinds.map((kind) => `${kind} ${Math.round(shop.slots.busy(kind) * 100)} %`).join(", ")}`,
+        `${perSecond.toFixed(1)}/s, ${spanOf(seconds)}${left}`,
+      ].join(" · ");
     }
 
     #shown(): string {

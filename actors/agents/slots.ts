@@ -14,6 +14,8 @@ export interface Slots {
   run<T>(kind: Kind, task: () => Promise<T>): Promise<T>;
   /** Moves so many; those that are taken later, when they are free. */
   move(from: Kind, to: Kind, count: number): void;
+  /** The share of the time of a kind's slots, so far, in which tasks had them. */
+  busy(kind: Kind): number;
 }
 
 interface Counter {
@@ -22,22 +24,42 @@ interface Counter {
   taken: number;
   readonly owed: Kind[];
   readonly waiting: (() => void)[];
+  /** Time of slots, taken ones and all, up to `at`. */
+  takenMs: number;
+  allMs: number;
+  at: number;
 }
 
 /** `gained` hears of each slot that comes to a kind from another. */
-export function slots(counts: Readonly<Record<Kind, number>>, gained: (kind: Kind) => void): Slots {
-  const counter = (count: number): Counter => ({ count, taken: 0, owed: [], waiting: [] });
+export function slots(
+  counts: Readonly<Record<Kind, number>>,
+  gained: (kind: Kind) => void,
+  now: () => number = () => performance.now(),
+): Slots {
+  const at = now();
+  const counter = (count: number): Counter => ({ count, taken: 0, owed: [], waiting: [], takenMs: 0, allMs: 0, at });
   const kinds = { simulate: counter(counts.simulate), train: counter(counts.train), infer: counter(counts.infer) };
 
-  function take(kind: Kind): boolean {
+  /** The counter of a kind, whose times are told up to now: before each change. */
+  function upToNow(kind: Kind): Counter {
     const one = kinds[kind];
+    const at = now();
+    one.takenMs += one.taken * (at - one.at);
+    // Those that others are owed are this kind's while they are taken.
+    one.allMs += Math.max(one.count, one.taken) * (at - one.at);
+    one.at = at;
+    return one;
+  }
+
+  function take(kind: Kind): boolean {
+    const one = upToNow(kind);
     if (one.taken >= one.count) return false;
     one.taken++;
     return true;
   }
 
   function gain(kind: Kind): void {
-    kinds[kind].count++;
+    upToNow(kind).count++;
     // One that owes gives away what comes, and keeps what is taken: nothing is owed while a slot is free.
     const to = kinds[kind].owed.shift();
     if (to !== undefined) return gain(to);
@@ -51,7 +73,7 @@ export function slots(counts: Readonly<Record<Kind, number>>, gained: (kind: Kin
   }
 
   function free(kind: Kind): void {
-    const one = kinds[kind];
+    const one = upToNow(kind);
     one.taken--;
     const to = one.owed.shift();
     if (to === undefined) next(kind);
@@ -73,7 +95,7 @@ export function slots(counts: Readonly<Record<Kind, number>>, gained: (kind: Kin
       }
     },
     move(from, to, count) {
-      const one = kinds[from];
+      const one = upToNow(from);
       if (from === to) return;
       for (let moved = 0; moved < count && one.count > 0; moved++) {
         one.count--;
@@ -81,6 +103,10 @@ export function slots(counts: Readonly<Record<Kind, number>>, gained: (kind: Kin
         if (one.taken > one.count) one.owed.push(to);
         else gain(to);
       }
+    },
+    busy(kind) {
+      const { takenMs, allMs } = upToNow(kind);
+      return allMs === 0 ? 0 : takenMs / allMs;
     },
   };
 }

@@ -79,7 +79,7 @@ export function submit(shop: Shop): AgentClass<Submitting> {
         lane.succeeded++;
       }
       // Written down before the next one starts: a kill repeats what runs at that moment, and no more.
-      if (isNew) book.simulated(line);
+      if (isNew && !book.simulated(line)) return;
       this.#fill();
       shop.agents.process.tell("simulated", { line, isNew });
       if (lane.running === 0 && lane.wanted === 0) this.#endPass(lane, index);

@@ -34,6 +34,18 @@ export function canCompute(): boolean {
   return executablePath("obabel") !== undefined && executablePath("xtb") !== undefined;
 }
 
+/** What `shoal doctor` says of them: where they are, or what goes without. */
+export function chemistryPrograms(): { what: string; state: "ok" | "warning"; found: string; cure?: string } {
+  const what = "chemistry";
+  const places = ["xtb", "obabel"].map((name) => ({ name, path: executablePath(name) }));
+  const missing = places.filter(({ path }) => path === undefined).map(({ name }) => name);
+  if (missing.length === 0) {
+    return { what, state: "ok", found: `${places.map(({ path }) => path).join(" and ")}: molecules computes energies` };
+  }
+  const found = `no ${missing.join(", and no ")} on the PATH: molecules looks energies up that earlier runs recorded`;
+  return { what, state: "warning", found, cure: "to compute them: apt-get install xtb openbabel, or conda-forge" };
+}
+
 export function calculator({ timeoutMs = 60_000, scratch, starts = 1 }: CalculatorOptions = {}): Calculator {
   const usual = { timeoutMs, cure, ...(scratch === undefined ? {} : { scratch }) };
   const babel = program({ ...usual, executable: "obabel" });

@@ -35,8 +35,13 @@ export function runProcess(job: ProcessJob): Promise<ProcessEnd> {
   const { what, signal } = job;
   if (signal?.aborted === true) return Promise.reject(new ShoalError("Cancelled", `${what}: the caller cancelled it`));
   return new Promise((resolve, reject) => {
-    const log = job.log === undefined ? undefined : openSync(job.log, "a", 0o600);
+    let log: number | undefined;
     let child: ChildProcess;
+    try {
+      if (job.log !== undefined) log = openSync(job.log, "a", 0o600);
+    } catch (cause) {
+      return reject(notLogged(job, cause));
+    }
     try {
       child = spawn(job.path, job.arguments, {
         cwd: job.folder,
@@ -74,12 +79,17 @@ export function runProcess(job: ProcessJob): Promise<ProcessEnd> {
     signal?.addEventListener("abort", cancel, { once: true });
 
     const hear = (piece: Uint8Array): void => {
+      if (trouble !== undefined) return;
       bytes += piece.length;
       if (bytes > job.outputBytesMax) {
         end(new ShoalError("TooLarge", `${what}: it wrote more than ${job.outputBytesMax} bytes of output`));
         return;
       }
-      if (log !== undefined) writeSync(log, piece);
+      try {
+        for (let rest = piece; log !== undefined && rest.length > 0;) rest = rest.subarray(writeSync(log, rest));
+      } catch (cause) {
+        end(notLogged(job, cause));
+      }
       pieces.push(piece);
       kept += piece.length;
       while (kept - pieces[0]!.length > saidBytesMax) kept -= pieces.shift()!.length;
@@ -118,6 +128,19 @@ export function runProcess(job: ProcessJob): Promise<ProcessEnd> {
     child.stdin?.end(job.input);
   });
 }
+
+function notLogged({ what, log }: ProcessJob, cause: unknown): ShoalError {
+  const text = `${what}: its log ${log} cannot be written: ${codeOf(cause)}; free some room, or choose another`;
+  return new ShoalError(isFull(cause) ? "CapacityExceeded" : "Unavailable", text, { outcome: "unknown", cause });
+}
+
+/** What an error of the system is called; runtimes word its message differently. */
+export function codeOf(error: unknown): string {
+  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : String(error);
+}
+
+/** Whether an error of a file system says that there is no room. */
+export const isFull = (error: unknown): boolean => ["ENOSPC", "EDQUOT"].includes(codeOf(error));
 
 function notStarted(what: string, cause: unknown): ShoalError {
   const why = cause instanceof Error ? cause.message : String(cause);

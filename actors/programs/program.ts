@@ -2,11 +2,11 @@
 // rather than exit codes. Whatever happens, nothing of the program goes on after its job has settled.
 
 import { randomBytes } from "node:crypto";
-import { accessSync, constants, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, sep } from "node:path";
 import { ShoalError } from "../../runtime/mod.ts";
-import { runProcess } from "./process.ts";
+import { codeOf, isFull, runProcess } from "./process.ts";
 
 /** How to run one program; plain data. */
 export interface ProgramOptions {
@@ -133,15 +133,29 @@ function prepare(what: string, scratch: string, files: NonNullable<Job<Outputs>[
     }
   } catch (cause) {
     if (cause instanceof ShoalError) throw cause;
-    const code = codeOf(cause);
-    const isFull = code === "ENOSPC" || code === "EDQUOT";
-    throw new ShoalError(
-      isFull ? "CapacityExceeded" : "Unavailable",
-      `${what}: its scratch directory ${scratch} cannot be written: ${
-        isFull ? "the disk is full; free some, or choose another" : `${code}; choose another`
-      }`,
-      { cause },
-    );
+    if (isFull(cause)) throw full(what, scratch, cause);
+    const why = `its scratch directory ${scratch} cannot be written: ${codeOf(cause)}; choose another`;
+    throw new ShoalError("Unavailable", `${what}: ${why}`, { cause });
+  }
+}
+
+/** Also where the program met it: what it has left then is no answer, whatever that looks like. */
+function full(what: string, scratch: string, cause?: unknown): ShoalError {
+  const why = `the disk of its scratch directory ${scratch} is full; free some, or choose another`;
+  return new ShoalError("CapacityExceeded", `${what}: ${why}`, { cause });
+}
+
+/** With less than this left, a disk takes no file. */
+const roomBytesMin = 16 * 2 ** 10;
+const complaint = /No space left on device|Disk quota exceeded/;
+
+function isOutOfRoom(scratch: string, said: string): boolean {
+  if (complaint.test(said)) return true;
+  try {
+    const { bavail, bsize } = statfsSync(scratch);
+    return bavail * bsize < roomBytesMin;
+  } catch {
+    return false;
   }
 }
 
@@ -164,20 +178,18 @@ function checked<O extends Outputs>(
       bytes = readFileSync(join(scratch, file));
     } catch (cause) {
       if (codeOf(cause) !== "ENOENT") throw cause;
+      if (isOutOfRoom(scratch, said)) throw full(what, scratch, cause);
       throw new ShoalError("Missing", `${what}: it left no ${file}; ${ending}`, { cause });
     }
     try {
       read[file] = reader(bytes);
     } catch (cause) {
+      if (isOutOfRoom(scratch, said)) throw full(what, scratch, cause);
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new ShoalError("Corrupt", `${what}: its ${file} is not what it should be: ${why}; ${ending}`, { cause });
     }
   }
   return read as Finished<O>["outputs"];
-}
-
-function codeOf(error: unknown): string {
-  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : String(error);
 }
 
 const decoder = new TextDecoder();
