@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { denoPath, endAll, runSpec, type Spec, type SpecResult } from "./runner.ts";
 import { kafkaVariable, startKafka } from "./services/kafka.ts";
 import { type Started, startServices, variable } from "./services/redis.ts";
+import { slurmVariable, startSlurm } from "./services/slurm.ts";
 import { root, seed } from "./suite.ts";
 
 const usage = "npm test -- [PATTERN…] [--runtime node|deno] [--test NAME] [--long] [--part N/M] [--jobs N]";
@@ -50,9 +51,13 @@ if (asked.includes("deno") && denoPath() === undefined) {
   fail("Cannot run tests on Deno: node_modules holds no Deno for this platform; --runtime node leaves it out");
 }
 
+/** What a test of a spec may take, at most, is of a machine of its own: one that is busy elsewhere has longer. */
+const slowness = 2;
+const minutesMin = 10;
+
 /**
  * A spec says at its top, in comments, where and how it runs: `// only: node, REASON`, `// alone: REASON`,
- * `// minutes: N`, `// needs: redis` or `kafka`.
+ * `// minutes: N`, `// needs: redis`, `kafka` or `slurm`.
  */
 function readSpec(path: string): Spec {
   const text = readFileSync(path, "utf8");
@@ -62,8 +67,9 @@ function readSpec(path: string): Spec {
     name: relative(`${root}/tests`, path).replaceAll("\\", "/").replace(/\.spec\.ts$/, ""),
     only: only === null ? undefined : { runtime: only[1] as "node" | "deno", reason: only[2]! },
     alone: /^\/\/ alone: /m.test(text),
-    needs: /^\/\/ needs: (redis|kafka)$/m.exec(text)?.[1],
-    minutes: Number(/^\/\/ minutes: (\d+)$/m.exec(text)?.[1] ?? 5) * (flags.long ? 10 : 1),
+    needs: /^\/\/ needs: (redis|kafka|slurm)$/m.exec(text)?.[1],
+    minutes: Math.max(minutesMin, slowness * Number(/^\/\/ minutes: (\d+)$/m.exec(text)?.[1] ?? 0)) *
+      (flags.long ? 10 : 1),
   };
 }
 
@@ -112,6 +118,7 @@ const results: SpecResult[] = [];
 const servers: ReadonlyMap<string, readonly [variable: string, start: () => Promise<Started>]> = new Map([
   ["redis", [variable, startServices]],
   ["kafka", [kafkaVariable, startKafka]],
+  ["slurm", [slurmVariable, startSlurm]],
 ]);
 const services = new Map<string, Promise<Started>>();
 

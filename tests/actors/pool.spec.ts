@@ -2,7 +2,9 @@
 import { Actor, type Result } from "../../runtime/mod.ts";
 import { assert, fc, property, test } from "../suite.ts";
 import { errorOf } from "../stores/world.ts";
-import { held, leave, quiet, settledOf, stage } from "./stage.ts";
+import { realWorld } from "../../runtime/launch/world.ts";
+import { runLedger } from "../../runtime/run/ledger.ts";
+import { type Gate, gate, held, leave, quiet, settledOf, stage } from "./stage.ts";
 import { Board, scene, timeoutMs, Worker } from "./board.ts";
 
 test("map answers in the order of its inputs, whoever was first", async () => {
@@ -42,6 +44,48 @@ test("results yields each input once, with its index, failures as values", async
     });
     await leave(at);
   }, { runs: 50 });
+});
+
+test("A member takes the next task with a name only when the end of its last is written down", async () => {
+  scene.board = new Board();
+  const slow: Gate[] = [];
+  const ledger = runLedger({
+    environment: realWorld,
+    kept: new Map(),
+    record() {},
+    written() {
+      slow.push(gate());
+      return slow.at(-1)!.passed;
+    },
+  });
+  const at = stage({ ledger });
+  const pool = await at.system.pool(Worker, { size: 2 });
+  const mapped = pool.map("work", [0, 1, 2, 3], { name: "kept" });
+  await quiet();
+  for (const task of [0, 1]) scene.board.at(task).open();
+  await quiet();
+  // A kill would run these two again, and no more.
+  assert.deepEqual([scene.board.finished, scene.board.started], [[0, 1], [0, 1]]);
+  slow[1]!.open();
+  await quiet();
+  assert.deepEqual(scene.board.started, [0, 1, 2]);
+  // What has no name is not written down: nobody waits for that.
+  scene.board.at(7).open();
+  scene.board.at(8).open();
+  const others = pool.map("work", [7, 8]);
+  scene.board.at(2).open();
+  await quiet();
+  assert.deepEqual(scene.board.started, [0, 1, 2]);
+  slow[2]!.open();
+  await quiet();
+  scene.board.at(3).open();
+  for (let index = 0; index < 4; index++) {
+    slow[index]?.open();
+    await quiet();
+  }
+  assert.deepEqual(await mapped, [0, 10, 20, 30]);
+  assert.deepEqual(await others, [70, 80]);
+  await leave(at);
 });
 
 test("A pool hands tasks to idle members only, one each", async () => {

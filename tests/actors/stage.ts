@@ -13,7 +13,7 @@ export interface Stage {
   readonly records: RunRecord[];
 }
 
-export interface StageOptions extends Partial<Pick<LocalOptions, "run" | "seed" | "strict" | "record">> {
+export interface StageOptions extends Partial<Pick<LocalOptions, "run" | "seed" | "strict" | "record" | "ledger">> {
   readonly limits?: Partial<Limits>;
   readonly supervision?: Partial<Supervision>;
   readonly capacityBytes?: number;
@@ -42,6 +42,7 @@ export function stage(options: StageOptions = {}): Stage {
     limits: { ...defaultLimits, ...options.limits },
     supervision: { ...defaultSupervision, ...options.supervision },
     record: options.record ?? ((record) => void records.push(record)),
+    ledger: options.ledger,
   });
   return { system, clock, records };
 }

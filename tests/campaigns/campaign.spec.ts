@@ -1,6 +1,6 @@
 // The controller's agents: exact counts under every policy, the same answer whatever is faster, nothing lost when
 // simulations, trainings and predictions fail, and a resume that repeats nothing.
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { campaign } from "../../actors/campaign.ts";
@@ -245,3 +245,41 @@ test(
       }
     }, { runs: 12 }),
 );
+
+/** The tables of a run directory, and what is in them. */
+const tables = (directory: string): string[] =>
+  readdirSync(directory).sort().map((name) => `${name} ${readFileSync(join(directory, name), "utf8")}`);
+
+for (const policy of ["sequential", "continuous"] as const) {
+  test(`campaign that was only taken for dead changes nothing of its successor's, under ${policy}`, async () => {
+    const directory = mkdtempSync(join(tmpdir(), "shoal-campaign-"));
+    try {
+      await inYard(async (zombie) => {
+        const run = zombie.run({ policy }, { directory });
+        run.catch(() => {});
+        while (zombie.started.length < 5) {
+          await zombie.next();
+          const one = zombie.waiting[0];
+          one?.end({ value: truth(one.candidate) });
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        const kept = written(directory);
+        const count = zombie.started.length;
+        await inYard(async (successor) => {
+          const found = await drive(successor, successor.run({ policy }, { directory }), first);
+          assert.deepEqual([found.simulated.length, found.resumed], [usual.max, kept.length]);
+          for (const row of successor.started) assert.ok(!kept.includes(row), `${row} was written, and ran again`);
+        });
+        const before = tables(directory);
+        assert.equal(before.length, 3, "its tables, and nothing else");
+        // It wakes, and what it was at is done.
+        while (zombie.waiting.length > 0) zombie.waiting[0]!.end({ value: 1_000 });
+        await assert.rejects(run, { code: "Fenced", message: /another head has taken it/ });
+        assert.equal(zombie.started.length, count, "it starts nothing more");
+        assert.deepEqual(tables(directory), before);
+      });
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+}

@@ -1,7 +1,7 @@
 // minutes: 2
 // `shoal run molecules` as users type it: the same answer on every store and number of threads and after kills, tables
 // in the run directory, and clear words for bad input. And the campaigns of others that stand on the same ground.
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { random } from "../../runtime/mod.ts";
 import { assert, long, seed, test } from "../suite.ts";
@@ -65,8 +65,11 @@ test(
   { timeoutMs },
 );
 
-/** Stands in for both programs: a line in `starts` for each simulation that begins, and energies out of the name. */
-function programs({ path, write }: Folder): { PATH: string; STARTS: string } {
+/**
+ * Stands in for both programs: a line in `starts` for each simulation that begins, and energies out of the name. While
+ * there is a file `hold`, those wait that begin when there are as many lines as it says.
+ */
+function programs({ path, write }: Folder): { PATH: string; STARTS: string; HOLD: string } {
   const bin = join(path, "bin");
   mkdirSync(bin);
   write(
@@ -75,6 +78,7 @@ function programs({ path, write }: Folder): { PATH: string; STARTS: string } {
 smiles="\${1#-:}"
 echo "$smiles" >> "$STARTS"
 sleep 0.02
+while [ -e "$HOLD" ] && [ "$(wc -l < "$STARTS")" -ge "$(cat "$HOLD")" ] 2> /dev/null; do sleep 0.02; done
 case "$smiles" in *O*) : > start.xyz; exit 0 ;; esac
 number=$(printf %s "$smiles" | cksum | cut -d' ' -f1)
 printf '2\\n%s\\nC 0 0 0\\nC 0 0 %s\\n' "$smiles" "$((number % 9000 + 1000))" > start.xyz
@@ -92,7 +96,7 @@ esac
   );
   for (const name of ["obabel", "xtb"]) chmodSync(join(bin, name), 0o755);
   writeFileSync(join(path, "starts"), "");
-  return { PATH: `${bin}:${process.env["PATH"] ?? ""}`, STARTS: join(path, "starts") };
+  return { PATH: `${bin}:${process.env["PATH"] ?? ""}`, STARTS: join(path, "starts"), HOLD: join(path, "hold") };
 }
 
 test(
@@ -115,11 +119,14 @@ test(
       for (let kill = 1; kill <= (long ? 20 : 2); kill++) {
         writeFileSync(env.STARTS, "");
         const name = `kill-${kill}`;
-        const run = folder.start([...args, "--name", name], { env });
         const at = 1 + dice.below(all.length - 2);
+        // It does not come to its end before it is killed, however late that is.
+        folder.write("hold", `${at}`);
+        const run = folder.start([...args, "--name", name], { env });
         while (starts().length < at) await new Promise((resolve) => setTimeout(resolve, 2));
         run.child.kill("SIGKILL");
         await run.ended;
+        rmSync(env.HOLD);
         const resumed = await folder.start(["resume", name, "--json"], { env }).ended;
         assert.equal(resumed.code, 0, resumed.stderr);
         const { seconds: _, utilisation: __, resumed: ___, store: ____, run: _____, ...found } = JSON.parse(

@@ -48,6 +48,51 @@ test("slots are neither made nor lost by moves, and every task runs", () =>
     assert.equal(kinds.reduce((sum, kind) => sum + own.count(kind), 0), total);
   }, { runs: 60 }));
 
+test("slots say which share of their time tasks had them, also of those that moved", async () => {
+  let now = 0;
+  const own = slots({ simulate: 2, train: 1, infer: 1 }, () => {}, () => now);
+  assert.equal(own.busy("simulate"), 0);
+  own.take("simulate");
+  now += 100;
+  assert.equal(own.busy("simulate"), 0.5);
+  own.take("simulate");
+  now += 100;
+  assert.equal(own.busy("simulate"), 0.75);
+  // Both are taken: the slot moves when one is free.
+  own.move("simulate", "train", 1);
+  now += 100;
+  assert.equal(own.busy("simulate"), 5 / 6);
+  own.free("simulate");
+  own.take("train");
+  now += 100;
+  assert.deepEqual([own.busy("simulate"), own.busy("train")], [6 / 7, 1 / 5]);
+  assert.equal(own.busy("infer"), 0);
+});
+
+test("campaign says at each ranking how far it is, how fast, and what its slots do", async () => {
+  await inYard(async (yard) => {
+    const said: string[] = [];
+    const run = yard.run({ max: 10 }, {
+      say: (line) => void said.push(line),
+      show: (row, value) => `${row} at ${value}`,
+    });
+    await drive(yard, run, () => 0);
+    assert.deepEqual(
+      said.map((line) => /^iteration (\d+): (\d+) of 10 simulated · best \d+ at \d+ /.exec(line)?.slice(1)),
+      [
+        ["1", "4"],
+        ["2", "7"],
+      ],
+    );
+    for (const line of said) {
+      assert.match(
+        line,
+        / · busy: simulate \d+ %, train \d+ %, infer \d+ % · [\d.]+\/s, [\d.]+ s, [\d.]+ (s|min|h) left$/,
+      );
+    }
+  });
+});
+
 test("campaign lends the slots of simulations to training while all wait, and takes them back", async () => {
   await inYard(async (yard) => {
     const { train, predict } = learning(yard.system);

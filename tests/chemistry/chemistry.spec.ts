@@ -36,11 +36,15 @@ test("chemistry frees what it makes", async () => {
     }
   };
   some(10_000);
-  const before = process.memoryUsage().rss;
-  // At 2 kB for each that is not freed, this many would be 80 MB (400 MB where long).
-  some(long ? 200_000 : 40_000);
-  const grown = process.memoryUsage().rss - before;
-  assert.ok(grown < 40 * 2 ** 20, `${grown} bytes more`);
+  // What leaks grows in every round; what the garbage collector has not come to yet does not. At 2 kB for each that is
+  // not freed, a round would be 40 MB (200 MB where long).
+  let least = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < 3; round++) {
+    const before = process.memoryUsage().rss;
+    some(long ? 100_000 : 20_000);
+    least = Math.min(least, process.memoryUsage().rss - before);
+  }
+  assert.ok(least < 20 * 2 ** 20, `${least} bytes more in each round`);
 }, { timeoutMs: 120_000 });
 
 test("grown finds each molecule once, by its one name, and none that is unwanted", async () => {
@@ -124,17 +128,27 @@ test("recorded energies are of molecules that grown finds, each once, and say ho
   assert.match(readFileSync(recordedSpace, "utf8"), /made again by\n# shoal run energies --atoms/);
 });
 
+/** What gives a molecule several shapes: bonds that turn, hydroxyl and amino groups, rings that pucker, carbons that bend. */
+const flexible = [
+  "[!$(*#*)&!D1]-&!@[!$(*#*)&!D1]",
+  "[OX2H]",
+  "[NX3;H1,H2]",
+  "[NX2H]",
+  "[X4;R;!r3]",
+  "[NX3;R]",
+  "[CX4]C#C",
+];
+
 test("calculator computes recorded energies again, within 1 meV", async () => {
   if (!canCompute()) skip("xtb or obabel is not on the PATH");
   const { smiles, energies } = readTable(recordedSpace);
-  const dice = random(seed);
-  const rows = dice.shuffled([...smiles.keys()]).slice(0, long ? 20 : 4);
-  for (const row of rows) {
-    const computed: number[] = [];
-    // It starts from a shape at random, and flexible molecules have several: one of a few is the recorded one's.
-    while (computed.length < 6 && !computed.some((ieEv) => Math.abs(ieEv - energies![row]!) <= 0.001)) {
-      computed.push((await calculator().energy(smiles[row]!)).ieEv);
-    }
-    assert.ok(computed.length < 6, `${smiles[row]}: ${computed}, recorded ${energies![row]}`);
+  const patterns = (await chemistry()).patterns(flexible);
+  // It starts from a shape at random: which of several it finds depends on that, and so does the energy.
+  const rigid = [...smiles.keys()].filter((row) => !patterns.matches(smiles[row]!));
+  patterns.free();
+  assert.ok(rigid.length > 100, `${rigid.length} have but one shape`);
+  for (const row of random(seed).shuffled(rigid).slice(0, long ? 20 : 4)) {
+    const { ieEv } = await calculator().energy(smiles[row]!);
+    assert.ok(Math.abs(ieEv - energies![row]!) <= 0.001, `${smiles[row]}: ${ieEv}, recorded ${energies![row]}`);
   }
 }, { timeoutMs: 300_000 });

@@ -1,5 +1,5 @@
 // The command as a user meets it: what it prints where, with which exit code, and what it says of what is wrong.
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert, test } from "../suite.ts";
 import { entry, inFolder } from "./stage.ts";
@@ -184,6 +184,28 @@ test("shoal doctor finds what a run needs, as lines and as a list", async () => 
     const checks = JSON.parse((await shoal("doctor", "--json")).stdout) as { what: string; state: string }[];
     assert.deepEqual(checks.filter(({ state }) => state === "failure"), []);
     assert.ok(checks.some(({ what }) => what === "threads"));
+  });
+}, { timeoutMs });
+
+test("shoal doctor says whether there are the programs that compute energies, and how to get them", async () => {
+  await inFolder(async ({ path, start }) => {
+    const lineOf = async (PATH: string): Promise<unknown> => {
+      const { stdout, stderr } = await start(["doctor", "--json"], { env: { PATH } }).ended;
+      const checks = JSON.parse(stdout) as { what: string; state: string }[];
+      return checks.find(({ what }) => what === "chemistry") ?? stderr;
+    };
+    assert.deepEqual(await lineOf("/nowhere"), {
+      what: "chemistry",
+      state: "warning",
+      found: "no xtb, and no obabel on the PATH: molecules looks energies up that earlier runs recorded",
+      cure: "to compute them: apt-get install xtb openbabel, or conda-forge",
+    });
+    for (const name of ["xtb", "obabel"]) writeFileSync(join(path, name), "#!/bin/sh\n", { mode: 0o755 });
+    assert.deepEqual(await lineOf(path), {
+      what: "chemistry",
+      state: "ok",
+      found: `${join(path, "xtb")} and ${join(path, "obabel")}: molecules computes energies`,
+    });
   });
 }, { timeoutMs });
 

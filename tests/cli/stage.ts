@@ -58,7 +58,8 @@ export async function inFolder(body: (folder: Folder) => Promise<void>, settings
     });
   } finally {
     for (const { child, ended } of started) {
-      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+      // By its id: a child that was sent another signal may refuse this one. It has not ended, so that the id is its own.
+      if (child.exitCode === null && child.signalCode === null) process.kill(child.pid!, "SIGKILL");
       await ended;
     }
     rmSync(path, { recursive: true, force: true });

@@ -22,7 +22,7 @@ async function withDisk(path: string, options: string, body: () => Promise<void>
   try {
     await body();
   } finally {
-    execFileSync("umount", [path]);
+    execFileSync("umount", ["-l", path]);
   }
 }
 
