@@ -93,7 +93,7 @@ export async function campaign<Candidate, Model>(system: System, parts: Parts<Ca
         if (kind === "simulate") shop.agents.submit.tell("gained");
       },
     ),
-    book: journal(parts.directory),
+    book: journal(parts.directory, fail),
     agents: undefined as never,
     finish,
     fail,
@@ -103,15 +103,18 @@ export async function campaign<Candidate, Model>(system: System, parts: Parts<Ca
   const agents: Agents = {
     submit: await system.spawn(submit(shop), undefined, { name: "submit", supervision }),
     process: await system.spawn(processing(shop), undefined, { name: "process", supervision }),
-    train: await system.spawn(train(shop), undefined, { name: "train", supervision }),
+    train: await system.spawn(train(shop), undefined, { name: "train", task: "train", supervision }),
     update: await system.spawn(update(shop), undefined, { name: "update", supervision }),
-    infer: await system.spawn(infer(shop), undefined, { name: "infer", supervision }),
+    infer: await system.spawn(infer(shop), undefined, { name: "infer", task: "infer", supervision }),
     select: await system.spawn(select(shop), undefined, { name: "select", supervision }),
   };
   shop.agents = agents;
   try {
     await agents.submit.tell("begin");
-    return await finished;
+    const found = await finished;
+    // Whoever was taken for dead, and has been succeeded, has nothing to tell.
+    shop.book.check();
+    return found;
   } finally {
     for (const agent of Object.values(agents)) await system.stop(agent, { now: true });
     shop.book.close();

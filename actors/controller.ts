@@ -23,6 +23,15 @@ export interface Learning<Model> {
   predict(task: PredictTask<Model>): Promise<Predictions>;
 }
 
+/** What a model is, only those know who made it. */
+export function learningOf<Model>(
+  train: Learning<Model>["train"],
+  predict: Learning<Model>["predict"],
+): Learning<unknown> {
+  const both: Learning<Model> = { train, predict };
+  return both;
+}
+
 export type Policy = "continuous" | "sequential" | "delay" | "interleaved" | "no-retrain" | "random";
 
 export interface Settings {
@@ -122,6 +131,8 @@ export interface Found {
   /** Bytes of training sets, models' predictions: what went through the store, and how often it was read. */
   readonly putBytes: number;
   readonly getBytes: number;
+  /** The same by the tasks of each kind. */
+  readonly bytes: { readonly [Task in "train" | "infer"]: { readonly putBytes: number; readonly getBytes: number } };
   /** How many were known from an earlier life of the run. */
   readonly resumed: number;
 }

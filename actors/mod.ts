@@ -7,6 +7,7 @@ export { Ensemble } from "./molecules/ensemble.ts";
 export { Fingerprints } from "./molecules/fingerprints.ts";
 export { Molecule } from "./molecules/molecule.ts";
 export { Neighbours } from "./molecules/neighbours.ts";
+export { chemistryPrograms } from "./molecules/xtb.ts";
 export { program, type ProgramOptions, text } from "./programs/program.ts";
 export type * from "./simulation.ts";
 export type { Predictions, PredictTask, TrainingSet, TrainTask } from "./trainer.ts";
@@ -47,12 +48,24 @@ export const programs: { readonly [name: string]: BuiltIn } = {
     about: "finds the molecules with the highest ionization energy: simulations, a model, and a controller",
     module: new URL(`./molecules/program${extension}`, import.meta.url).href,
   },
+  patterns: {
+    about: "how fast tensors get from those who write to those who read: 1:1, 1:many, many:1",
+    module: new URL(`./waves/patterns${extension}`, import.meta.url).href,
+  },
   quality: {
     about: "how well each policy of molecules finds the best, over many seeds",
     module: new URL(`./molecules/quality${extension}`, import.meta.url).href,
   },
   waves: {
-    about: "an ensemble of wave simulations, and an actor that reads what they made",
+    about: "an ensemble of wave simulations feeds networks that learn how waves go on",
     module: new URL(`./waves/program${extension}`, import.meta.url).href,
+  },
+};
+
+/** A benchmark that `shoal bench NAME` knows: programs of above in processes of their own, and what comes of it. */
+export const benches: { readonly [name: string]: BuiltIn } = {
+  "producer-consumer": {
+    about: "simulations feed trainers: each way of moving the samples, beside published figures",
+    module: new URL(`./waves/bench${extension}`, import.meta.url).href,
   },
 };

@@ -1,12 +1,13 @@
 // Fingerprints of a search space: computed once, in parallel, and kept in the store as rows of bits.
 
-import { Actor } from "../../runtime/mod.ts";
+import { Actor, type TensorRef } from "../../runtime/mod.ts";
 import { chemistry, fingerprintWords } from "./chemistry.ts";
 
 /** What is known of a part of the space: each molecule's one name and its bits; no name where it is no molecule. */
 export interface Fingerprinted {
   readonly names: readonly (string | null)[];
-  readonly bits: Uint32Array;
+  /** Rows of bits, in the store. */
+  readonly bits: TensorRef<"uint32">;
 }
 
 export class Fingerprints extends Actor {
@@ -19,6 +20,7 @@ export class Fingerprints extends Actor {
       const row = bits.subarray(index * fingerprintWords, (index + 1) * fingerprintWords);
       return kit.fingerprint(text, row) ? kit.canonical(text) ?? null : null;
     });
-    return { names, bits };
+    const shape = [smiles.length, fingerprintWords];
+    return { names, bits: await this.store.put({ data: bits, dtype: "uint32", shape }) };
   }
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { ShoalError, type System } from "../../runtime/mod.ts";
 import { campaign, type CampaignFlags, campaignSettings, settingsOf, type Values } from "../campaign.ts";
 import { bestFigure } from "../figure.ts";
-import type { Found, Learning, Success, Valued } from "../controller.ts";
+import { type Found, type Learning, learningOf, type Success, type Valued } from "../controller.ts";
 import { Ensemble, type Learnt } from "./ensemble.ts";
 import { type Candidate, Molecule, type MoleculeInput } from "./molecule.ts";
 import { type Neighbourhood, Neighbours } from "./neighbours.ts";
@@ -68,6 +68,7 @@ export default async function molecules(
   const supervision = { on: "resume" } as const; // that a molecule fails is no reason to start an actor anew
   const simulations = await system.pool(Molecule, {
     size: values["simulate-workers"],
+    task: "simulate",
     input,
     supervision,
   });
@@ -94,20 +95,14 @@ async function learning(
   const supervision = { on: "resume" } as const;
   if (values.model === "knn") {
     const usual = { input: { fingerprints }, supervision };
-    const train = await system.pool(Neighbours, { ...usual, size: trainers });
-    const predict = await system.pool(Neighbours, { ...usual, size: predictors });
-    return of<Neighbourhood>((task) => train.ask("train", task), (task) => predict.ask("predict", task));
+    const train = await system.pool(Neighbours, { ...usual, task: "train", size: trainers });
+    const predict = await system.pool(Neighbours, { ...usual, task: "infer", size: predictors });
+    return learningOf<Neighbourhood>((task) => train.ask("train", task), (task) => predict.ask("predict", task));
   }
   const usual = { input: { fingerprints, epochs, learningRate }, supervision };
-  const train = await system.pool(Ensemble, { ...usual, size: trainers });
-  const predict = await system.pool(Ensemble, { ...usual, size: predictors });
-  return of<Learnt>((task) => train.ask("train", task), (task) => predict.ask("predict", task));
-}
-
-/** What a model is, only those know who made it. */
-function of<Model>(train: Learning<Model>["train"], predict: Learning<Model>["predict"]): Learning<unknown> {
-  const both: Learning<Model> = { train, predict };
-  return both;
+  const train = await system.pool(Ensemble, { ...usual, task: "train", size: trainers });
+  const predict = await system.pool(Ensemble, { ...usual, task: "infer", size: predictors });
+  return learningOf<Learnt>((task) => train.ask("train", task), (task) => predict.ask("predict", task));
 }
 
 function simulatorOf(wanted: string, isRecorded: boolean): "xtb" | "recorded" {
@@ -123,7 +118,7 @@ function simulatorOf(wanted: string, isRecorded: boolean): "xtb" | "recorded" {
 /** Writes the tables and says what was found. */
 function report(
   found: Found,
-  { candidates, energies, fingerprints }: Space,
+  { candidates, energies, fingerprints, bytes }: Space,
   simulator: "xtb" | "recorded",
   say: (line: string) => void,
   directory: string | undefined,
@@ -160,8 +155,10 @@ function report(
     resumed: found.resumed,
     store: {
       url: fingerprints.where,
-      putBytes: found.putBytes + fingerprints.bytes,
-      getBytes: found.getBytes,
+      putBytes: found.putBytes + fingerprints.bytes + bytes,
+      getBytes: found.getBytes + bytes,
+      simulate: { putBytes: bytes, getBytes: bytes },
+      ...found.bytes,
     },
   };
 }

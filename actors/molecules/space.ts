@@ -9,6 +9,8 @@ import type { Table } from "./table.ts";
 export interface Space {
   readonly candidates: readonly Candidate[];
   readonly fingerprints: TensorRef<"uint32">;
+  /** What was put and got on the way to them. */
+  readonly bytes: number;
   /** What was recorded of each; nothing where the table says nothing. */
   readonly energies: Float64Array | undefined;
 }
@@ -23,14 +25,13 @@ export async function spaceOf(
   workers: number,
   say: (line: string) => void,
 ): Promise<Space> {
-  const pool = await system.pool(Fingerprints, { size: workers });
+  const pool = await system.pool(Fingerprints, { size: workers, task: "simulate" });
   const parts: string[][] = [];
   for (let from = 0; from < table.smiles.length; from += chunk) parts.push(table.smiles.slice(from, from + chunk));
   const computed = await pool.map("compute", parts);
   await pool.stop();
 
   const names = computed.flatMap(({ names }) => names);
-  const bits = computed.map(({ bits }) => bits);
   const known = new Set<string>();
   const kept: number[] = [];
   const invalid: number[] = [];
@@ -53,14 +54,21 @@ export async function spaceOf(
   if (kept.length === 0) throw new ShoalError("BadInput", "Cannot read the space: no line of it is a molecule");
 
   const draft = await system.store.allocate("uint32", [kept.length, fingerprintWords]);
-  kept.forEach((row, index) => {
-    const at = row % chunk * fingerprintWords;
-    draft.data.set(bits[Math.floor(row / chunk)]!.subarray(at, at + fingerprintWords), index * fingerprintWords);
-  });
+  let next = 0;
+  for (const [part, { bits }] of computed.entries()) {
+    const tensor = await system.store.get(bits);
+    for (; next < kept.length && kept[next]! < (part + 1) * chunk; next++) {
+      const at = kept[next]! % chunk * fingerprintWords;
+      draft.data.set(tensor.data.subarray(at, at + fingerprintWords), next * fingerprintWords);
+    }
+    tensor.done();
+    await system.store.release(bits);
+  }
   const { energies } = table;
   return {
     candidates: kept.map((row) => ({ smiles: table.smiles[row]! })),
     fingerprints: await draft.seal(),
+    bytes: computed.reduce((sum, { bits }) => sum + bits.bytes, 0),
     energies: energies === undefined ? undefined : Float64Array.from(kept, (row) => energies[row]!),
   };
 }
