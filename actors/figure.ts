@@ -63,3 +63,83 @@ function drawn({ left, width, title, at }: Panel, ended: readonly Success[], uni
     text((x(0) + x(end)) / 2, height - 10, title, "middle"),
   ];
 }
+
+/** A field's values, row by row. */
+interface Square {
+  readonly grid: number;
+  readonly values: ArrayLike<number>;
+}
+
+interface Foretold {
+  readonly error: readonly number[];
+  readonly unchanged: readonly number[];
+}
+
+const cellsShownMax = 48;
+
+/** A field as it became, as it was foretold, and the difference; beside them the error by steps. */
+export function forecastFigure(
+  { error, unchanged }: Foretold,
+  { grid, truth, predicted }: { grid: number; truth: Float64Array; predicted: Float32Array },
+): string {
+  const side = 190;
+  const squares: readonly (readonly [string, ArrayLike<number>])[] = [
+    ["truth", truth],
+    ["predicted", predicted],
+    ["difference", Float64Array.from(truth, (value, at) => predicted[at]! - value)],
+  ];
+  const most = truth.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-12);
+  const left = margin.left + squares.length * (side + 15);
+  const right = width * 1.2 - margin.right;
+  const high = Math.max(...error, ...unchanged);
+  const low = height - margin.bottom;
+  const x = (step: number): number => left + step / Math.max(1, error.length) * (right - left);
+  const y = (value: number): number => low - value / (high || 1) * (low - margin.top - 20);
+  const line = (values: readonly number[], colour: string): string =>
+    `<path d="${
+      [0, ...values].map((value, step) => `${step === 0 ? "M" : "L"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`).join(
+        "",
+      )
+    }" fill="none" stroke="${colour}" stroke-width="1.5"/>`;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${
+      width * 1.2
+    } ${height}" font-family="sans-serif" font-size="12">`,
+    `<rect width="${width * 1.2}" height="${height}" fill="white"/>`,
+    ...squares.flatMap(([title, values], index) => {
+      const at = margin.left + index * (side + 15);
+      return [
+        word(at + side / 2, margin.top + 10, title),
+        ...square({ grid, values }, at, margin.top + 20, side, most),
+      ];
+    }),
+    line(unchanged, "#999"),
+    line(error, "#c0392b"),
+    `<path d="M${left} ${margin.top + 20}V${low}H${right}" fill="none" stroke="black"/>`,
+    word((left + right) / 2, margin.top + 10, "relative error: predicted (red), nothing changes (grey)"),
+    word(left - 6, margin.top + 24, high.toPrecision(2), "end"),
+    word(right, low + 18, String(error.length), "end"),
+    word((left + right) / 2, low + 18, "steps"),
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+const word = (x: number, y: number, text: string, anchor: string = "middle"): string =>
+  `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${text}</text>`;
+
+/** Blue below zero, red above; of a fine grid some points. */
+function square({ grid, values }: Square, left: number, top: number, side: number, most: number): string[] {
+  const cells = Math.min(grid, cellsShownMax);
+  const size = side / cells;
+  return Array.from({ length: cells * cells }, (_, at) => {
+    const [row, column] = [Math.floor(at / cells), at % cells];
+    const value = values[Math.floor(row * grid / cells) * grid + Math.floor(column * grid / cells)]!;
+    const part = Math.max(-1, Math.min(1, value / most));
+    const pale = Math.round(255 * (1 - Math.abs(part)));
+    const colour = part < 0 ? `rgb(${pale},${pale},255)` : `rgb(255,${pale},${pale})`;
+    return `<rect x="${(left + column * size).toFixed(1)}" y="${(top + row * size).toFixed(1)}" width="${
+      (size + 0.1).toFixed(2)
+    }" height="${(size + 0.1).toFixed(2)}" fill="${colour}"/>`;
+  });
+}

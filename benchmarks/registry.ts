@@ -6,12 +6,16 @@ import { fileURLToPath } from "node:url";
 import { actorCases } from "./actors/cases.ts";
 import { actorContenders } from "./actors/contenders.ts";
 import type { Parameters, Suite } from "./case.ts";
+import { linkCases } from "./links/cases.ts";
+import { linkContenders } from "./links/contenders.ts";
 import { recordCases } from "./records/cases.ts";
 import { recordContenders } from "./records/contenders.ts";
 import { storeCases } from "./stores/cases.ts";
 import { storeContenders } from "./stores/contenders.ts";
 import { threadCases } from "./threads/cases.ts";
 import { threadContenders } from "./threads/contenders.ts";
+import { topicCases } from "./topics/cases.ts";
+import { topicContenders } from "./topics/contenders.ts";
 import { trainingCases } from "./training/cases.ts";
 import { trainingContenders } from "./training/contenders.ts";
 
@@ -47,6 +51,12 @@ export const suites: { readonly [name: string]: (scale: number, stores: readonly
     cases: actorCases(workloadOf("actors", scale)),
     contenders: (runtimes) => actorContenders(rootFolder(), runtimes),
   }),
+  links: (scale, stores) => ({
+    name: "links",
+    title: "Two processes of one machine",
+    cases: linkCases(workloadOf("links", scale)),
+    contenders: (runtimes) => linkContenders(rootFolder(), runtimes, stores),
+  }),
   records: (scale) => ({
     name: "records",
     title: "What recording a run costs",
@@ -64,6 +74,12 @@ export const suites: { readonly [name: string]: (scale: number, stores: readonly
     title: "Threads of one process",
     cases: threadCases(workloadOf("threads", scale)),
     contenders: (runtimes) => threadContenders(rootFolder(), runtimes),
+  }),
+  topics: (scale, stores) => ({
+    name: "topics",
+    title: "Topics between threads, and durable actors",
+    cases: topicCases(workloadOf("topics", scale)),
+    contenders: (runtimes) => topicContenders(rootFolder(), runtimes, stores),
   }),
   stores: (scale, stores) => ({
     name: "stores",

@@ -20,6 +20,10 @@ export interface Samples {
   readonly targetShape: readonly number[];
   input(index: number): Numbers;
   target(index: number): Numbers;
+  /** Where they have to be fetched first: settles when these can be read, and begins to fetch those that follow. */
+  ready?(chosen: Uint32Array, next: Uint32Array): Promise<void>;
+  /** These have been read. */
+  done?(chosen: Uint32Array): void;
 }
 
 export type Numbers = Float32Array | Float64Array;

@@ -10,7 +10,7 @@ import type { Epoch, Examples, LearningOptions, Network, Numbers, Samples, Sched
 import { optimizer as optimizerOf, optimizerNames } from "./optimizers.ts";
 import { dice, drawing, shuffled } from "./order.ts";
 import { pack, unpack } from "./safetensors.ts";
-import { checkFinite, samplesOf, sizeOf } from "./samples.ts";
+import { batchesOf, checkFinite, inOrder, samplesOf, sizeOf } from "./samples.ts";
 import type { LayersModel, Scalar, Tensor, Variable } from "./tensorflow.ts";
 import { arrayOf, weightsOf } from "./weights.ts";
 
@@ -68,7 +68,8 @@ function networkOf(backend: Backend, model: LayersModel, learning: Required<Lear
       );
     }
     if (samples.count === 0) throw new ShoalError("BadInput", "Cannot train: there are no samples");
-    checkFinite(samples);
+    // Those that are fetched are looked at as they come.
+    if (samples.ready === undefined) checkFinite(samples);
   }
 
   /** Some samples as one tensor. */
@@ -133,27 +134,31 @@ function networkOf(backend: Backend, model: LayersModel, learning: Required<Lear
       check(samples);
       while (epoch < epochs) {
         const began = performance.now();
-        const order = shuffle
-          ? shuffled(samples.count, learning.seed, epoch + 1)
-          : Uint32Array.from({ length: samples.count }, (_, index) => index);
-        let [steps, turn] = [0, began];
+        const order = shuffle ? shuffled(samples.count, learning.seed, epoch + 1) : inOrder(samples.count);
+        let [steps, seen, turn] = [0, 0, began];
         backend.use();
         let sum: Tensor = tf.scalar(0);
-        for (let at = 0; at < samples.count; at += batch) {
-          const lost = learn(samples, order.subarray(at, at + batch));
-          const next = tf.add(sum, lost);
-          tf.dispose([sum, lost]);
-          sum = next;
-          steps++;
-          if (performance.now() - turn < turnMs) continue;
-          await setImmediate();
-          if (signal?.aborted === true) {
-            sum.dispose();
-            throw new ShoalError("Cancelled", `Cannot go on training: it was stopped in epoch ${epoch + 1}`);
+        try {
+          for await (const chosen of batchesOf(samples, order, batch)) {
+            backend.use();
+            const lost = learn(samples, chosen);
+            const next = tf.add(sum, lost);
+            tf.dispose([sum, lost]);
+            sum = next;
+            steps++;
+            seen += chosen.length;
+            if (performance.now() - turn < turnMs) continue;
+            await setImmediate();
+            if (signal?.aborted === true) {
+              throw new ShoalError("Cancelled", `Cannot go on training: it was stopped in epoch ${epoch + 1}`);
+            }
+            turn = performance.now();
           }
-          backend.use();
-          turn = performance.now();
+        } catch (error) {
+          sum.dispose();
+          throw error;
         }
+        backend.use();
         const total = (await sum.data())[0]!;
         sum.dispose();
         if (!Number.isFinite(total)) {
@@ -165,7 +170,7 @@ function networkOf(backend: Backend, model: LayersModel, learning: Required<Lear
         }
         epoch++;
         const seconds = (performance.now() - began) / 1000;
-        yield { epoch, steps, samples: samples.count, loss: total / samples.count, seconds };
+        yield { epoch, steps, samples: seen, loss: total / seen, seconds };
       }
     },
 
@@ -198,10 +203,8 @@ function networkOf(backend: Backend, model: LayersModel, learning: Required<Lear
       checkCount("batch", batch);
       check(samples);
       let total = 0;
-      const all = Uint32Array.from({ length: samples.count }, (_, index) => index);
-      for (let at = 0; at < samples.count; at += batch) {
+      for await (const chosen of batchesOf(samples, inOrder(samples.count), batch)) {
         backend.use();
-        const chosen = all.subarray(at, at + batch);
         const loss = computed(() => lossOfBatch(samples, chosen, false));
         total += (await loss.data())[0]! * chosen.length;
         loss.dispose();

@@ -2,8 +2,9 @@
 
 import { Actor, ShoalError, type TensorRef, type Tensors } from "../../runtime/mod.ts";
 import type { LossName, Network } from "./network.ts";
-import { numbersOf, pairsOf, sizeOf } from "./samples.ts";
-import { fetched, gone, type NetworkInput, ready } from "./setup.ts";
+import { pairsOf } from "./pairs.ts";
+import { batchesOf, inOrder, numbersOf, sizeOf } from "./samples.ts";
+import { gone, type NetworkInput, ready } from "./setup.ts";
 
 /** Which network, and what it has learnt. */
 export interface LearntInput extends Pick<NetworkInput, "model" | "backend" | "gpus"> {
@@ -90,6 +91,8 @@ export interface Evaluation {
   readonly unchanged: number;
 }
 
+const judgedTogether = 32;
+
 /** Compares answers with the truth. */
 export class Evaluator extends Actor {
   static readonly module: string = import.meta.url;
@@ -111,14 +114,17 @@ export class Evaluator extends Actor {
 
   /** Tensors of shape (samples, 2, …): each sample an input and its target. */
   async evaluate(pairs: readonly TensorRef[]): Promise<Evaluation> {
-    const samples = pairsOf(await fetched(this.store, pairs));
+    const samples = await pairsOf(this.store, pairs);
     const loss = await this.#network!.evaluate(samples);
     let [sum, numbers] = [0, 0];
-    for (let index = 0; index < samples.count; index++) {
-      const [input, target] = [samples.input(index), samples.target(index)];
-      for (let i = 0; i < input.length; i++) sum += (target[i]! - input[i]!) ** 2;
-      numbers += input.length;
+    for await (const chosen of batchesOf(samples, inOrder(samples.count), judgedTogether)) {
+      for (const index of chosen) {
+        const [input, target] = [samples.input(index), samples.target(index)];
+        for (let i = 0; i < input.length; i++) sum += (target[i]! - input[i]!) ** 2;
+        numbers += input.length;
+      }
     }
+    samples.close();
     return { samples: samples.count, loss, unchanged: sum / numbers };
   }
 }

@@ -40,54 +40,6 @@ export function samplesOf(examples: Examples | Samples): Samples {
   };
 }
 
-/** Tensors of shape (samples, 2, …): each sample an input and, behind it, its target. */
-export function pairsOf(tensors: readonly Tensor[]): Samples {
-  if (tensors.length === 0) throw new ShoalError("BadInput", "Cannot train: there are no samples");
-  const parts = tensors.map((tensor) => {
-    const data = numbersOf(tensor);
-    const [count = 0, two, ...shape] = tensor.shape;
-    if (two !== 2 || shape.length === 0) {
-      throw new ShoalError(
-        "BadInput",
-        `Cannot train: tensor ${tensor.ref.id} has shape ${tensor.shape.join(" × ")}, expected samples × 2 × …: each ` +
-          "sample an input and its target",
-      );
-    }
-    return { data, count, shape };
-  });
-  const shape = parts[0]?.shape ?? [];
-  const odd = parts.findIndex((part) => part.shape.join() !== shape.join());
-  if (odd >= 0) {
-    throw new ShoalError(
-      "BadInput",
-      `Cannot train: samples of tensor ${tensors[odd]!.ref.id} are ${
-        parts[odd]!.shape.join(" × ")
-      }, those of the first ` +
-        `are ${shape.join(" × ")}`,
-    );
-  }
-  const size = sizeOf(shape);
-  const firsts: number[] = [];
-  let count = 0;
-  for (const part of parts) {
-    firsts.push(count);
-    count += part.count;
-  }
-  const half = (index: number, which: 0 | 1): Numbers => {
-    let part = firsts.length - 1;
-    while (firsts[part]! > index) part--;
-    const at = ((index - firsts[part]!) * 2 + which) * size;
-    return parts[part]!.data.subarray(at, at + size);
-  };
-  return {
-    count,
-    inputShape: shape,
-    targetShape: shape,
-    input: (index) => half(index, 0),
-    target: (index) => half(index, 1),
-  };
-}
-
 /** A tensor's elements as numbers that a network can take. */
 export function numbersOf(tensor: Tensor): Numbers {
   if (!readable.has(tensor.dtype)) {
@@ -102,8 +54,28 @@ export function numbersOf(tensor: Tensor): Numbers {
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
-/** Refuses samples that hold what is no number, and names the first. */
-export function checkFinite(samples: Samples): void {
+/** Samples so many at a time, in an order; each may be read until the next ones are asked for. */
+export async function* batchesOf(
+  samples: Samples,
+  order: Uint32Array,
+  batch: number,
+): AsyncGenerator<Uint32Array, void, undefined> {
+  for (let at = 0; at < order.length; at += batch) {
+    const chosen = order.subarray(at, at + batch);
+    await samples.ready?.(chosen, order.subarray(at + batch, at + 2 * batch));
+    try {
+      yield chosen;
+    } finally {
+      samples.done?.(chosen);
+    }
+  }
+}
+
+/** All of them, as they stand. */
+export const inOrder = (count: number): Uint32Array => Uint32Array.from({ length: count }, (_, index) => index);
+
+/** Refuses samples that hold what is no number, and names the first; they are counted from `first` on. */
+export function checkFinite(samples: Samples, first: number = 0): void {
   for (let index = 0; index < samples.count; index++) {
     for (const [what, values] of [["input", samples.input(index)], ["target", samples.target(index)]] as const) {
       // The sum tells in one pass without a branch; only what it does not clear is looked at one by one.
@@ -113,7 +85,7 @@ export function checkFinite(samples: Samples): void {
       const at = values.findIndex((value) => !Number.isFinite(value));
       throw new ShoalError(
         "BadInput",
-        `Cannot train: the ${what} of sample ${index} holds ${values[at]} at ${at}; nothing was learnt from it`,
+        `Cannot train: the ${what} of sample ${first + index} holds ${values[at]} at ${at}; nothing was learnt from it`,
       );
     }
   }

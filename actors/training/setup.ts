@@ -1,7 +1,6 @@
 // What the actors of this folder begin with: the backend that was asked for, and a network of the model that a message
 // names on it.
 
-import { type Tensor, type TensorRef, type Tensors } from "../../runtime/mod.ts";
 import { type BackendOptions, openBackend } from "./backends.ts";
 import { builderOf, type ModelSource } from "./models.ts";
 import type { LearningOptions, Network } from "./network.ts";
@@ -36,11 +35,4 @@ export async function ready(actor: string, given: NetworkInput): Promise<Ready> 
 export function gone(actor: string): void {
   built.get(actor)?.dispose();
   built.delete(actor);
-}
-
-/** Tensors in the order of their references, fetched ahead; valid until the handler that asked ends. */
-export async function fetched(store: Tensors, refs: readonly TensorRef[]): Promise<Tensor[]> {
-  const tensors: Tensor[] = [];
-  for await (const tensor of store.getMany(refs)) tensors.push(tensor);
-  return tensors;
 }

@@ -3,8 +3,8 @@
 
 import { Actor, ShoalError, type TensorRef } from "../../runtime/mod.ts";
 import type { Epoch, Network, Schedule } from "./network.ts";
-import { pairsOf } from "./samples.ts";
-import { fetched, gone, type NetworkInput, ready } from "./setup.ts";
+import { pairsOf } from "./pairs.ts";
+import { gone, type NetworkInput, ready } from "./setup.ts";
 
 /** What it learns from, and for how long. */
 export interface TrainerTask extends Omit<Schedule, "signal"> {
@@ -20,6 +20,8 @@ export interface TrainerTask extends Omit<Schedule, "signal"> {
   readonly patienceEpochs?: number;
   /** Less than this is not better; 0 unless said. */
   readonly betterBy?: number;
+  /** What fits in here is fetched once; of more, only what is being learnt from is held. 256 MiB unless said. */
+  readonly heldBytesMax?: number;
 }
 
 /** How far a training is. */
@@ -82,10 +84,12 @@ export class Trainer extends Actor {
 
   /** Learns, and yields after each epoch; whoever does not want the next one stops asking. */
   async *train(task: TrainerTask): AsyncGenerator<Progress, Trained> {
-    const { checkpointEpochs = 0, patienceEpochs, betterBy = 0, checkpoint, ...schedule } = task;
+    const { checkpointEpochs = 0, patienceEpochs, betterBy = 0, checkpoint, heldBytesMax, ...schedule } = task;
     const network = this.#trained;
-    const pairs = pairsOf(await fetched(this.store, task.pairs));
-    const validation = task.validation === undefined ? undefined : pairsOf(await fetched(this.store, task.validation));
+    const pairs = await pairsOf(this.store, task.pairs, heldBytesMax);
+    const validation = task.validation === undefined
+      ? undefined
+      : await pairsOf(this.store, task.validation, heldBytesMax);
     if (checkpoint !== undefined) await this.restore(checkpoint);
 
     const epochs: Progress[] = [];

@@ -1,152 +1,210 @@
-// `shoal run waves`: an ensemble of wave simulations, and an actor that reads what they made.
+// `shoal run waves`: an ensemble of wave simulations feeds an ensemble of networks that learn how waves go on. How the
+// samples get from one to the other is configuration.
 
-import type { System } from "../../runtime/mod.ts";
-import { pictureSize, Reader, type Reading } from "./reader.ts";
-import { pair, Wave } from "./wave.ts";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ActorRef, Pool, System } from "../../runtime/mod.ts";
+import { forecastFigure } from "../figure.ts";
+import type { BackendName } from "../training/network.ts";
+import type { Online } from "./arrivals.ts";
+import { type Forecast, forecast } from "./forecast.ts";
+import { Learner, type LearnerTask, type Learnt } from "./learner.ts";
+import { Marks } from "./marks.ts";
+import { placesOf } from "./places.ts";
+import { estimate, onlineOf, type Plan, planOf, settings, trainersOf, type WavesSettings } from "./plan.ts";
+import { Reader, type Reading } from "./reader.ts";
+import { linesOf, type Measured, resultOf, type WavesResult } from "./result.ts";
+import { Shelf } from "./shelf.ts";
+import { Wave } from "./wave.ts";
 
-/** The program's own flags, with their defaults. */
-export const settings = {
-  sims: { default: 32, about: "simulations", least: 1 },
-  grid: { default: 512, about: "points along each side", least: 1 },
-  steps: { default: 10, about: "samples of each simulation", least: 1 },
-  "step-seconds": { default: 0.5, about: "emulated compute of a step; 0 leaves it out", value: "S" },
-  "simulate-workers": { default: 2, about: "actors that simulate", least: 1 },
-} as const;
+export { settings };
 
-export type Settings = { readonly [K in keyof typeof settings]: number };
+/** References that one message carries. */
+const pageMax = 1_000;
 
-/** How long something took that happened many times. */
-export interface Times {
-  readonly mean: number;
-  readonly sum: number;
-  readonly max: number;
+/** Who does the work. */
+interface Crew {
+  readonly simulations: Pool<Wave>;
+  readonly learners: Pool<Learner>;
+  readonly shelf: ActorRef<Shelf>;
+  readonly reader: ActorRef<Reader>;
 }
 
-/** What `--json` prints. */
-export interface WavesResult {
-  readonly program: "waves";
-  readonly sims: number;
-  readonly grid: number;
-  readonly samples: number;
-  readonly bytes: number;
-  readonly nodes: number;
-  readonly store: string;
-  readonly transport: "store";
-  readonly launchSeconds: number;
-  readonly simulate: { readonly seconds: number; readonly computeSeconds: number; readonly put: Times };
-  readonly read: { readonly seconds: number; readonly get: Times };
-  readonly checksum: string;
-}
-
-const periodFirst = 40;
-const periodLast = 80;
+/** What was done, and the seconds of each part since the one before; of those at a time, since both began. */
+type Done = Pick<Measured, "simulated" | "learnt" | "readings"> & {
+  readonly seconds: Omit<Measured["seconds"], "launch">;
+};
 
 export default async function waves(
   system: System,
-  settings: Settings,
+  given: WavesSettings,
   say: (line: string) => void,
+  directory?: string,
 ): Promise<WavesResult> {
-  const { sims, grid, steps, "step-seconds": stepSeconds, "simulate-workers": workers } = settings;
-  for (const line of estimate(settings)) say(line);
+  const plan = planOf(given);
+  for (const line of estimate(plan)) say(line);
+  const clock = stopwatch();
+  const online = plan.online ? onlineOf(plan) : undefined;
+  const crew = await launched(system, plan, online, directory);
+  const launch = clock();
+  const tasks = plan.kernels.map((kernel, index) => taskOf(plan, kernel, index, system.seed));
+  const done = online === undefined
+    ? await apart(plan, crew, tasks)
+    : await together(system, plan, crew, tasks, online);
+  const foretold = await foretell(system, plan, done.learnt, directory);
+  const measured: Measured = { ...done, seconds: { ...done.seconds, launch }, forecast: foretold };
+  const result = resultOf(plan, measured);
+  for (const line of linesOf(plan, measured, result)) say(line);
+  return result;
+}
 
-  const launched = performance.now();
-  const simulations = await system.pool(Wave, { size: workers });
+async function launched(system: System, plan: Plan, online: Online | undefined, directory?: string): Promise<Crew> {
+  const shelf = await system.spawn(Shelf, undefined, { name: "shelf" });
+  // What comes while it is learnt from comes once: a run that was interrupted begins anew.
+  const isMarked = directory !== undefined && online === undefined && plan.trainer === "tfjs";
+  const marks = isMarked ? await system.spawn(Marks, undefined, { name: "marks" }) : undefined;
   const reader = await system.spawn(Reader, undefined, { name: "reader" });
+  const { pool } = await placesOf(system);
+  const simulations = await system.pool(Wave, { ...pool, task: "simulate", size: plan["simulate-workers"] });
+  const learners = await system.pool(Learner, {
+    ...pool,
+    task: "train",
+    size: trainersOf(plan),
+    input: {
+      shelf,
+      trains: plan.epochs > 0,
+      trainer: plan.trainer === "pytorch" ? "pytorch" : "tfjs",
+      ...marks !== undefined && { marks },
+      ...online !== undefined && { online },
+      ...plan.backend !== "auto" && { backend: plan.backend as BackendName },
+      ...plan.gpus !== "" && { gpus: plan.gpus },
+    },
+    // That one task is refused is no reason to open the backend anew.
+    supervision: { on: "resume" },
+  });
+  return { simulations, learners, shelf, reader };
+}
 
-  const began = performance.now();
-  const inputs = periods(sims).map((period) => ({ period, grid, steps, stepSeconds }));
-  const simulated = await simulations.map("simulate", inputs, { name: "simulate" });
-  const made = performance.now();
+/** First all is simulated, then it is learnt from, and then read once more, for its checksum. */
+async function apart(plan: Plan, { simulations, learners, shelf, reader }: Crew, tasks: LearnerTask[]): Promise<Done> {
+  const { grid } = plan;
+  const clock = stopwatch();
+  const inputs = inputsOf(plan);
+  const simulated = plan.transport === "inline"
+    // What passed through a head is gone with it: a resumed run makes it again.
+    ? await simulations.map("simulate", inputs.map((input) => ({ ...input, shelf })))
+    : await simulations.map("simulate", inputs, { name: "simulate" });
+  const refs = simulated.flatMap(({ samples }) => samples);
+  for (let at = 0; at < refs.length; at += pageMax) await shelf.ask("place", refs.slice(at, at + pageMax));
+  const simulate = clock();
+  const learnt = await learners.map("learn", tasks, { name: "train" });
+  const train = clock();
+  const readings = await all(reader.stream("readAll", { shelf, grid }));
+  const read = clock();
+  return { simulated, learnt, readings, seconds: { simulate, train, read, total: simulate + train } };
+}
 
+/** Those who learn, and the one who sums up, are there before the first simulation begins. */
+async function together(
+  system: System,
+  plan: Plan,
+  { simulations, learners, shelf, reader }: Crew,
+  tasks: LearnerTask[],
+  online: Online,
+): Promise<Done> {
+  const { grid, epochs } = plan;
+  const clock = stopwatch();
+  const since = async <T>(work: Promise<T>): Promise<readonly [T, number]> => [await work, clock.whole()];
+  const turns = turnsOf(plan);
+  const learning = since(learners.map("learn", tasks));
+  const summing = reader.stream("readComing", { shelf, grid, online, keeps: epochs > 1 });
+  const reading = since(all(summing, ({ samples }) => turns.passed(samples)));
+  const simulating = since(Promise.all(
+    inputsOf(plan).map(async (input) => {
+      await turns.reached(input.index);
+      return await simulations.ask("simulate", { ...input, online });
+    }),
+  ));
+  const closing = simulating.then(() => system.topic(online.topic).close());
+  const [[simulated, simulate], [learnt, train], [readings, read]] = await Promise.all([
+    simulating,
+    learning,
+    reading,
+    closing,
+  ]);
+  return { simulated, learnt, readings, seconds: { simulate, train, read, total: Math.max(simulate, train) } };
+}
+
+function inputsOf({ periods, grid, steps, "step-seconds": stepSeconds }: Plan) {
+  return periods.map((period, index) => ({ index, period, grid, steps, stepSeconds }));
+}
+
+function taskOf(plan: Plan, kernel: number, index: number, seed: number): LearnerTask {
+  const { grid, samples, epochs, batch, "learning-rate": learningRate } = plan;
+  return { index, kernel, grid, samples, epochs, batch, learningRate, seed: seed + index };
+}
+
+/** Rolls the best network out from a wave in the middle, and draws it in the run directory. */
+async function foretell(
+  system: System,
+  plan: Plan,
+  learnt: readonly Learnt[],
+  directory: string | undefined,
+): Promise<Forecast | undefined> {
+  const trained = learnt.filter(({ loss, weights }) => loss !== undefined && weights !== undefined);
+  const [best] = [...trained].sort((one, other) => one.loss! - other.loss!);
+  if (best === undefined) return undefined;
+  const { grid, steps, periods } = plan;
+  const period = periods[Math.floor(periods.length / 2)]!;
+  const found = await forecast(system, { kernel: best.kernel, weights: best.weights!, grid, steps, period });
+  if (directory !== undefined) {
+    writeFileSync(join(directory, "forecast.svg"), forecastFigure(found.forecast, found.fields), { mode: 0o600 });
+  }
+  return found.forecast;
+}
+
+async function all(stream: AsyncIterable<Reading>, told?: (reading: Reading) => void): Promise<Reading[]> {
   const readings: Reading[] = [];
-  for await (const reading of reader.stream("read", simulated.map(({ field }) => field))) readings.push(reading);
-  const read = performance.now();
+  for await (const reading of stream) {
+    readings.push(reading);
+    told?.(reading);
+  }
+  return readings;
+}
 
-  const computeSeconds = simulated.reduce((sum, { computeSeconds }) => sum + computeSeconds, 0);
-  const put = times(simulated.map(({ putSeconds }) => putSeconds));
-  const get = times(readings.map(({ getSeconds }) => getSeconds));
-  const samples = readings.reduce((sum, reading) => sum + reading.samples, 0);
-  const bytes = readings.reduce((sum, reading) => sum + reading.bytes, 0);
-  const checksum = readings.at(-1)?.checksum ?? "";
-  const seconds = { launch: (began - launched) / 1000, simulate: (made - began) / 1000, read: (read - made) / 1000 };
-  const store = simulated.find(({ field }) => field.inline === undefined)?.field.where ?? "inline:";
-
-  for (const line of draw(readings)) say(line);
-  say(
-    `simulated ${simulated.length} waves, ${gigabytes(bytes)} into ${store}, in ${seconds.simulate.toFixed(2)} s; put ${
-      shown(put)
-    }`,
-  );
-  say(`read      ${samples} samples by reference in ${seconds.read.toFixed(2)} s; get ${shown(get)}`);
-  say(`checksum  ${checksum}, the same on every runtime and store`);
-
+/**
+ * When a simulation may begin: what one that is slow has not made yet is summed up before what came after it, which lies
+ * in the store until then. So no other gets further ahead of it than there are workers, and one.
+ */
+function turnsOf({ steps, "simulate-workers": workers }: Plan): {
+  reached(index: number): Promise<void>;
+  passed(samples: number): void;
+} {
+  const waiting = new Map<number, () => void>();
+  let summed = 0;
+  const isDue = (index: number): boolean => index <= summed / steps + workers;
   return {
-    program: "waves",
-    sims: simulated.length,
-    grid,
-    samples,
-    bytes,
-    nodes: 1,
-    store,
-    transport: "store",
-    launchSeconds: seconds.launch,
-    simulate: { seconds: seconds.simulate, computeSeconds, put },
-    read: { seconds: seconds.read, get },
-    checksum,
+    reached: (index) => isDue(index) ? Promise.resolve() : new Promise((resolve) => waiting.set(index, resolve)),
+    passed(samples) {
+      summed += samples;
+      for (const [index, resolve] of waiting) {
+        if (!isDue(index)) continue;
+        waiting.delete(index);
+        resolve();
+      }
+    },
   };
 }
 
-/** What is to come, before it comes. */
-function estimate({ sims, grid, steps, "step-seconds": stepSeconds, "simulate-workers": workers }: Settings): string[] {
-  const bytes = sims * steps * pair * grid * grid * Float64Array.BYTES_PER_ELEMENT;
-  const lines = [
-    `${sims} waves of ${steps} steps on a grid of ${grid} × ${grid}: ${gigabytes(bytes)} with ${workers} workers`,
-  ];
-  const rounds = Math.ceil(sims / workers);
-  if (stepSeconds > 0) {
-    lines.push(
-      `at least ${(rounds * steps * stepSeconds).toFixed(1)} s of emulated compute; --step-seconds 0 leaves it out`,
-    );
-  }
-  return lines;
-}
-
-function times(seconds: readonly number[]): Times {
-  const sum = seconds.reduce((sum, each) => sum + each, 0);
-  return { mean: sum / Math.max(1, seconds.length), sum, max: Math.max(0, ...seconds) };
-}
-
-function shown({ mean, max }: Times): string {
-  return `${(mean * 1000).toFixed(2)} ms each, ${(max * 1000).toFixed(2)} at most`;
-}
-
-/** Equally spaced, the first and the last included. */
-function periods(count: number): number[] {
-  return Array.from({ length: count }, (_, i) => periodFirst + (periodLast - periodFirst) * i / Math.max(1, count - 1));
-}
-
-function gigabytes(bytes: number): string {
-  return bytes < 1e8 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
-}
-
-const shades = [" ", "░", "▒", "▓", "█"];
-
-/** The first and the last wave side by side; every other row, since letters are twice as high as wide. */
-function draw(readings: readonly Reading[]): string[] {
-  const shown = [readings[0], readings.at(-1)].filter((reading) => reading !== undefined);
-  const lines: string[] = [];
-  for (let row = 0; row < pictureSize; row += 2) {
-    const pictures = shown.map(({ picture }) => {
-      let line = "";
-      for (let column = 0; column < pictureSize; column++) {
-        const value = picture[row * pictureSize + column]!;
-        // The root lifts the outer rings, which are faint.
-        const height = (Math.sign(value) * Math.sqrt(Math.abs(value)) + 1) / 2;
-        line += shades[Math.min(shades.length - 1, Math.max(0, Math.floor(height * shades.length)))];
-      }
-      return line;
-    });
-    lines.push(`  ${pictures.join("    ")}`);
-  }
-  return lines;
+/** Each call answers the seconds since the one before. */
+function stopwatch(): { (): number; whole(): number } {
+  const began = performance.now();
+  let last = began;
+  const lap = (): number => {
+    const now = performance.now();
+    const seconds = (now - last) / 1000;
+    last = now;
+    return seconds;
+  };
+  return Object.assign(lap, { whole: () => (performance.now() - began) / 1000 });
 }

@@ -1,71 +1,143 @@
-// The simulation: a circular wave on a square grid, written step by step straight into the store's memory.
+// The simulation: a circular wave on a square grid. A whole field leaves as one tensor, or step by step as samples, each
+// put where the run's transport says as soon as it is computed.
 
-import { Actor, type TensorRef } from "../../runtime/mod.ts";
+import { Actor, type ActorRef, type TensorRef } from "../../runtime/mod.ts";
+import type { Arrival, Online } from "./arrivals.ts";
+import { processOf } from "./places.ts";
+import { framesOf, type Shelf } from "./shelf.ts";
 import { sine } from "./sine.ts";
+import { type Times, timesOf } from "./times.ts";
 
 export interface WaveInput {
   readonly period: number;
   readonly grid: number;
   readonly steps: number;
-  /** How long each step takes beside what it computes: the rest of a simulation that this one stands for. */
+  /** How long each step takes at least: the rest of a simulation that this one stands for. */
   readonly stepSeconds?: number;
 }
 
-/** A field, and what it took. */
+/** One of an ensemble's simulations. */
+export interface Simulation extends WaveInput {
+  /** Which one, from 0. */
+  readonly index: number;
+  /** Who takes its samples by value, where they do not go into the store. */
+  readonly shelf?: ActorRef<Shelf>;
+  /** Where it tells of each as soon as it is there, for those who learn already. */
+  readonly online?: Online;
+}
+
+/** What a simulation made, and what it took. */
 export interface Simulated {
-  readonly field: TensorRef<"float64">;
+  /** Tensors of shape (samples, 2, grid, grid), in the order of steps; none where they went by value. */
+  readonly samples: readonly TensorRef<"float64">[];
   readonly computeSeconds: number;
-  /** Room in the store, and the field's sealing there. */
-  readonly putSeconds: number;
+  /** Each transfer: room in the store, and the sealing there; or the way to the shelf. */
+  readonly put: Times;
+  /** What it waited for those who learn and had fallen behind. */
+  readonly creditSeconds: number;
+  readonly process: string;
 }
 
 /** Each sample is a pair: the wave at one step, and what it has become at the next. */
 export const pair = 2;
 
-/** Simulates one wave a message. What leaves is a reference: the field itself stays where it was computed. */
+/** Samples travel together until they weigh so much: below it, a transfer of its own costs more than it carries. */
+const transferBytes = 2 ** 20;
+
+/** Those who learn may take their time. */
+const timeoutMs = 24 * 3_600_000;
+
+/** Simulates one wave a message. */
 export class Wave extends Actor {
   static readonly module: string = import.meta.url;
 
+  /** All of a wave as one tensor of shape (steps, 2, grid, grid). */
   async run(wave: WaveInput): Promise<TensorRef<"float64">> {
-    return (await this.simulate(wave)).field;
+    const field = await this.store.allocate("float64", [wave.steps, pair, wave.grid, wave.grid]);
+    propagate(wave, field.data);
+    return await field.seal();
   }
 
-  async simulate(wave: WaveInput): Promise<Simulated> {
-    const began = performance.now();
-    const field = await this.store.allocate("float64", [wave.steps, pair, wave.grid, wave.grid]);
-    const allocated = performance.now();
-    propagate(wave, field.data);
-    await emulated(wave, this.signal);
-    const computed = performance.now();
-    const ref = await field.seal();
-    const putSeconds = (allocated - began + performance.now() - computed) / 1000;
-    return { field: ref, computeSeconds: (computed - allocated) / 1000, putSeconds };
+  async simulate(simulation: Simulation): Promise<Simulated> {
+    const { grid, steps, shelf, index, online } = simulation;
+    const topic = online && this.topic<Arrival>(online.topic, {
+      creditBytes: online.creditBytes,
+      // Nobody comes late: what all have read need not be kept for others.
+      retainBytes: online.creditBytes,
+      readersMin: online.readers,
+    });
+    const together = samplesTogether(grid, steps, online !== undefined);
+    const samples: TensorRef<"float64">[] = [];
+    const putSeconds: number[] = [];
+    const step = stepping(simulation);
+    let [computeSeconds, creditSeconds] = [0, 0];
+    for (let from = 0; from < steps; from += together) {
+      const count = Math.min(together, steps - from);
+      let at = performance.now();
+      const shape = [count, pair, grid, grid];
+      const draft = shelf === undefined ? await this.store.allocate("float64", shape) : undefined;
+      const data = draft?.data ?? new Float64Array(count * pair * grid * grid);
+      let put = performance.now() - at;
+      for (let done = 0; done < count; done++) {
+        at = performance.now();
+        step(data.subarray(done * pair * grid * grid, (done + 1) * pair * grid * grid));
+        await lasting(at, simulation, this.signal);
+        computeSeconds += (performance.now() - at) / 1000;
+      }
+      at = performance.now();
+      if (draft !== undefined) samples.push(await draft.seal());
+      else for (const frame of framesOf(index, from, data)) await shelf!.ask("take", frame);
+      put += performance.now() - at;
+      putSeconds.push(put / 1000);
+      at = performance.now();
+      const last = samples.at(-1)!;
+      if (topic !== undefined) await topic.publish({ first: index * steps + from, samples: last }, { timeoutMs });
+      creditSeconds += (performance.now() - at) / 1000;
+    }
+    return { samples, computeSeconds, put: timesOf(putSeconds), creditSeconds, process: processOf(this.self.id) };
   }
 }
 
-/** Lets the time of the emulated compute pass, unless nobody waits for it any more. */
-async function emulated({ steps, stepSeconds = 0 }: WaveInput, signal: AbortSignal): Promise<void> {
-  for (let step = 0; step < steps && stepSeconds > 0 && !signal.aborted; step++) {
-    await new Promise((resolve) => setTimeout(resolve, stepSeconds * 1000));
-  }
+/** How many samples of a wave travel together. Where somebody waits for the next one, it travels alone. */
+export function samplesTogether(grid: number, steps: number, isAwaited: boolean): number {
+  if (isAwaited) return 1;
+  const bytes = pair * grid * grid * Float64Array.BYTES_PER_ELEMENT;
+  return Math.min(steps, Math.max(1, Math.floor(transferBytes / bytes)));
+}
+
+/** Lets the rest of a step's time pass, unless nobody waits for it any more. */
+async function lasting(began: number, { stepSeconds = 0 }: WaveInput, signal: AbortSignal): Promise<void> {
+  if (stepSeconds === 0 || signal.aborted) return;
+  const rest = stepSeconds * 1000 - (performance.now() - began);
+  if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
 }
 
 /** u(r, t) = sin(2r − ωt) / (r + 1) for x and y in [−2π, 2π], as (step, input or target, y, x). */
-export function propagate({ period, grid, steps }: WaveInput, out: Float64Array): void {
+export function propagate(wave: WaveInput, out: Float64Array): void {
+  const size = pair * wave.grid * wave.grid;
+  const step = stepping(wave);
+  for (let at = 0; at < wave.steps; at++) step(out.subarray(at * size, (at + 1) * size));
+}
+
+/** Writes one sample after the other: what a step ends with is what the next one begins with. */
+function stepping({ period, grid }: WaveInput): (out: Float64Array) => void {
   const cells = grid * grid;
   const omega = 2 * Math.PI / period;
   const distance = distances(grid);
-  for (let step = 0; step < steps; step++) {
-    const input = step * pair * cells;
-    const target = input + cells;
+  const last = new Float64Array(cells);
+  let time = 0;
+  const height = (t: number): void => {
     for (let i = 0; i < cells; i++) {
       const r = distance[i]!;
-      out[target + i] = sine(2 * r - omega * (step + 1)) / (r + 1);
+      last[i] = sine(2 * r - omega * t) / (r + 1);
     }
-    // What a step ends with is what the next one begins with.
-    if (step > 0) out.copyWithin(input, input - cells, input);
-    else for (let i = 0; i < cells; i++) out[input + i] = sine(2 * distance[i]!) / (distance[i]! + 1);
-  }
+  };
+  height(time);
+  return (out) => {
+    out.set(last);
+    height(++time);
+    out.set(last, cells);
+  };
 }
 
 function distances(grid: number): Float64Array {

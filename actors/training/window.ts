@@ -1,0 +1,192 @@
+// Samples that are fetched when a step needs them, the next step's while one learns from these. What fits stays; of what
+// does not, no more is held than what is being learnt from, so that a trainer of a gigabyte learns from many.
+
+import { ShoalError } from "../../runtime/mod.ts";
+import type { Numbers, Samples } from "./network.ts";
+import { checkFinite, sizeOf } from "./samples.ts";
+
+/** Samples that come together: each an input and, behind it, its target. */
+export interface Part {
+  readonly count: number;
+  readonly bytes: number;
+  fetch(): Promise<Fetched>;
+}
+
+export interface Fetched {
+  readonly data: Numbers;
+  /** Nobody reads it any more. */
+  done(): void;
+}
+
+/** What somebody waited for: how often something was fetched, and the seconds that passed meanwhile. */
+export interface Waited {
+  readonly count: number;
+  readonly sum: number;
+  readonly max: number;
+}
+
+export interface Window extends Required<Samples> {
+  readonly waited: Waited;
+  /** Ends all that is held. */
+  close(): void;
+}
+
+/** What a window holds unless said. */
+export const heldBytesMaxDefault: number = 256 * 2 ** 20;
+/** How many are fetched at once where all are. */
+const aheadMax = 4;
+
+interface Held {
+  readonly bytes: number;
+  readonly loading: Promise<void>;
+  fetched: Fetched | undefined;
+  /** Samples of it that are being learnt from. */
+  users: number;
+  /** Whether somebody is to read it who has not yet. */
+  isWanted: boolean;
+}
+
+/** A window on parts whose inputs and targets are of one shape. Where all of them fit, they are fetched at once. */
+export async function windowOn(
+  parts: readonly Part[],
+  shape: readonly number[],
+  heldBytesMax: number = heldBytesMaxDefault,
+): Promise<Window> {
+  if (!(heldBytesMax >= 0)) {
+    throw new ShoalError("BadInput", `Cannot train: heldBytesMax is ${heldBytesMax}, expected a number from 0`);
+  }
+  const size = sizeOf(shape);
+  const firsts: number[] = [];
+  let count = 0;
+  for (const part of parts) {
+    firsts.push(count);
+    count += part.count;
+  }
+  const held = new Map<number, Held>();
+  const checked = new Set<number>();
+  const waited = { count: 0, sum: 0, max: 0 };
+  let heldBytes = 0;
+  let isClosed = false;
+
+  function partOf(index: number): number {
+    let [low, high] = [0, firsts.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (firsts[middle]! <= index) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  function begin(which: number): Held {
+    const there = held.get(which);
+    if (there !== undefined) return there;
+    const part = parts[which]!;
+    const load = async (): Promise<void> => {
+      const fetched = await part.fetch();
+      if (isClosed) return fetched.done();
+      one.fetched = fetched;
+      if (checked.has(which)) return;
+      checkFinite(samplesIn(fetched.data, part.count), firsts[which]);
+      checked.add(which);
+    };
+    heldBytes += part.bytes;
+    const one: Held = {
+      bytes: part.bytes,
+      // It begins when the entry stands.
+      loading: Promise.resolve().then(load),
+      fetched: undefined,
+      users: 0,
+      isWanted: true,
+    };
+    // Whoever needs it hears of it, and then it is tried again by the next.
+    one.loading.catch(() => drop(which));
+    held.set(which, one);
+    waited.count++;
+    return one;
+  }
+
+  const samplesIn = (data: Numbers, own: number): Samples => ({
+    count: own,
+    inputShape: shape,
+    targetShape: shape,
+    input: (index) => data.subarray(2 * index * size, (2 * index + 1) * size),
+    target: (index) => data.subarray((2 * index + 1) * size, (2 * index + 2) * size),
+  });
+
+  function drop(which: number): void {
+    const one = held.get(which);
+    if (one === undefined) return;
+    held.delete(which);
+    heldBytes -= one.bytes;
+    one.fetched?.done();
+  }
+
+  /** What nobody needs goes, the oldest first, until there is room. */
+  function tidy(): void {
+    if (heldBytes <= heldBytesMax) return;
+    for (const [which, { users, isWanted }] of held) {
+      if (users > 0 || isWanted) continue;
+      drop(which);
+      if (heldBytes <= heldBytesMax) return;
+    }
+  }
+
+  async function waitFor(loading: readonly Promise<void>[]): Promise<void> {
+    const began = performance.now();
+    await Promise.all(loading);
+    const seconds = (performance.now() - began) / 1000;
+    waited.sum += seconds;
+    waited.max = Math.max(waited.max, seconds);
+  }
+
+  function half(index: number, which: 0 | 1): Numbers {
+    const part = partOf(index);
+    const data = held.get(part)?.fetched?.data;
+    if (data === undefined) throw new TypeError(`Cannot read sample ${index}: it was not made ready`);
+    const at = ((index - firsts[part]!) * 2 + which) * size;
+    return data.subarray(at, at + size);
+  }
+
+  const window: Window = {
+    count,
+    inputShape: shape,
+    targetShape: shape,
+    waited,
+    input: (index) => half(index, 0),
+    target: (index) => half(index, 1),
+    async ready(chosen, next) {
+      const loading = Array.from(chosen, (index) => {
+        const one = begin(partOf(index));
+        one.users++;
+        one.isWanted = false;
+        return one;
+      }).filter(({ fetched }) => fetched === undefined);
+      if (loading.length > 0) await waitFor(loading.map((one) => one.loading));
+      for (const index of next) begin(partOf(index)).isWanted = true;
+      tidy();
+    },
+    done(chosen) {
+      for (const index of chosen) {
+        const one = held.get(partOf(index));
+        if (one !== undefined) one.users--;
+      }
+      tidy();
+    },
+    close() {
+      isClosed = true;
+      for (const which of held.keys()) drop(which);
+    },
+  };
+  if (parts.reduce((sum, { bytes }) => sum + bytes, 0) > heldBytesMax) return window;
+  try {
+    for (const which of parts.keys()) {
+      for (let ahead = which; ahead < Math.min(parts.length, which + aheadMax); ahead++) begin(ahead).isWanted = false;
+      await waitFor([held.get(which)!.loading]);
+    }
+  } catch (error) {
+    window.close();
+    throw error;
+  }
+  return window;
+}

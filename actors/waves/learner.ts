@@ -1,0 +1,246 @@
+// One who trains: it takes a network at a time, reads every sample of the run, and says how it went.
+
+import { Actor, type ActorRef, ShoalError, type TensorRef } from "../../runtime/mod.ts";
+import { openBackend } from "../training/backends.ts";
+import type { BackendName, Epoch, Network } from "../training/network.ts";
+import { batchesOf, inOrder } from "../training/samples.ts";
+import { gone, ready } from "../training/setup.ts";
+import { type Window, windowOn } from "../training/window.ts";
+import { type Arrival, type Arrivals, arrivals, type Online } from "./arrivals.ts";
+import { markBytesMax, type Marks } from "./marks.ts";
+import { processOf } from "./places.ts";
+import { partOf, partsOf } from "./pieces.ts";
+import type { Shelf } from "./shelf.ts";
+import { type Times, timesOfAll } from "./times.ts";
+import { startTorch } from "./torch.ts";
+
+export interface LearnerInput {
+  readonly shelf: ActorRef<Shelf>;
+  /** Where it is kept how far a network has come; nowhere, where there is no run directory. */
+  readonly marks?: ActorRef<Marks>;
+  /** Where samples are told of while simulations run; nowhere, where all are there before anybody learns. */
+  readonly online?: Online;
+  /** Whether it will learn, or only read. */
+  readonly trains: boolean;
+  readonly trainer: "tfjs" | "pytorch";
+  readonly backend?: BackendName;
+  readonly gpus?: string;
+}
+
+/** One network. Plain values, the same for the same network: a resumed run finds by them what it had learnt. */
+export interface LearnerTask {
+  readonly index: number;
+  readonly kernel: number;
+  readonly grid: number;
+  readonly samples: number;
+  readonly epochs: number;
+  readonly batch: number;
+  readonly learningRate: number;
+  readonly seed: number;
+}
+
+export interface Learnt {
+  readonly kernel: number;
+  readonly parameters: number;
+  /** The mean over the last epoch. */
+  readonly loss?: number;
+  /** Pairs that it has seen in each epoch. */
+  readonly samples: number;
+  readonly bytes: number;
+  readonly backend: string;
+  readonly said: string;
+  readonly seconds: number;
+  readonly computeSeconds: number;
+  /** What it waited for its samples, each transfer. */
+  readonly get: Times;
+  readonly weights?: TensorRef<"uint8">;
+  readonly process: string;
+}
+
+type Source = Window | Arrivals;
+
+/** One way of learning. */
+interface Work {
+  readonly backend: string;
+  readonly said: string;
+  run(source: Source): Promise<Pick<Learnt, "parameters" | "samples" | "loss" | "weights">>;
+  end(): void;
+}
+
+export class Learner extends Actor {
+  static readonly module: string = import.meta.url;
+  readonly #input: LearnerInput;
+
+  constructor(input: LearnerInput) {
+    super();
+    this.#input = input;
+  }
+
+  /** Opens the backend, so that no training waits for it, and what is missing is told before anybody simulates. */
+  async started(): Promise<void> {
+    const { trains, trainer, gpus } = this.#input;
+    if (!trains) return;
+    if (trainer === "tfjs") await openBackend(this.#backend());
+    else (await startTorch(gpus)).end();
+  }
+
+  stopping(): void {
+    gone(this.self.id);
+  }
+
+  async learn(task: LearnerTask): Promise<Learnt> {
+    const { grid, kernel, epochs, samples } = task;
+    const work = epochs === 0 ? this.#reading() : await this.#work(task);
+    const began = performance.now();
+    const source = this.#input.online === undefined
+      ? await this.#window(task)
+      : this.#arrivals(task, this.#input.online);
+    try {
+      const learnt = await work.run(source);
+      const seconds = (performance.now() - began) / 1000;
+      return {
+        kernel,
+        bytes: samples * 2 * grid * grid * Float64Array.BYTES_PER_ELEMENT,
+        backend: work.backend,
+        said: work.said,
+        seconds,
+        computeSeconds: seconds - source.waited.sum,
+        get: timesOfAll([source.waited]),
+        process: processOf(this.self.id),
+        ...learnt,
+      };
+    } finally {
+      source.close();
+      work.end();
+    }
+  }
+
+  /** What learns, ready to begin. */
+  async #work(task: LearnerTask): Promise<Work> {
+    const { grid, kernel, learningRate, seed } = task;
+    if (this.#input.trainer === "pytorch") return await this.#torch(task);
+    const model = { module: "cnn", input: { grid, kernel } };
+    const { network, said } = await ready(this.self.id, { model, learningRate, seed, ...this.#backend() });
+    return {
+      backend: network.backend,
+      said,
+      run: async (source) => ({ parameters: network.parameters, ...await this.#train(network, task, source) }),
+      end: () => gone(this.self.id),
+    };
+  }
+
+  async #torch(task: LearnerTask): Promise<Work> {
+    const torch = await startTorch(this.#input.gpus);
+    const end = (): void => torch.end();
+    this.signal.addEventListener("abort", end);
+    return {
+      backend: "pytorch",
+      said: torch.said,
+      run: async (source) => {
+        let [loss, samples] = [0, 0];
+        const { parameters } = await torch.train(task, source, (done) => {
+          ({ loss, samples } = done);
+          this.#tell(done.epoch, task.epochs, loss);
+        });
+        return { parameters, loss, samples };
+      },
+      end,
+    };
+  }
+
+  #reading(): Work {
+    return {
+      backend: "none",
+      said: "nothing is learnt, only read",
+      run: async (source) => ({ parameters: 0, ...await this.#look(source) }),
+      end() {},
+    };
+  }
+
+  #tell(epoch: number, epochs: number, loss: number): void {
+    this.log.info(`epoch ${epoch} of ${epochs}: loss ${loss.toExponential(3)}`);
+  }
+
+  /** All samples, which are there. */
+  async #window({ grid, samples }: LearnerTask): Promise<Window> {
+    const parts = await partsOf(this.#input.shelf, this.store, grid);
+    const count = parts.reduce((sum, { count }) => sum + count, 0);
+    if (count === samples) return await windowOn(parts, [grid, grid]);
+    throw new ShoalError("Lost", `Cannot train: there are ${count} of ${samples} samples; run it anew`);
+  }
+
+  /** Samples as they come. Those of a single epoch are not needed again. */
+  #arrivals({ grid, samples: count, epochs }: LearnerTask, { topic, readers }: Online): Arrivals {
+    const { shelf } = this.#input;
+    return arrivals({
+      store: this.store,
+      topic: this.topic<Arrival>(topic),
+      count,
+      grid,
+      done(samples) {
+        if (epochs <= 1) void shelf.tell("done", { samples, readers });
+      },
+    });
+  }
+
+  async #train(
+    network: Network,
+    task: LearnerTask,
+    source: Source,
+  ): Promise<Pick<Learnt, "samples" | "loss" | "weights">> {
+    const { index, epochs, samples } = task;
+    const { marks } = this.#input;
+    const mark = await marks?.ask("last", index);
+    if (mark !== undefined) {
+      await network.restore(mark.checkpoint);
+      this.log.info(`goes on after epoch ${network.epoch}`);
+    }
+    let [loss, seen] = [mark?.loss ?? 0, samples];
+    for await (const done of this.#epochs(network, task, source)) {
+      ({ loss, samples: seen } = done);
+      const { epoch } = done;
+      this.#tell(epoch, epochs, loss);
+      // After the last one its weights are there.
+      if (marks === undefined || epoch === epochs) continue;
+      const checkpoint = await network.checkpoint();
+      if (checkpoint.length <= markBytesMax) await marks.ask("mark", { index, epoch, loss, checkpoint });
+    }
+    const weights = await this.store.put({ data: await network.weights(), dtype: "uint8" });
+    return { samples: seen, loss, weights };
+  }
+
+  /** What comes while simulations run is learnt from as it comes; from the second epoch on all of it is there. */
+  async *#epochs(network: Network, { epochs, batch, grid }: LearnerTask, source: Source): AsyncGenerator<Epoch, void> {
+    const { signal } = this;
+    if (!("inOrder" in source)) return yield* network.train(source, { epochs, batch, signal });
+    yield* network.train(source, { epochs: 1, batch, signal, shuffle: false });
+    if (epochs === 1) return;
+    const window = await windowOn(source.inOrder().map(({ samples }) => partOf(this.store, samples)), [grid, grid]);
+    try {
+      yield* network.train(window, { epochs, batch, signal });
+    } finally {
+      window.close();
+    }
+  }
+
+  /** Reads every number of every sample, as a step of training would. */
+  async #look(source: Source): Promise<Pick<Learnt, "samples">> {
+    let [seen, sum] = [0, 0];
+    for await (const chosen of batchesOf(source, inOrder(source.count), 1)) {
+      for (const index of chosen) {
+        for (const values of [source.input(index), source.target(index)]) {
+          for (let at = 0; at < values.length; at++) sum += values[at]!;
+        }
+        seen++;
+      }
+      if (this.signal.aborted) break;
+    }
+    this.log.debug(`read ${seen} samples, whose sum is ${sum}`);
+    return { samples: seen };
+  }
+
+  #backend(): { readonly backend?: BackendName; readonly gpus?: string } {
+    const { backend, gpus } = this.#input;
+    return { ...backend !== undefined && { backend }, ...gpus !== undefined && { gpus } };
+  }
+}
