@@ -110,7 +110,7 @@ const env: Record<string, string> = {
   // Every message takes the way that it would take between nodes, and held views show.
   SHOAL_STRICT: process.env["SHOAL_STRICT"] ?? "1",
   SHOAL_SEED: String(seed),
-  ...(flags.long ? { SHOAL_LONG: "1" } : {}),
+  ...(flags.long ? { SHOAL_TEST_LONG: "1" } : {}),
   ...(flags.part === undefined ? {} : { SHOAL_PART: flags.part }),
   ...(flags.test === undefined ? {} : { SHOAL_TEST: flags.test }),
 };

@@ -13,7 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), "specs-"));
 const apart = {
   SHOAL_TEST: "",
   SHOAL_PATH: "",
-  SHOAL_LONG: "",
+  SHOAL_TEST_LONG: "",
   SHOAL_PART: "",
   SHOAL_TEST_TIMEOUT_MS: "",
   SHOAL_TEST_REPORT: "",

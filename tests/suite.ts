@@ -22,7 +22,7 @@ export const root: string = fileURLToPath(
 export const seed: number = numberFrom("SHOAL_SEED") ?? Math.floor(Math.random() * 0x7fffffff);
 
 /** Whether more cases than usual were asked for (`npm run test:long`). */
-export const long: boolean = process.env["SHOAL_LONG"] === "1";
+export const long: boolean = process.env["SHOAL_TEST_LONG"] === "1";
 
 export interface TestOptions {
   /** After this long a test has hung and fails. 30 s unless set. */
