@@ -147,8 +147,10 @@ export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
           return task.whenWritten(() => isBusy ? whenIdle(place) : free(place));
         }
         // The member ended, or began a new life, under the task: another may do it. What had begun has counted, in
-        // case it is what ends them.
-        if (parts.isOpen(member)) whenIdle(place);
+        // case it is what ends them. One elsewhere that refuses a task at once will refuse each, before anybody says
+        // that it has ended.
+        const refuses = parts.isFar(member) && isShoalError(error, "Ended") && error.outcome === "failed";
+        if (parts.isOpen(member) && !refuses) whenIdle(place);
         else retire(place);
         task.given = false;
         if (error.outcome === "unknown") task.attempts++;

@@ -119,3 +119,17 @@ test("ends on threads: a supervision that is a function is refused for one actor
     const error = await errorOf("BadInput", () => system.spawn(Worker, undefined, { on: "threads", supervision }));
     assert.match(error.message, /^Cannot spawn Worker on main-t1: supervision\.on is a function/);
   }));
+
+test("threads: a pool whose system ends under it settles every task that waits", async () => {
+  for (let round = 0; round < 5; round++) {
+    const system = await launch({ threads: 2 });
+    const pool = await system.pool(Worker, { size: 2, on: "threads" });
+    const tasks = Array.from({ length: 500 }, (_, index) => pool.ask("echo", index));
+    const ends = Promise.allSettled(tasks);
+    await tasks[round];
+    await system.close({ now: true });
+    for (const end of await ends) {
+      if (end.status === "rejected") assert.ok(["Ended", "Lost", "ShuttingDown"].includes(end.reason.code), end.reason);
+    }
+  }
+});
