@@ -136,7 +136,7 @@ const flexible = [
   "[NX2H]",
   "[X4;R;!r3]",
   "[NX3;R]",
-  "[CX4]C#C",
+  "[#6]C#C[#6]",
 ];
 
 test("calculator computes recorded energies again, within 1 meV", async () => {
