@@ -12,7 +12,7 @@ test("shoal run waves ends with one object on stdout, and says the rest on stder
     const said = await shoal("run", "waves", ...args, "--name", "first");
     assert.equal(said.code, 0, said.stderr);
     const result = JSON.parse(said.stdout);
-    const { launchSeconds, simulate, read, ...rest } = result;
+    const { launchSeconds, totalSeconds, simulate, train, read, forecast, ...rest } = result;
     assert.deepEqual(rest, {
       run: "first",
       program: "waves",
@@ -21,19 +21,27 @@ test("shoal run waves ends with one object on stdout, and says the rest on stder
       grid: 32,
       samples: 6,
       bytes: 3 * 2 * 2 * 32 * 32 * 8,
+      // The label of the published tables: GiB of inputs alone.
+      label: 3 * 2 * 32 * 32 * 8 / 2 ** 30,
       nodes: 1,
       store: "memory:",
       transport: "store",
+      online: false,
       // The same on every runtime, in strict mode or not: it is written down here.
       checksum: "2575f2e84578d0c2",
     });
-    for (const seconds of [launchSeconds, simulate.seconds, simulate.computeSeconds, read.seconds]) {
-      assert.ok(seconds >= 0, JSON.stringify(result));
-    }
-    for (const { mean, sum, max } of [simulate.put, read.get]) {
+    const spent = [launchSeconds, totalSeconds, simulate.seconds, simulate.computeSeconds, train.seconds, read.seconds];
+    for (const seconds of spent) assert.ok(seconds >= 0, JSON.stringify(result));
+    const [{ kernel, samples, loss }] = train.models;
+    assert.deepEqual([kernel, samples, forecast.kernel, forecast.error.length], [3, 6, 3, 2]);
+    assert.ok(loss > 0 && train.backend !== "", JSON.stringify(result));
+    for (const { mean, sum, max } of [simulate.put, train.get, read.get]) {
       assert.ok(mean <= max && max <= sum, JSON.stringify(result));
     }
-    assert.match(said.stderr, /3 waves of 2 steps on a grid of 32 × 32: 0.1 MB with 2 workers\n[^]*simulated 3 waves/);
+    assert.match(
+      said.stderr,
+      /3 waves of 2 steps on a grid of 32 × 32: 6 samples, 0.1 MB, with 2 workers\n[^]*simulated 3 waves/,
+    );
     assert.ok(existsSync(join(path, "runs/first/run.json")));
   });
 }, { timeoutMs });
