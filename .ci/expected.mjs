@@ -32,7 +32,7 @@ const expected = {
 };
 
 expected["recorded energies, computed again by xtb"] = (row) =>
-  row.name === "Calculator computes recorded energies again, within 1 meV";
+  row.name === "calculator computes recorded energies again, within 1 meV";
 
 /** Rooms whose tests must have run on both runtimes. */
 const rooms = {
