@@ -119,8 +119,8 @@ export function headJob(options: HeadJobOptions): HeadJob | undefined {
         return;
       }
       try {
-        const seen = sentJobs(layout).at(-1)?.number ?? 0;
-        const clients = sentJobs(layout).at(-1)?.clients;
+        const seen = sentJobs(layout).at(-1);
+        const clients = seen?.clients;
         const { jobs } = await lookAtJobs(layout, 2);
         const open = openJob(jobs.filter(({ state }) => state.job !== allocation.job));
         if (open !== undefined) return terminal.say(`job ${open.state.job} goes on with the run`);

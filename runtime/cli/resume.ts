@@ -128,7 +128,7 @@ async function sendNext(
     folder,
     command,
     program: identity.file?.path,
-    seen: seen?.number ?? 0,
+    seen,
     clients: seen?.clients,
   }, terminal);
   await sayHopeless(sent, run, terminal);

@@ -39,7 +39,7 @@ async function submit(request: Request): Promise<number> {
   const layout = beginRun(planned, terminal);
   try {
     const sent = await submitted(
-      { wanted, run, layout, folder, command, program: identity.file?.path, seen: 0 },
+      { wanted, run, layout, folder, command, program: identity.file?.path, seen: undefined },
       terminal,
     );
     await sayHopeless(sent, run, terminal);

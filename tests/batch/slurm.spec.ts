@@ -204,9 +204,11 @@ test("a run is led by one job: whoever resumes it meanwhile is told which", asyn
     rmSync(join(path, "hold"));
     await stopping.ended;
     await until("its job has ended", async () => (await lab.open()).length === 0, () => "");
-    // Two at once: one job.
+    // Two at once: one job, which has not ended before the slower of them looks.
+    write("hold", "4");
     const both = await Promise.all([shoal("resume", "once"), shoal("resume", "once")]);
     assert.deepEqual(both.map(({ code }) => code).sort((a, b) => a - b), [0, 1], both.map(shown).join("\n"));
+    rmSync(join(path, "hold"));
     await untilState(lab, "once", "done");
   });
 }, { timeoutMs });

@@ -7,7 +7,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { ShoalError } from "../../../stores/error.ts";
 import { fileMode, type RunLayout } from "../../run/layout.ts";
-import { sentJobs, takeJob } from "../../run/jobs.ts";
+import { type SentJobRecord, sentJobs, takeJob } from "../../run/jobs.ts";
 import { folderOf } from "./client.ts";
 import { type Pack, type Packed, packIn, repacked, writePack } from "./pack.ts";
 import type { JobState, Scheduler } from "./scheduler.ts";
@@ -26,8 +26,8 @@ export interface Sending {
   readonly command: readonly string[];
   /** The file of the program, where it is the user's own. */
   readonly program: string | undefined;
-  /** How many jobs there were when it was decided to send one more. */
-  readonly seen: number;
+  /** The latest job when it was decided to send one more. */
+  readonly seen: SentJobRecord | undefined;
   /** The job after whose end it is to begin. */
   readonly after?: string | undefined;
   /** The folder of the scheduler's programs, as an earlier job knew it. */
@@ -64,13 +64,14 @@ export async function sendJob(sending: Sending): Promise<Sent> {
   const { wanted, layout, run } = sending;
   checkWanted(wanted);
   const scheduler = schedulerOf(wanted.scheduler, sending.clients);
-  if (sending.seen >= wanted.jobsMax) {
-    const cure = `shoal resume ${run} --set batch.jobsMax=${sending.seen * 2} allows more`;
-    throw new ShoalError("CapacityExceeded", `Cannot send a job for ${run}: ${sending.seen} were sent; ${cure}`);
+  const count = sending.seen?.number ?? 0;
+  if (count >= wanted.jobsMax) {
+    const cure = `shoal resume ${run} --set batch.jobsMax=${count * 2} allows more`;
+    throw new ShoalError("CapacityExceeded", `Cannot send a job for ${run}: ${count} were sent; ${cure}`);
   }
-  refuseSecond(layout, run);
+  refuseSecond(sending.seen, run);
   const who = { scheduler: wanted.scheduler, sentAt: Date.now(), host: hostname(), pid: process.pid };
-  const taken = takeJob(layout, who, sending.seen + 1);
+  const taken = takeJob(layout, who, count + 1);
   try {
     const pack = wanted.pack ? await packFor(sending) : undefined;
     const command = sending.command.map((word) => pack?.moved(word) ?? word);
@@ -96,9 +97,11 @@ export async function sendJob(sending: Sending): Promise<Sent> {
   }
 }
 
-/** One that was taken and not sent yet is no job that the scheduler knows: its sender does. */
-function refuseSecond(layout: RunLayout, run: string): void {
-  const latest = sentJobs(layout).at(-1);
+/**
+ * One that was taken and not sent yet is no job that the scheduler knows: its sender does. What counts is how it stood
+ * before anybody looked at the scheduler; a later one has taken the number.
+ */
+function refuseSecond(latest: SentJobRecord | undefined, run: string): void {
   if (latest === undefined || latest.job !== undefined || Date.now() - latest.sentAt > sendingMsMax) return;
   const who = `process ${latest.pid} on ${latest.host} is sending one`;
   throw new ShoalError("Conflict", `Cannot send a job for ${run}: ${who}; shoal status ${run} shows it`);
