@@ -9,9 +9,14 @@ import { assert, fc, property, root, test } from "../suite.ts";
 import { pbsScheduler } from "../../runtime/launch/batch/pbs.ts";
 import { isPlain, word } from "../../runtime/launch/batch/quoting.ts";
 import { type Script, scriptText } from "../../runtime/launch/batch/script.ts";
+import { sendJob } from "../../runtime/launch/batch/sending.ts";
 import { faultAt, findSite, readSite } from "../../runtime/launch/batch/sites.ts";
 import { slurmScheduler } from "../../runtime/launch/batch/slurm.ts";
 import { readClock, readWalltime, walltimeText } from "../../runtime/launch/batch/walltime.ts";
+import type { Wanted } from "../../runtime/launch/batch/wanted.ts";
+import { sentJobs, takeJob } from "../../runtime/run/jobs.ts";
+import { runLayout } from "../../runtime/run/layout.ts";
+import { errorOf } from "../stores/world.ts";
 
 const schedulers = [slurmScheduler(), pbsScheduler()];
 
@@ -167,4 +172,36 @@ test("readSite names what is wrong with a site", () => {
     ["scheduler", /line 1/],
   ];
   for (const [text, error] of wrong) assert.throws(() => readSite("mine", "mine.toml", text), error, text);
+});
+
+test("sendJob sends none where another was being sent when it was decided, or has been sent since", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "shoal-sending-"));
+  try {
+    const layout = runLayout(folder);
+    const wanted: Wanted = {
+      scheduler: "slurm",
+      site: undefined,
+      nodes: 1,
+      walltimeSeconds: 60,
+      queue: undefined,
+      account: undefined,
+      filesystems: undefined,
+      drainSeconds: 10,
+      autoResume: false,
+      jobsMax: 20,
+      pack: false,
+    };
+    const usual = { wanted, run: "one", layout, folder, command: ["true"], program: undefined };
+    const who = { scheduler: "slurm", sentAt: Date.now(), host: "here", pid: 1 } as const;
+    const taken = takeJob(layout, who, 1);
+    const seen = sentJobs(layout).at(-1);
+    assert.equal(seen?.number, 1);
+    taken.sent({ ...who, job: "7", nodes: 1 });
+    const sending = await errorOf("Conflict", () => sendJob({ ...usual, seen }));
+    assert.match(sending.message, /process 1 on here is sending one/);
+    const sent = await errorOf("Conflict", () => sendJob({ ...usual, seen: undefined }));
+    assert.match(sent.message, /another process has just sent one/);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
