@@ -38,16 +38,22 @@ export class Source extends Actor<Source> {
     await this.topic<Told>("feed", this.#plan.options).publish({ by, life: 0, count });
   }
 
+  /** A step that fails is nobody's message: only a timer that repeats makes it run again. */
+  begin(): void {
+    this.every(50, "go");
+  }
+
   async go(): Promise<void> {
-    const topic = this.topic<Told>("feed", this.#plan.options);
-    const entries = this.#plan.steps[this.at];
-    if (entries === undefined) return await topic.end();
-    for (let entry = 0; entry < entries; entry++) {
+    const { steps, options } = this.#plan;
+    if (this.at > steps.length) return;
+    const topic = this.topic<Told>("feed", options);
+    const entries = steps[this.at];
+    if (entries === undefined) await topic.end();
+    for (let entry = 0; entry < (entries ?? 0); entry++) {
       this.count++;
       await this.publish(this.count);
     }
     this.at++;
-    this.after(5, "go");
   }
 }
 
@@ -89,11 +95,14 @@ export class Sink extends Actor<Sink> {
     this.#batchMax = batchMax;
   }
 
+  begin(): void {
+    this.every(10, "pull");
+  }
+
   async pull(): Promise<void> {
     this.#reading ??= this.topic<Told>("feed").read({ from: this.cursor });
     for (const entry of await this.#reading.take(this.#batchMax, { waitMs: 50 })) this.seen.push(entry);
     this.keep(this.#reading.cursor);
-    this.after(10, "pull");
   }
 
   keep(cursor: TopicCursor): void {
@@ -142,8 +151,8 @@ export function feed(
     const sink = await again(() =>
       spawned(() => system.spawn(Sinks, plan.batchMax, where), () => system.find(Sinks, "sink"))
     );
-    await again(() => sink.ask("pull"));
-    for (const source of sources) await again(() => source.ask("go"));
+    await again(() => sink.ask("begin"));
+    for (const source of sources) await again(() => source.ask("begin"));
     const told: Told[] = [];
     const burst = await system.spawn(Burst, undefined, { node: "n3" }).catch(() => undefined);
     for (let left = plan.volatile; left > 0 && burst !== undefined; left--) {
