@@ -7,7 +7,7 @@ import { entry } from "../cli/stage.ts";
 import { shown } from "../command.ts";
 import { killNode, startNode } from "../services/slurm.ts";
 import { assert, test } from "../suite.ts";
-import { type Lab, onSlurm, program, resultIn, until } from "./stage.ts";
+import { type Lab, onSlurm, program, resultIn, resultOf, until, untilTasks } from "./stage.ts";
 
 const timeoutMs = 240_000;
 const submit = ["submit", "./squares.mjs", "--launcher", "slurm"] as const;
@@ -17,18 +17,6 @@ async function undisturbed({ shoal }: Lab, ...flags: string[]): Promise<number> 
   const said = await shoal("run", "./squares.mjs", "--json", "--quiet", ...flags);
   assert.equal(said.code, 0, shown(said));
   return resultIn(said.stdout).sum;
-}
-
-/** The result that the nth job ends with. */
-async function resultOf(lab: Lab, run: string, number = 1): Promise<{ sum: number; nodes: string[] }> {
-  const said = (): string => lab.said(run, number);
-  await until("the job says its result", () => said().includes('{"run"'), said);
-  return resultIn(said());
-}
-
-async function untilTasks(lab: Lab, run: string, done: number): Promise<void> {
-  const count = (): number => lab.view(run)?.summary.tasks.get("square")?.done ?? 0;
-  await until(`${done} tasks of ${run} are done`, () => count() >= done, () => `${count()}: ${lab.said(run)}`);
 }
 
 test("a job over two nodes runs on both; one that dies is no end, and the result stays the same", async () => {

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { assert, long, test } from "../suite.ts";
 import { shown } from "../command.ts";
-import { type Lab, onSlurm, resultIn, until } from "./stage.ts";
+import { type Lab, onSlurm, resultIn, resultOf, until, untilTasks } from "./stage.ts";
 
 const timeoutMs = 240_000;
 const submit = ["submit", "./squares.mjs", "--launcher", "slurm"] as const;
@@ -22,18 +22,6 @@ const stateOf = ({ view }: Lab, run: string): string => view(run)?.state ?? "not
 
 async function untilState(lab: Lab, run: string, state: string): Promise<void> {
   await until(`${run} is ${state}`, () => stateOf(lab, run) === state, () => `${stateOf(lab, run)}: ${lab.said(run)}`);
-}
-
-/** The result that the nth job ends with. */
-async function resultOf(lab: Lab, run: string, number = 1): Promise<{ sum: number; nodes: string[] }> {
-  const said = (): string => lab.said(run, number);
-  await until("the job says its result", () => said().includes('{"run"'), said);
-  return resultIn(said());
-}
-
-async function untilTasks(lab: Lab, run: string, done: number): Promise<void> {
-  const count = (): number => lab.view(run)?.summary.tasks.get("square")?.done ?? 0;
-  await until(`${done} tasks of ${run} are done`, () => count() >= done, () => `${count()}: ${lab.said(run)}`);
 }
 
 test("submit sends a job that runs a program, and status shows it from its place in the queue to its end", async () => {

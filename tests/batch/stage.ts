@@ -107,3 +107,15 @@ export function resultIn(text: string): { sum: number; nodes: string[] } {
   if (line === undefined) throw new Error(`No result: ${text}`);
   return JSON.parse(line) as { sum: number; nodes: string[] };
 }
+
+/** The result that the nth job ends with. */
+export async function resultOf(lab: Lab, run: string, number = 1): Promise<{ sum: number; nodes: string[] }> {
+  const said = (): string => lab.said(run, number);
+  await until("the job says its result", () => said().includes('{"run"'), said);
+  return resultIn(said());
+}
+
+export async function untilTasks(lab: Lab, run: string, done: number): Promise<void> {
+  const count = (): number => lab.view(run)?.summary.tasks.get("square")?.done ?? 0;
+  await until(`${done} tasks of ${run} are done`, () => count() >= done, () => `${count()}: ${lab.said(run)}`);
+}

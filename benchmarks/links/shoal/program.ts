@@ -5,7 +5,7 @@ import process from "node:process";
 import { launch } from "shoal";
 import { numberOf } from "../../protocol.ts";
 import { type Measured, runtimeVersion, secondsSince, serve } from "../../serve.ts";
-import { Counter, Echo, Flood } from "./actors.ts";
+import { Counter, Echo, Flood } from "../../threads/shoal/actors.ts";
 
 const [link = "auto", store] = process.argv.slice(2);
 const system = await launch({

@@ -1,4 +1,4 @@
-// The actors that the workload is done with, each in a thread other than the program's.
+// The actors that the workload is done with, each in a thread, or a process, other than the one that sends.
 
 import { Actor, type ActorRef, type TensorRef } from "shoal";
 
