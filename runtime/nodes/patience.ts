@@ -27,3 +27,17 @@ export async function persistently<T>(
     }
   }
 }
+
+/** Waits so long, or until a signal says not to. */
+export async function pause(environment: Pick<Environment, "after">, ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      cancel();
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const cancel = environment.after(ms, end);
+    signal.addEventListener("abort", end);
+  });
+}

@@ -4,6 +4,7 @@
 import { isShoalError } from "../../stores/error.ts";
 import type { Entry, Logs, Position } from "../../stores/store.ts";
 import type { Environment } from "../environment.ts";
+import { pause } from "../nodes/patience.ts";
 import { decodeProgress, type TopicNames, trimmedThrough, writerName } from "./frames.ts";
 import type { Members } from "./members.ts";
 
@@ -186,15 +187,7 @@ export function credit(parts: CreditParts): Credit {
         if (isShoalError(error, "Cancelled")) return;
         throw error;
       }
-      await new Promise<void>((resolve) => {
-        const end = (): void => {
-          cancel();
-          signal.removeEventListener("abort", end);
-          resolve();
-        };
-        const cancel = environment.after(delayMs, end);
-        signal.addEventListener("abort", end);
-      });
+      await pause(environment, delayMs, signal);
       delayMs = Math.min(2 * delayMs, waitMs.max);
     },
     close() {

@@ -4,10 +4,11 @@
 import { isShoalError, ShoalError } from "../../stores/error.ts";
 import type { Entry } from "../../stores/store.ts";
 import { Parked } from "../mailbox.ts";
-import { persistently } from "../nodes/patience.ts";
+import { pause, persistently } from "../nodes/patience.ts";
 import { frameFor, headIn, writeHead } from "./frames.ts";
+import { line } from "./line.ts";
 import type { PublicationParts } from "./parts.ts";
-import { entriesIn, type Item, Publishing, refusals } from "./publishing.ts";
+import { entriesIn, isDropped, type Item, keeps, Publishing, refusals } from "./publishing.ts";
 import { type Held, type Kept, type Retained, retained } from "./retained.ts";
 import { openWriter } from "./writer.ts";
 
@@ -23,21 +24,27 @@ export interface Publication {
 
 const batchEntriesMax = 256;
 const batchBytesMax = 2 ** 20;
+/** How long a step's entries wait before the store that did not take them is asked again. */
+const againMs = { first: 250, max: 10_000 };
+
 export function publication(parts: PublicationParts): Publication {
   const { topic, name, logs, environment, deadlines, credit, controller, release } = parts;
   const kept: Retained = retained(release);
-  let waiting: Publishing[] = [];
-  let gone = 0;
+  const waiting = line();
+  /** Why the store does not take what a step has committed. */
+  let trouble: string | undefined;
   let epoch: number | undefined;
   let wasEpoch: number | undefined;
-  let last = 0;
-  let lastStep = 0;
+  let [last, lastStep] = [0, 0];
   let running: Promise<void> | undefined;
   let over: ShoalError | undefined;
   let ending: PromiseLike<void> | undefined;
   let hasEnded = false;
 
   const what = `Cannot publish to ${topic}`;
+  const by = environment.token();
+  const late = (timeoutMs: number): ShoalError =>
+    new ShoalError("Timeout", `${what}: waited ${timeoutMs} ms; ${trouble ?? credit.why}`);
   const ask = <T>(doing: string, call: () => Promise<T>): Promise<T> =>
     persistently(environment, `publish to ${topic}: ${doing}`, call);
 
@@ -47,7 +54,7 @@ export function publication(parts: PublicationParts): Publication {
     lastStep = 0;
     hasEnded = false;
     try {
-      const opened = await openWriter({ ...parts, ask, credit: parts.hasCredit, found }, wasEpoch);
+      const opened = await openWriter({ ...parts, ask, credit: parts.hasCredit, found }, wasEpoch, by);
       wasEpoch = opened.epoch;
       credit.unsent(last);
       await parts.members.join("publisher", parts.publisher);
@@ -72,23 +79,35 @@ export function publication(parts: PublicationParts): Publication {
 
   function start(): void {
     if (running !== undefined) return;
-    running = new Promise<void>((resolve) => environment.soon(resolve)).then(run).catch((error: unknown) => {
-      if (isShoalError(error, "Fenced") || isShoalError(error, "Ended")) over = error;
-      refuseAll(error as Error);
-    }).finally(() => {
+    running = new Promise<void>((resolve) => environment.soon(resolve)).then(persist).finally(() => {
       running = undefined;
-      if (waiting.length > gone) start();
+      trouble = undefined;
+      if (waiting.count > 0) start();
     });
   }
 
-  async function run(): Promise<void> {
-    for (;;) {
-      while (gone < waiting.length && waiting[gone]!.settled) gone++;
-      if (gone === waiting.length) {
-        waiting = [];
-        gone = 0;
-        return;
+  /** What a step has committed is published, however long the store takes: no later step's may go before it. */
+  async function persist(): Promise<void> {
+    for (let delayMs = againMs.first;; delayMs = Math.min(2 * delayMs, againMs.max)) {
+      const before = last;
+      try {
+        return await run();
+      } catch (error) {
+        if (isShoalError(error, "Fenced") || isShoalError(error, "Ended")) over = error;
+        refuseAll(error as Error);
+        if (waiting.head === undefined) return;
+        const why = error instanceof Error ? error.message : String(error);
+        if (trouble === undefined) parts.say(`${what} what was committed: ${why}; the store is asked again`);
+        trouble = why;
       }
+      if (last > before) delayMs = againMs.first;
+      await pause(environment, delayMs, controller.signal);
+      if (controller.signal.aborted) refuseAll(new ShoalError("ShuttingDown", `${what}: the system ends; ${trouble}`));
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (waiting.head !== undefined) {
       if (epoch === undefined) await open();
       const batch = next();
       if (batch.length > 0) await append(batch);
@@ -98,10 +117,9 @@ export function publication(parts: PublicationParts): Publication {
 
   /** Until readers have come further; false where nobody waits for that any more. */
   async function wait(): Promise<boolean> {
-    const head = waiting[gone];
-    if (head === undefined || head.settled) return true;
+    const weight = waiting.head?.weight ?? 0;
     await ask("look for its readers", credit.look);
-    if (credit.allows(head.weight)) return true;
+    if (credit.allows(weight)) return true;
     if (controller.signal.aborted) {
       refuseAll(new ShoalError("ShuttingDown", `${what}: the system ends, and ${credit.why}`));
       return false;
@@ -114,20 +132,17 @@ export function publication(parts: PublicationParts): Publication {
   function next(): Publishing[] {
     const batch: Publishing[] = [];
     let bytes = 0;
-    while (gone < waiting.length && batch.length < batchEntriesMax) {
-      const one = waiting[gone]!;
-      if (!one.settled) {
-        if (one.item.step > 0 && one.item.step <= lastStep) settle(one);
-        else if (batch.length > 0 && bytes + one.weight > batchBytesMax) break;
-        else if (!one.item.isEnd && !credit.allows(one.weight)) break;
-        else {
-          deadlines.remove(one);
-          batch.push(one);
-          bytes += one.weight;
-          if (!one.item.isEnd) credit.sent(last + entriesIn(batch), one.weight);
-        }
+    for (let one = waiting.head; one !== undefined && batch.length < batchEntriesMax; one = waiting.head) {
+      if (one.item.step > 0 && one.item.step <= lastStep) stands(one);
+      else if (batch.length > 0 && bytes + one.weight > batchBytesMax) break;
+      else if (!one.item.isEnd && !credit.allows(one.weight)) break;
+      else {
+        deadlines.remove(one);
+        batch.push(one);
+        bytes += one.weight;
+        if (!one.item.isEnd) credit.sent(last + entriesIn(batch), one.weight);
       }
-      gone++;
+      waiting.shift();
     }
     return batch;
   }
@@ -174,26 +189,24 @@ export function publication(parts: PublicationParts): Publication {
       await open();
     } catch (cause) {
       const text = `${what}: the store has not said whether it took the entry`;
-      for (const one of batch) give(one, new ShoalError("Unavailable", text, { outcome: "unknown", cause }));
+      const unsaid = new ShoalError("Unavailable", text, { outcome: "unknown", cause });
+      for (const one of batch) if (!keeps(one, cause)) give(one, unsaid);
+      waiting.back(batch);
       throw cause;
     }
-    let stands = Math.max(0, last - before);
+    let taken = Math.max(0, last - before);
+    const again: Publishing[] = [];
     const isRefused = isShoalError(error) && error.outcome === "failed" && refusals.has(error.code);
     for (const one of batch) {
-      const { isEnd } = one.item;
-      if (isEnd ? hasEnded : stands-- > 0) {
-        // The log's own pins have taken the place of this one's.
-        if (one.held !== undefined) release(one.held);
-        settle(one);
-      } else if (isRefused) give(one, error);
+      if (one.item.isEnd ? hasEnded : taken-- > 0) stands(one);
+      else if (isRefused && !keeps(one, error)) give(one, error);
       else again.push(one);
     }
     lastStep = Math.max(lastStep, stepBefore);
-    waiting = [...again.splice(0), ...waiting.slice(gone)];
-    gone = 0;
+    waiting.back(again);
+    // There may be room later.
+    if (isRefused && again.length > 0) throw error;
   }
-
-  const again: Publishing[] = [];
 
   async function trim(): Promise<void> {
     const surplus: readonly Kept[] = kept.surplus(parts.retainBytes, credit.through);
@@ -207,6 +220,12 @@ export function publication(parts: PublicationParts): Publication {
     }
   }
 
+  /** The log has it, and its own pins have taken the place of this one's. */
+  function stands(one: Publishing): void {
+    if (one.held !== undefined) release(one.held);
+    settle(one);
+  }
+
   function settle(one: Publishing): void {
     deadlines.remove(one);
     one.leave();
@@ -217,20 +236,20 @@ export function publication(parts: PublicationParts): Publication {
     deadlines.remove(one);
     if (one.held !== undefined) release(one.held);
     one.leave(error);
-    if (!one.isAwaited) parts.say(error.message);
+    if (!one.isAwaited || isDropped(one, error)) parts.say(error.message);
   }
 
   function refuseAll(error: Error): void {
     const reason = isShoalError(error)
       ? error
       : new ShoalError("Unavailable", `${what}: ${error.message}`, { cause: error });
-    for (const one of waiting.slice(gone)) give(one, reason);
-    waiting = [];
-    gone = 0;
+    waiting.each((one) => {
+      if (!keeps(one, error)) give(one, reason);
+    });
   }
 
   function publish(item: Item, timeoutMs: number): PromiseLike<void> {
-    const count = waiting.length - gone;
+    const { count } = waiting;
     if (!item.isEnd) {
       if (over !== undefined) return Parked.refused(over);
       if (count >= parts.waitingMax) {
@@ -245,7 +264,7 @@ export function publication(parts: PublicationParts): Publication {
       return Parked.refused(error as ShoalError);
     }
     const one = new Publishing(item, held);
-    one.expired = () => give(one, new ShoalError("Timeout", `${what}: waited ${timeoutMs} ms; ${credit.why}`));
+    one.expired = () => give(one, late(timeoutMs));
     if (timeoutMs < Number.POSITIVE_INFINITY) deadlines.add(one, timeoutMs);
     waiting.push(one);
     start();
@@ -263,14 +282,11 @@ export function publication(parts: PublicationParts): Publication {
     room(timeoutMs) {
       if (running === undefined) return Promise.resolve();
       return new Promise((resolve, reject) => {
-        const cancel = environment.after(timeoutMs, () => {
-          reject(new ShoalError("Timeout", `${what}: waited ${timeoutMs} ms; ${credit.why}`));
-        });
-        const roomy = (): void => {
+        const cancel = environment.after(timeoutMs, () => reject(late(timeoutMs)));
+        void running!.then(() => {
           cancel();
           resolve();
-        };
-        void running!.then(roomy);
+        });
       });
     },
     async close() {

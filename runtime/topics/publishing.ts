@@ -1,5 +1,6 @@
 // One entry on its way into its publisher's log: what it is, what it weighs, and what its publisher is answered.
 
+import { isShoalError, type ShoalError } from "../../stores/error.ts";
 import type { TensorRef } from "../../stores/store.ts";
 import { Parked } from "../mailbox.ts";
 import type { Held } from "./retained.ts";
@@ -56,3 +57,15 @@ export const refusals: ReadonlySet<string> = new Set([
   "Unauthorized",
   "ShuttingDown",
 ]);
+
+/** No later attempt would fare better, */
+const final: ReadonlySet<string> = new Set(["TooLarge", "BadInput", "Incompatible"]);
+/** or none is made here: whoever goes on from what was committed makes it. */
+const elsewhere: ReadonlySet<string> = new Set(["Fenced", "Ended", "ShuttingDown"]);
+
+/** Whether an entry stays in line after an error: a step has committed it, and a later attempt may do. */
+export const keeps = ({ item }: Publishing, error: unknown): boolean =>
+  item.step > 0 && !(isShoalError(error) && (final.has(error.code) || elsewhere.has(error.code)));
+
+/** Whether an error takes for good what a step had committed. */
+export const isDropped = ({ item }: Publishing, { code }: ShoalError): boolean => item.step > 0 && final.has(code);

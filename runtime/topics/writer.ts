@@ -25,15 +25,22 @@ export interface Opened {
 const entriesMax = 1_024;
 const triesMax = 100;
 
-/** Opens the next epoch, and gives what stands before it. `last` is the own one, where it was open before. */
-export async function openWriter(parts: WriterParts, last: number | undefined): Promise<Opened> {
-  const { name, logs, claims, environment, credit, ask } = parts;
-  const by = environment.token();
+/**
+ * Opens the next epoch, and gives what stands before it. `last` is the own one, where it was open before: what stands
+ * behind that is another's, but where `by` has claimed it in an attempt that failed.
+ */
+export async function openWriter(
+  parts: WriterParts,
+  last: number | undefined,
+  by: string = parts.environment.token(),
+): Promise<Opened> {
+  const { name, logs, claims, credit, ask } = parts;
   for (let tries = 0; tries < triesMax; tries++) {
     const standing = await ask("look up its writer", () => claims.claimed(name));
-    if (last !== undefined && standing !== undefined && standing.epoch > last) throw overtaken(name);
+    const stands = standing === undefined ? undefined : standingIn(name, standing.value);
+    if (last !== undefined && (standing?.epoch ?? 0) > last && stands?.by !== by) throw overtaken(name);
     const epoch = (standing?.epoch ?? 0) + 1;
-    const log = standing === undefined ? by : standingIn(name, standing.value).log;
+    const log = stands?.log ?? by;
     const value: Standing = { log, credit, by };
     const { held } = await ask("claim its log", () => claims.claim(name, epoch, JSON.stringify(value)));
     if (!held) continue;
