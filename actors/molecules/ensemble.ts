@@ -30,6 +30,8 @@ const predictBatch = 1024;
 export class Ensemble extends Actor {
   static readonly module: string = import.meta.url;
   readonly #input: EnsembleInput;
+  /** The network that predicts, with the weights of one model after the other. */
+  #answering: Network | undefined;
 
   constructor(input: EnsembleInput) {
     super();
@@ -37,7 +39,7 @@ export class Ensemble extends Actor {
   }
 
   async train({ seed, set }: TrainTask): Promise<Learnt> {
-    const { fingerprints, epochs, learningRate } = this.#input;
+    const { fingerprints, epochs } = this.#input;
     const space = (await this.store.get(fingerprints)).data;
     const rows = (await this.store.get(set.rows)).data;
     const values = (await this.store.get(set.values)).data;
@@ -52,39 +54,37 @@ export class Ensemble extends Actor {
       spreadBits(space, rows[drawn]!, inputs, index);
       targets[index] = (values[drawn]! - mean) / spread;
     }
-    return await this.#with(dice.below(2 ** 31), learningRate, async (made) => {
+    const made = await this.#made(dice.below(2 ** 31));
+    try {
       const examples = { count, inputShape: [fingerprintBits], targetShape: [1], inputs, targets };
       for await (const _ of made.train(examples, { epochs, batch, signal: this.signal })) {
         // An epoch says its loss; nobody here asks for it.
       }
       const weights = await this.store.put({ data: await made.weights(), dtype: "uint8" });
       return { weights, mean, spread };
-    });
-  }
-
-  async predict({ model: { weights, mean, spread }, from, to }: PredictTask<Learnt>): Promise<Predictions> {
-    const { fingerprints, learningRate } = this.#input;
-    const space = (await this.store.get(fingerprints)).data;
-    const inputs = new Float32Array((to - from) * fingerprintBits);
-    for (let row = from; row < to; row++) spreadBits(space, row, inputs, row - from);
-    const learnt = (await this.store.get(weights)).data;
-    return await this.#with(0, learningRate, async (made) => {
-      await made.load(learnt);
-      const answers = await made.predict(inputs, to - from, predictBatch);
-      const draft = await this.store.allocate("float64", [to - from]);
-      answers.forEach((answer, index) => draft.data[index] = mean + spread * answer);
-      return await draft.seal();
-    });
-  }
-
-  /** Uses a network, and gives its memory back. */
-  async #with<T>(seed: number, learningRate: number, use: (made: Network) => Promise<T>): Promise<T> {
-    const made = await network(await openBackend(), perceptron, {}, { seed, learningRate });
-    try {
-      return await use(made);
     } finally {
       made.dispose();
     }
+  }
+
+  async predict({ model: { weights, mean, spread }, from, to }: PredictTask<Learnt>): Promise<Predictions> {
+    const space = (await this.store.get(this.#input.fingerprints)).data;
+    const inputs = new Float32Array((to - from) * fingerprintBits);
+    for (let row = from; row < to; row++) spreadBits(space, row, inputs, row - from);
+    this.#answering ??= await this.#made(0);
+    await this.#answering.load((await this.store.get(weights)).data);
+    const answers = await this.#answering.predict(inputs, to - from, predictBatch);
+    const draft = await this.store.allocate("float64", [to - from]);
+    answers.forEach((answer, index) => draft.data[index] = mean + spread * answer);
+    return await draft.seal();
+  }
+
+  stopping(): void {
+    this.#answering?.dispose();
+  }
+
+  async #made(seed: number): Promise<Network> {
+    return await network(await openBackend(), perceptron, {}, { seed, learningRate: this.#input.learningRate });
   }
 }
 

@@ -1,6 +1,8 @@
 // `shoal run quality`: how well each policy finds the best molecules, over many seeds, on recorded energies. Makes the
-// tables of the README.
+// tables of the README. Each campaign is written down when it ends: `shoal resume` runs those that are missing.
 
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { System } from "../../runtime/mod.ts";
 import { campaign, campaignSettings, settingsOf } from "../campaign.ts";
 import { type Found, learningOf, type Policy } from "../controller.ts";
@@ -13,7 +15,7 @@ export const settings = {
   "seeds": { default: 20, about: "campaigns of each kind", least: 1 },
   "ensemble-seeds": {
     default: 0,
-    about: "campaigns with an ensemble of networks, at β 0, 0.5 and 1: about two minutes of computing each",
+    about: "campaigns with an ensemble of networks, at β 0, 0.5 and 1: about half a minute of computing each",
     least: 0,
   },
   "infer-workers": { default: 2, about: "actors that train and predict", least: 1 },
@@ -45,6 +47,15 @@ const topFraction = 0.02;
 /** As `shoal run molecules` has them. */
 const ensemble = { models: 8, epochs: 512, learningRate: 0.001 };
 
+/** One campaign: a line of `quality.jsonl` in the run directory. */
+interface Campaign {
+  readonly title: string;
+  readonly seed: number;
+  readonly bestEv: number;
+  readonly found: number;
+  readonly relativeErrors: readonly number[];
+}
+
 export interface QualityRow {
   readonly title: string;
   readonly counts: string;
@@ -54,6 +65,8 @@ export interface QualityRow {
   readonly found: number;
   readonly of: number;
   readonly relativeError: number;
+  /** What it found as a share of what the first kind found, with the same seeds. */
+  readonly share: number;
 }
 
 export default async function quality(
@@ -64,6 +77,7 @@ export default async function quality(
     readonly "infer-workers": number;
   },
   say: (line: string) => void,
+  directory?: string,
 ): Promise<{ program: "quality"; seeds: number; molecules: number; rows: QualityRow[] }> {
   const { candidates, fingerprints, energies = new Float64Array() } = await spaceOf(
     system,
@@ -97,30 +111,65 @@ export default async function quality(
       },
     });
 
-  const rows: QualityRow[] = [];
-  for (const kind of kinds) {
-    const found: Found[] = [];
-    const times = kind.beta === undefined ? seeds : ensembleSeeds;
-    if (times === 0) continue;
-    for (let seed = 1; seed <= times; seed++) found.push(await run(kind, seed));
-    const errors = found.flatMap(({ meanRelativeError }) => meanRelativeError);
-    const row = {
+  const path = directory === undefined ? undefined : join(directory, "quality.jsonl");
+  const done = path === undefined ? [] : campaignsIn(path);
+  const once = async (kind: Kind, seed: number): Promise<void> => {
+    if (done.some((each) => each.title === kind.title && each.seed === seed)) return;
+    const { simulated, meanRelativeError } = await run(kind, seed);
+    const ended: Campaign = {
       title: kind.title,
-      counts: `${kind.initial}/${kind.batch}/${kind.max}`,
-      seeds: times,
-      bestEv: mean(found.map(({ simulated }) => Math.max(...simulated.map(({ value }) => value)))),
-      found: mean(found.map(({ simulated }) => simulated.filter(({ row }) => best.has(row)).length)),
-      of,
-      relativeError: mean(errors),
+      seed,
+      bestEv: Math.max(...simulated.map(({ value }) => value)),
+      found: simulated.filter(({ row }) => best.has(row)).length,
+      relativeErrors: meanRelativeError,
     };
-    rows.push(row);
+    done.push(ended);
+    if (path !== undefined) appendFileSync(path, `${JSON.stringify(ended)}\n`);
+    if (kind.beta !== undefined) say(`${kind.title}, seed ${seed}: found ${ended.found} of the best ${of}`);
+  };
+  // Seed by seed, so that a run that is stopped has as many campaigns of one kind as of the other.
+  const timesOf = ({ beta }: Kind): number => beta === undefined ? seeds : ensembleSeeds;
+  for (const isEnsemble of [false, true]) {
+    const alike = kinds.filter(({ beta }) => (beta !== undefined) === isEnsemble);
+    for (let seed = 1; seed <= timesOf(alike[0]!); seed++) for (const kind of alike) await once(kind, seed);
+  }
+  const rows = kinds.filter((kind) => timesOf(kind) > 0).map((kind) => rowOf(kind, done, of));
+  for (const row of rows) {
     say(
       `${row.title.padEnd(27)} ${row.counts.padEnd(10)} best ${row.bestEv.toFixed(2)} eV, found ${
         row.found.toFixed(1)
-      } of the best ${of}`,
+      } of the best ${of}, ${row.share.toFixed(2)} of ${kinds[0]!.title} (${row.seeds} seeds)`,
     );
   }
   return { program: "quality", seeds, molecules: candidates.length, rows };
+}
+
+function rowOf({ title, initial, batch, max }: Kind, done: readonly Campaign[], of: number): QualityRow {
+  const own = done.filter((each) => each.title === title);
+  const others = done.filter((each) => each.title === kinds[0]!.title && own.some(({ seed }) => seed === each.seed));
+  const found = mean(own.map((each) => each.found));
+  return {
+    title,
+    counts: `${initial}/${batch}/${max}`,
+    seeds: own.length,
+    bestEv: mean(own.map(({ bestEv }) => bestEv)),
+    found,
+    of,
+    relativeError: mean(own.flatMap(({ relativeErrors }) => relativeErrors)),
+    share: found / mean(others.map((each) => each.found)),
+  };
+}
+
+/** What an earlier life of the run has finished; its last line may be cut. */
+function campaignsIn(path: string): Campaign[] {
+  if (!existsSync(path)) return [];
+  return readFileSync(path, "utf8").split("\n").flatMap((line) => {
+    try {
+      return [JSON.parse(line) as Campaign];
+    } catch {
+      return [];
+    }
+  });
 }
 
 function mean(values: readonly number[]): number {

@@ -8,6 +8,7 @@ import { loss as lossOf, lossNames } from "./losses.ts";
 import { checkedModel, type ModelBuilder } from "./models.ts";
 import type { Epoch, Examples, LearningOptions, Network, Numbers, Samples, Schedule } from "./network.ts";
 import { optimizer as optimizerOf, optimizerNames } from "./optimizers.ts";
+import { perceptron } from "./perceptron.ts";
 import { dice, drawing, shuffled } from "./order.ts";
 import { pack, unpack } from "./safetensors.ts";
 import { batchesOf, checkFinite, inOrder, samplesOf, sizeOf } from "./samples.ts";
@@ -48,11 +49,13 @@ function networkOf(backend: Backend, model: LayersModel, learning: Required<Lear
   const inputShape = model.inputs[0]!.shape.slice(1) as number[];
   const outputShape = model.outputs[0]!.shape.slice(1) as number[];
   const [inputSize, outputSize] = [sizeOf(inputShape), sizeOf(outputShape)];
-  const { slots, step: change } = optimizerOf(backend, learning.optimizer, learning.learningRate);
+  const optimizer = optimizerOf(backend, learning.optimizer, learning.learningRate);
+  const { slots, step: change } = optimizer;
   const lossTo = lossOf(tf, learning.loss);
   const all = weightsOf(tf, model);
   const learnt = model.trainableWeights.map((weight) => weight.read() as Variable);
   const memories = learnt.map((weight) => slots.map(() => tf.zeros(weight.shape)));
+  const dense = perceptron(backend, model, learnt, learning.loss, optimizer);
   let [epoch, step] = [0, 0];
 
   function check(samples: Samples): void {
@@ -100,8 +103,9 @@ function networkOf(backend: Backend, model: LayersModel, learning: Required<Lear
   }
 
   /** One step; answers the loss of its samples before it, summed. */
-  function learn(samples: Samples, chosen: Uint32Array): Tensor {
+  function learn(samples: Samples, chosen: Uint32Array): Tensor | number {
     step++;
+    if (dense !== undefined) return dense.learn(samples, chosen, memories, step);
     return computed(() => {
       const forward = (): Scalar => lossOfBatch(samples, chosen, true);
       const { value, grads } = drawing(dice(learning.seed, step, 1), () => tf.variableGrads(forward, learnt));
@@ -113,6 +117,13 @@ function networkOf(backend: Backend, model: LayersModel, learning: Required<Lear
       });
       return tf.mul(value, chosen.length);
     });
+  }
+
+  function added(sum: Tensor | number, lost: Tensor | number): Tensor | number {
+    if (typeof sum === "number" && typeof lost === "number") return sum + lost;
+    const next = tf.add(sum, lost);
+    tf.dispose([sum, lost].filter((each) => typeof each !== "number"));
+    return next;
   }
 
   const memoryName = (index: number, slot: string): string => `${all.nameOf(model.trainableWeights[index]!)}.${slot}`;
@@ -137,14 +148,12 @@ function networkOf(backend: Backend, model: LayersModel, learning: Required<Lear
         const order = shuffle ? shuffled(samples.count, learning.seed, epoch + 1) : inOrder(samples.count);
         let [steps, seen, turn] = [0, 0, began];
         backend.use();
-        let sum: Tensor = tf.scalar(0);
+        let sum: Tensor | number = 0;
         try {
           for await (const chosen of batchesOf(samples, order, batch)) {
             backend.use();
             const lost = learn(samples, chosen);
-            const next = tf.add(sum, lost);
-            tf.dispose([sum, lost]);
-            sum = next;
+            sum = added(sum, lost);
             steps++;
             seen += chosen.length;
             if (performance.now() - turn < turnMs) continue;
@@ -155,12 +164,12 @@ function networkOf(backend: Backend, model: LayersModel, learning: Required<Lear
             turn = performance.now();
           }
         } catch (error) {
-          sum.dispose();
+          if (typeof sum !== "number") sum.dispose();
           throw error;
         }
         backend.use();
-        const total = (await sum.data())[0]!;
-        sum.dispose();
+        const total = typeof sum === "number" ? sum : (await sum.data())[0]!;
+        if (typeof sum !== "number") sum.dispose();
         if (!Number.isFinite(total)) {
           throw new ShoalError(
             "BadInput",
@@ -188,8 +197,12 @@ function networkOf(backend: Backend, model: LayersModel, learning: Required<Lear
       for (let at = 0; at < count; at += batch) {
         backend.use();
         const some = Math.min(batch, count - at);
+        const numbers = new Float32Array(inputs.subarray(at * inputSize, (at + some) * inputSize));
+        if (dense !== undefined) {
+          answers.set(dense.answer(numbers, some), at * outputSize);
+          continue;
+        }
         const answer = computed(() => {
-          const numbers = Float32Array.from(inputs.subarray(at * inputSize, (at + some) * inputSize));
           return model.apply(tf.tensor(numbers, [some, ...inputShape]), { training: false }) as Tensor;
         });
         answers.set(await answer.data(), at * outputSize);
@@ -263,6 +276,7 @@ function networkOf(backend: Backend, model: LayersModel, learning: Required<Lear
 
     dispose() {
       for (const each of memories) tf.dispose(each);
+      dense?.dispose();
       model.dispose();
     },
   };

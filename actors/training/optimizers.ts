@@ -3,6 +3,7 @@
 
 import type { Backend } from "./backends.ts";
 import { adam, adamNumbers } from "./kernels/elements.ts";
+import type { Heap } from "./kernels/heap.ts";
 import type { OptimizerName } from "./network.ts";
 import type { Tensor, TensorInfo } from "./tensorflow.ts";
 
@@ -11,6 +12,16 @@ export interface Optimizer {
   readonly slots: readonly string[];
   /** The new weight, then its new memories; step counts from 1. */
   step(weight: Tensor, gradient: Tensor, memories: readonly Tensor[], step: number): Tensor[];
+  /** The same of many weights where they lie in the memory of the backend, if it can. */
+  inPlace?(weights: readonly Placed[], step: number): void;
+}
+
+/** A weight, its gradient and its memories, by their addresses. */
+export interface Placed {
+  readonly weight: number;
+  readonly gradient: number;
+  readonly memories: readonly number[];
+  readonly size: number;
 }
 
 /** The momentum of `momentum`, and the decay of `rmsprop`: the usual ones. */
@@ -51,7 +62,10 @@ export function optimizer(backend: Backend, name: OptimizerName, rate: number): 
         },
       };
     case "adam":
-      return { slots: ["first", "second"], step: backend.heap === undefined ? plainAdam(backend) : heapAdam(backend) };
+      return {
+        slots: ["first", "second"],
+        ...(backend.heap === undefined ? { step: plainAdam(backend) } : heapAdam(backend.tf, backend.heap)),
+      };
   }
 
   /** Both moments begin at zero, and are scaled up for that while they are young. */
@@ -70,9 +84,12 @@ export function optimizer(backend: Backend, name: OptimizerName, rate: number): 
   }
 
   /** One pass over memory in place of a dozen operations. */
-  function heapAdam({ tf, heap }: Backend): Optimizer["step"] {
-    const known = heap!;
-    return (weight, gradient, [first, second], step) => {
+  function heapAdam(tf: Backend["tf"], heap: Heap): Pick<Optimizer, "step" | "inPlace"> {
+    /** The addresses of each weight: where it lies, its gradient and memories, and where the new ones go. */
+    function pass(
+      step: number,
+      weights: () => { readonly addresses: readonly number[]; readonly size: number }[],
+    ): void {
       const { scale1, scale2 } = scales(step);
       const values = {
         keep1: beta1,
@@ -83,13 +100,29 @@ export function optimizer(backend: Backend, name: OptimizerName, rate: number): 
         scale2,
         epsilon,
       };
-      const numbers = known.make([adamNumbers.length]);
-      const made: TensorInfo[] = [known.make(weight.shape), known.make(weight.shape), known.make(weight.shape)];
-      known.floats(numbers).set(adamNumbers.map((name) => values[name]));
-      const addresses = [weight, gradient, first!, second!, ...made, numbers].map((tensor) => known.at(tensor));
-      known.routine("adam", adam)(...addresses, weight.size * Float32Array.BYTES_PER_ELEMENT);
-      known.drop(numbers);
-      return made.map((info) => tf.engine().makeTensorFromTensorInfo(info));
+      const numbers = heap.make([adamNumbers.length]);
+      const each = weights();
+      heap.floats(numbers).set(adamNumbers.map((name) => values[name]));
+      const call = heap.routine("adam", adam);
+      for (const { addresses, size } of each) {
+        call(...addresses, heap.at(numbers), size * Float32Array.BYTES_PER_ELEMENT);
+      }
+      heap.drop(numbers);
+    }
+    return {
+      step(weight, gradient, [first, second], step) {
+        const made: TensorInfo[] = [heap.make(weight.shape), heap.make(weight.shape), heap.make(weight.shape)];
+        const addresses = (): number[] => [weight, gradient, first!, second!, ...made].map((tensor) => heap.at(tensor));
+        pass(step, () => [{ addresses: addresses(), size: weight.size }]);
+        return made.map((info) => tf.engine().makeTensorFromTensorInfo(info));
+      },
+      inPlace(weights, step) {
+        pass(step, () =>
+          weights.map(({ weight, gradient, memories, size }) => ({
+            addresses: [weight, gradient, ...memories, weight, ...memories],
+            size,
+          })));
+      },
     };
   }
 }

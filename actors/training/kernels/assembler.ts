@@ -137,6 +137,12 @@ export function advance(variable: Local, end: Code, step: number, body: Code, ro
   ];
 }
 
+/** Runs the body where the number at the address, or some of four, is not zero. */
+export const whereNotZero = (lanes: Lanes, address: Code, body: Code, offset = 0): Code => [
+  lanes === 1 ? [address, 0x28, 2, unsigned(offset)] : [load(4, address, offset), simd(0x53)],
+  [0x04, 0x40, body, 0x0b],
+];
+
 /** Counts a variable from 0 up to `end`. */
 export const count = (variable: Local, end: Code, body: Code): Code => [
   variable.set(constant(0)),
