@@ -5,6 +5,7 @@ import { ShoalError } from "../error.ts";
 import { leases } from "../memory/leases.ts";
 import type { Room } from "../room.ts";
 import type { Holder, Lifetime, StoreEnvironment, TensorEntry, TensorRef } from "../store.ts";
+import { lately } from "./lately.ts";
 
 export interface Entry {
   id: string;
@@ -54,7 +55,7 @@ const rememberedMax = 65_536;
 
 export function entries({ writer, environment, room, graceMs, erase }: EntriesOptions): Entries {
   const all = new Map<string, Entry>();
-  const gone = new Map<string, "Missing" | "Expired">();
+  const gone = lately<"Missing" | "Expired">(rememberedMax);
   let count = 0;
   let size = 0;
   const timer = leases<Entry>(environment, graceMs, settle);
@@ -64,7 +65,6 @@ export function entries({ writer, environment, room, graceMs, erase }: EntriesOp
   function end(entry: Entry, code: "Missing" | "Expired"): void {
     entry.state = "released";
     gone.set(entry.id, code);
-    if (gone.size > rememberedMax) gone.delete(gone.keys().next().value ?? "");
     if (entry.ref !== undefined) erase(entry.ref, code === "Expired" ? "late" : "gone");
   }
 
