@@ -16,6 +16,7 @@ import {
   readManifest,
 } from "./manifest.ts";
 import { bytesOf } from "./replies.ts";
+import { reserve } from "./reserve.ts";
 import { scanned } from "./scan.ts";
 import type { Asked, Servers } from "./servers.ts";
 import { sets } from "./sets.ts";
@@ -73,6 +74,7 @@ export const bytesIn = ({ bytes }: TensorRef, { buffer, offset }: Landed): Uint8
 export function bodies({ servers, keys, landing, run, strict, checkKept }: BodiesOptions): Bodies {
   const { within } = window(windowChunks);
   const announcing = sets(servers, announceAsked);
+  const room = reserve(servers);
 
   /** Does something with each chunk, in the window of its server; after a failure nothing more is begun. */
   async function each(ref: TensorRef, work: (key: string, index: number) => Promise<void>): Promise<void> {
@@ -121,6 +123,8 @@ export function bodies({ servers, keys, landing, run, strict, checkKept }: Bodie
       const sums = Array.from({ length: chunkCount(ref.bytes) }, () => 0);
       await each(ref, async (key, index) => {
         const chunk = chunkOf(bytes, index);
+        const taking = room.take(key, chunk.byteLength);
+        if (taking !== undefined) await taking;
         sums[index] = chunkSum(ref.id, index, chunk);
         await servers.call(putAsked, key, "SET", key, chunk);
       });
@@ -130,7 +134,8 @@ export function bodies({ servers, keys, landing, run, strict, checkKept }: Bodie
     announce(ref, lifetime, sums, bytes) {
       const key = keys.tensor(ref.id);
       const manifest = manifestBytes(ref, { lifetime, sums }, sums.length === 0 ? bytes : undefined);
-      return announcing.set(key, manifest);
+      const taking = room.take(key, manifest.byteLength);
+      return taking === undefined ? announcing.set(key, manifest) : taking.then(() => announcing.set(key, manifest));
     },
 
     async read(ref) {

@@ -20,7 +20,7 @@ const versionMin: readonly [number, number] = [6, 2];
 const order: readonly Abilities["survives"][] = ["nothing", "thread", "process", "host", "server", "power"];
 
 /** The lines `name:value` of INFO. */
-function facts(text: string): Map<string, string> {
+export function facts(text: string): Map<string, string> {
   return new Map(
     text.split(/\r?\n/).flatMap((line): [string, string][] => {
       const [, name, value] = /^(\w+):(.*)$/.exec(line) ?? [];
