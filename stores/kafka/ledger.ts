@@ -41,6 +41,8 @@ export interface Ledger {
   watch(): () => void;
   /** Changes where anything was folded. */
   readonly folded: number;
+  /** Whether what comes is being waited for at the leader's already: who watches from now on misses nothing. */
+  readonly isFollowed: boolean;
   /** Why what comes cannot be watched at the moment. */
   readonly trouble: unknown;
   close(): void;
@@ -223,6 +225,9 @@ export function ledger(options: LedgerOptions): Ledger {
     },
     get folded() {
       return next;
+    },
+    get isFollowed() {
+      return isWatching && trouble === undefined && next >= 0;
     },
     get trouble() {
       return trouble;

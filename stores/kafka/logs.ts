@@ -207,7 +207,8 @@ export function kafkaLogs(options: KafkaLogsOptions): KafkaLogs {
       const { book } = partOf(partitionOf(name));
       let stop = (): void => {};
       try {
-        let isStale = true;
+        // Who may wait need not ask first where the answer is being waited for already: who comes back for more does.
+        let isStale = waitMs === 0 || !book.isFollowed;
         for (;;) {
           if (isStale) await synced(book, name);
           throwIfClosed();
