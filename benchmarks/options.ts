@@ -21,7 +21,7 @@ export const usage = `Usage: npm run bench -- SUITE [options]
   --warm-up N         rounds before them that do not count (2)
   --runtime WHICH     node, deno or both (both)
   --only CASE,…       these cases only
-  --against NAME,…    shoal and these only: erlang, pekko, xstate, nact; memcpy, loop, files, ray, numpy
+  --against NAME,…    shoal and these only: erlang, pekko, xstate, nact; memcpy, loop, files, ray, numpy, proxystore
   --store URL         a store to measure, as often as you like (memory:, shm: and file: in a folder of its own)
   --scale FACTOR      a part of the work, for a quick look (1)
   --json FILE         write everything that was measured`;

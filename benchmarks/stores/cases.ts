@@ -65,6 +65,7 @@ function barsOf(name: string, bytes: number): Bar[] {
     bars.push(
       ofLimit("≥ 1.3 × ioredis, one value", 1.3, "ioredis", isStore("redis:")),
       ofLimit("≥ 0.9 × ioredis in a window", 0.9, "window", isStore("redis:")),
+      ofPeer("≥ 4 × ProxyStore's Redis connector", 4, "proxystore", isStore("redis:")),
     );
   }
   if (bytes >= largeBytesMin) {
@@ -96,6 +97,7 @@ export function storeCases(workload: { readonly [name: string]: Parameters }): r
     const isLarge = bytes >= largeBytesMin;
     const extras: Record<string, (answer: Answer) => number> = {
       microsEach: (answer) => 1e6 / perSecond(answer, "seconds"),
+      cpuMicros: (answer) => 1e6 / perSecond(answer, "cpuSeconds"),
     };
     if (name.startsWith("get") && isLarge) {
       extras["againMicros"] = (answer) => 1e6 * numberOf(answer, "againSeconds") / numberOf(answer, "againCount");

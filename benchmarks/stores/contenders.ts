@@ -1,4 +1,5 @@
-// Who runs the suite `stores`: the stores of shoal on each runtime, what the machine can do at most, Ray and numpy.
+// Who runs the suite `stores`: the stores of shoal on each runtime, what the machine can do at most, Ray and numpy;
+// and where a Redis server was named, that without a store, and ProxyStore over it.
 
 import { randomBytes } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
@@ -56,7 +57,7 @@ function urlOf(root: string, store: string): string {
 }
 
 /** Python with one package, in an environment of its own that is made once. */
-function python(root: string, name: string, library: string): Contender {
+function python(root: string, name: string, library: string, ...more: readonly string[]): Contender {
   const source = join(root, "benchmarks", "stores", "python");
   const requirements = join(source, `${library}.txt`);
   return {
@@ -71,7 +72,7 @@ function python(root: string, name: string, library: string): Contender {
         const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements];
         await build(join(into, "bin", "python"), pip);
       });
-      return { command: join(folder, "bin", "python"), args: [join(source, "contender.py"), library] };
+      return { command: join(folder, "bin", "python"), args: [join(source, "contender.py"), library, ...more] };
     },
   };
 }
@@ -85,6 +86,7 @@ export function storeContenders(
   const limit = { own: false, isLimit: true } as const;
   /** A server that was named is also tried bare. */
   const server = chosen.find((store) => /^redis:\/\/[^,]*$/.test(store));
+  const [, host = "", port = "6379"] = /^redis:\/\/([^:/?]+)(?::(\d+))?/.exec(server ?? "") ?? [];
   return [
     ...runtimes.flatMap((runtime) => [
       ...chosen.map((store) => {
@@ -131,5 +133,6 @@ export function storeContenders(
     ]),
     python(root, "Ray", "ray"),
     python(root, "numpy", "numpy"),
+    ...(host === "" ? [] : [python(root, "ProxyStore", "proxystore", `${host}:${port}`)]),
   ];
 }

@@ -33,18 +33,27 @@ function partner(): Side {
   return other ??= remoteSide(program, args);
 }
 
+interface Spent {
+  seconds: number;
+  /** The processor's time of this process, with all its threads. */
+  cpuSeconds: number;
+}
+
 /** Counts the time of one step only. */
-async function timed<T>(spent: { seconds: number }, step: () => T | Promise<T>): Promise<T> {
+async function timed<T>(spent: Spent, step: () => T | Promise<T>): Promise<T> {
   const start = performance.now();
+  const before = process.cpuUsage();
   const result = step();
   const value = result instanceof Promise ? await result : result;
   spent.seconds += secondsSince(start);
+  const { user, system } = process.cpuUsage(before);
+  spent.cpuSeconds += (user + system) / 1e6;
   return value;
 }
 
 async function put(asked: Command): Promise<Measured> {
   const [bytes, count, inFlight] = [numberOf(asked, "bytes"), numberOf(asked, "count"), numberOf(asked, "inFlight")];
-  const spent = { seconds: 0 };
+  const spent = { seconds: 0, cpuSeconds: 0 };
   let all = nothing;
   let kept: Ref[] = [];
   const handOver = async (first: number): Promise<void> => {
@@ -67,7 +76,8 @@ async function put(asked: Command): Promise<Measured> {
 
 async function get(asked: Command): Promise<Measured> {
   const [bytes, count, inFlight] = [numberOf(asked, "bytes"), numberOf(asked, "count"), numberOf(asked, "inFlight")];
-  const [spent, reading, again] = [{ seconds: 0 }, { seconds: 0 }, { seconds: 0, count: 0 }];
+  const spent = { seconds: 0, cpuSeconds: 0 };
+  const [reading, again] = [{ seconds: 0 }, { seconds: 0, count: 0 }];
   let all = nothing;
   const each = async (refs: readonly Ref[], first: number): Promise<void> => {
     let got: Got[];

@@ -1,5 +1,6 @@
-# The workload of the suite `stores` in Python: numpy.save and numpy.load on tmpfs between two processes, and Ray's
-# object store between a driver and an actor. `contender.py numpy|ray`; lines of JSON in and out, as in protocol.ts.
+# The workload of the suite `stores` in Python: numpy.save and numpy.load on tmpfs and ProxyStore's Redis connector between
+# two processes, and Ray's object store between a driver and an actor. `contender.py numpy|ray|proxystore [HOST:PORT]`;
+# lines of JSON in and out, as in protocol.ts.
 
 import json
 import os
@@ -44,6 +45,28 @@ class Numpy:
         os.unlink(ref)
 
 
+class ProxyStore:
+    """What a Store of ProxyStore does for an array, with its own serializer; its cache is off: each get is one."""
+
+    settings = "Store over RedisConnector, its own serializer, cache_size 0"
+
+    def __init__(self, where):
+        from proxystore.connectors.redis import RedisConnector
+        from proxystore.store import Store
+
+        host, port = where.rsplit(":", 1)
+        self.store = Store(f"bench-{os.getpid()}", RedisConnector(host, int(port)), cache_size=0)
+
+    def put(self, data):
+        return self.store.put(data)
+
+    def get(self, ref):
+        return self.store.get(ref)
+
+    def release(self, ref):
+        self.store.evict(ref)
+
+
 class Ray:
     settings = "ray.put and ray.get, 4 GB of object store, no dashboard; a get copies nothing"
 
@@ -86,8 +109,8 @@ class Side:
         return {"count": len(refs), "check": check, "misplaced": misplaced}
 
 
-def serve_side(pipe, folder):
-    side = Side(Numpy(folder))
+def serve_side(pipe, kind, where):
+    side = Side(kind(where))
     while True:
         try:
             call, args = pipe.recv()
@@ -157,22 +180,28 @@ def whole(value):
 
 
 def numpy_partner():
+    folder = tempfile.mkdtemp(prefix="bench-numpy-", dir="/dev/shm")
+    side, partner, end_process = process_partner(Numpy, folder)
+
+    def end():
+        end_process()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return side, partner, end
+
+
+def process_partner(kind, where):
     import multiprocessing
 
-    folder = tempfile.mkdtemp(prefix="bench-numpy-", dir="/dev/shm")
     here, there = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=serve_side, args=(there, folder), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=serve_side, args=(there, kind, where), daemon=True)
     process.start()
 
     def partner(call, *args):
         here.send((call, args))
         return here.recv()
 
-    def end():
-        process.kill()
-        shutil.rmtree(folder, ignore_errors=True)
-
-    return Side(Numpy(folder)), partner, end
+    return Side(kind(where)), partner, process.kill
 
 
 def ray_partner():
@@ -214,9 +243,18 @@ def main():
         import ray
 
         version = f"Python {sys.version.split()[0]}, Ray {ray.__version__}"
+    elif library == "proxystore":
+        import proxystore
+
+        version = f"Python {sys.version.split()[0]}, ProxyStore {proxystore.__version__}"
     elif not os.path.isdir("/dev/shm"):
         sys.exit("error: there is no /dev/shm here")
-    settings = Ray.settings if library == "ray" else Numpy.settings
+    settings = {"ray": Ray, "proxystore": ProxyStore, "numpy": Numpy}[library].settings
+    partners = {
+        "ray": ray_partner,
+        "numpy": numpy_partner,
+        "proxystore": lambda: process_partner(ProxyStore, sys.argv[2]),
+    }
     out = os.fdopen(os.dup(1), "w")
     # What a library prints is no answer.
     os.dup2(2, 1)
@@ -229,7 +267,7 @@ def main():
                     answer = {"version": version, "settings": settings}
                 else:
                     if parts is None:
-                        parts = ray_partner() if library == "ray" else numpy_partner()
+                        parts = partners[library]()
                     run = put if name.startswith("put-") else get
                     answer = run(parts[0], parts[1], asked["bytes"], asked["count"], asked["inFlight"] > 1)
             except Exception as error:  # told to the harness, which goes on with the others
