@@ -9,11 +9,11 @@ import { openStore } from "../../stores/open.ts";
 import { redisSubject } from "../redis/subjects.ts";
 import { redisServices } from "../services/redis.ts";
 import { memoryFolder } from "../shm/place.ts";
+import { testLaws } from "../stores/lawful.ts";
 import { byUrl } from "../stores/subjects.ts";
-import { assert, long, seed, test } from "../suite.ts";
+import { test } from "../suite.ts";
 
 const services = await redisServices();
-const path = process.env["SHOAL_PATH"];
 /** What is behind the cache is a disk in memory: these laws are about what is before it. */
 const memory = memoryFolder();
 process.on("exit", () => rmSync(memory, { recursive: true, force: true }));
@@ -37,20 +37,8 @@ const files = byUrl("file: behind the node's cache", () => "", {
   unbreakable: "tried on `file: with a disk that fails`",
 });
 
-function laws(subject: Subject, runsUsually: number, runsLong: number): void {
-  for (const law of storeLaws()) {
-    const name = `${subject.name}: ${law.name}`;
-    test(name, async () => {
-      const replay = (own: number, where: string): string =>
-        `SHOAL_SEED=${own} SHOAL_PATH=${where} npm test -- cache/laws --test ${JSON.stringify(name)}`;
-      const options = { runs: long ? runsLong : runsUsually, seed, replay };
-      const verdict = await law.test(subject, path === undefined ? options : { ...options, path });
-      assert.equal(verdict.subject, subject.name);
-      if (verdict.skipped === undefined) assert.ok(verdict.runs > 0);
-      else assert.match(verdict.skipped, / /);
-    }, { timeoutMs: 60_000 * (long ? 50 : 1) });
-  }
-}
+const laws = (subject: Subject, usually: number, long: number): void =>
+  testLaws("cache/laws", storeLaws(), subject, { usually, long });
 
 laws(files, 4, 1_000);
 if ("reason" in services) {

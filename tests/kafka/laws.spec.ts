@@ -1,39 +1,16 @@
 // Every law of stores, and of delivery upon them, on a real Kafka broker; and on one behind a proxy that cuts.
 // needs: kafka
 // minutes: 6
-import { storeLaws, type Subject } from "../../stores/conformance/mod.ts";
+import { storeLaws } from "../../stores/conformance/mod.ts";
 import { deliveryLaws } from "../../runtime/conformance.ts";
 import { kafkaService } from "../services/kafka.ts";
-import { assert, long, seed, test } from "../suite.ts";
+import { testLawsOn, type Tried } from "../stores/lawful.ts";
+import { test } from "../suite.ts";
 import { cutKafkaSubject, kafkaSubject, placing } from "./subjects.ts";
 
 const service = await kafkaService();
-const path = process.env["SHOAL_PATH"];
-
-interface Tried {
-  readonly subject: Subject;
-  close?(): Promise<void>;
-}
-
-function laws(name: string, made: () => Promise<Tried> | Tried, runsUsually: number, runsLong: number): void {
-  for (const law of [...storeLaws(), ...deliveryLaws()]) {
-    const title = `${name}: ${law.name}`;
-    test(title, async () => {
-      const replay = (own: number, where: string): string =>
-        `SHOAL_SEED=${own} SHOAL_PATH=${where} npm test -- kafka/laws --test ${JSON.stringify(title)}`;
-      const options = { runs: long ? runsLong : runsUsually, seed, replay };
-      const { subject, close } = await made();
-      try {
-        const verdict = await law.test(subject, path === undefined ? options : { ...options, path });
-        assert.equal(verdict.subject, name);
-        if (verdict.skipped === undefined) assert.ok(verdict.runs > 0);
-        else assert.match(verdict.skipped, / /);
-      } finally {
-        await close?.();
-      }
-    }, { timeoutMs: 60_000 * (long ? 50 : 1) });
-  }
-}
+const laws = (name: string, made: () => Promise<Tried> | Tried, usually: number, long: number): void =>
+  testLawsOn("kafka/laws", [...storeLaws(), ...deliveryLaws()], name, made, { usually, long });
 
 if ("reason" in service) {
   test.skip("kafka: every law", service.reason);

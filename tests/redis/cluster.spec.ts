@@ -5,7 +5,8 @@ import { storeLaws, type Subject } from "../../stores/conformance/mod.ts";
 import { deliveryLaws } from "../../runtime/conformance.ts";
 import { openStore } from "../../stores/open.ts";
 import { slotOf } from "../../stores/redis/cluster.ts";
-import { assert, long, seed, test } from "../suite.ts";
+import { testLaws } from "../stores/lawful.ts";
+import { assert, test } from "../suite.ts";
 import { startCluster } from "../services/cluster.ts";
 import { redisServices } from "../services/redis.ts";
 import { clear, opened, refused } from "./subjects.ts";
@@ -37,12 +38,7 @@ if ("reason" in services) {
     assert.equal(slotOf("foo{bar}{zap}"), slotOf("bar"));
   });
 
-  for (const law of [...storeLaws(), ...deliveryLaws()]) {
-    test(`redis+cluster: ${law.name}`, async () => {
-      const verdict = await law.test(subject, { runs: long ? 1_000 : 2, seed });
-      assert.equal(verdict.subject, subject.name);
-    }, { timeoutMs: 60_000 * (long ? 50 : 1) });
-  }
+  testLaws("redis/cluster", [...storeLaws(), ...deliveryLaws()], subject, { usually: 2, long: 1_000 });
 
   test("redis+cluster: spreads tensors over all servers, and finds them again when one was away", async () => {
     const store = await opened(urlOf("spread"));

@@ -4,7 +4,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { storeLaws, type Subject } from "../../stores/conformance/mod.ts";
 import { openStore } from "../../stores/open.ts";
-import { assert, long, seed, test } from "../suite.ts";
+import { testLaws } from "../stores/lawful.ts";
 import { memoryFolder } from "./place.ts";
 
 const folder = memoryFolder();
@@ -29,23 +29,6 @@ function subject(name: string, map: "auto" | "never"): Subject {
   };
 }
 
-const subjects: readonly (readonly [Subject, number])[] = [
-  [subject("shm:", "auto"), 10],
-  [subject("shm:?map=never", "never"), 10],
-];
-
-const path = process.env["SHOAL_PATH"];
-for (const [subject, runs] of subjects) {
-  for (const law of storeLaws()) {
-    const name = `${subject.name}: ${law.name}`;
-    test(name, async () => {
-      const replay = (own: number, where: string): string =>
-        `SHOAL_SEED=${own} SHOAL_PATH=${where} npm test -- shm/laws --test ${JSON.stringify(name)}`;
-      const options = { runs: long ? 10_000 : runs, seed, replay };
-      const verdict = await law.test(subject, path === undefined ? options : { ...options, path });
-      assert.equal(verdict.subject, subject.name);
-      if (verdict.skipped === undefined) assert.ok(verdict.runs > 0);
-      else assert.match(verdict.skipped, / /);
-    }, { timeoutMs: 60_000 * (long ? 50 : 1) });
-  }
+for (const [name, map] of [["shm:", "auto"], ["shm:?map=never", "never"]] as const) {
+  testLaws("shm/laws", storeLaws(), subject(name, map), { usually: 10, long: 10_000 });
 }

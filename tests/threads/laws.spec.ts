@@ -3,7 +3,8 @@
 import { storeLaws, type Subject } from "../../stores/conformance/mod.ts";
 import { memoryStore } from "../../stores/memory.ts";
 import { openStore, type Store } from "../../stores/open.ts";
-import { assert, long, seed, test } from "../suite.ts";
+import { testLaws } from "../stores/lawful.ts";
+import { assert } from "../suite.ts";
 
 /** All who open one place and run have one store; the one that opened it first is nobody's. */
 function joined(name: string): Subject {
@@ -33,11 +34,4 @@ function joined(name: string): Subject {
 }
 
 const subject = joined("memory: of several threads");
-for (const law of storeLaws()) {
-  const name = `${subject.name}: ${law.name}`;
-  test(name, async () => {
-    const verdict = await law.test(subject, { runs: 30 * (long ? 20 : 1), seed });
-    if (verdict.skipped === undefined) assert.ok(verdict.runs > 0);
-    else assert.match(verdict.skipped, / /);
-  }, { timeoutMs: 60_000 * (long ? 20 : 1) });
-}
+testLaws("threads/laws", storeLaws(), subject, { usually: 30, long: 600 });
