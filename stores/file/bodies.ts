@@ -7,7 +7,7 @@ import { isShoalError, ShoalError } from "../error.ts";
 import type { Lifetime, TensorRef } from "../store.ts";
 import type { Buffers } from "../copied/buffers.ts";
 import type { Descriptors } from "./descriptors.ts";
-import { type Disk, type DiskFile, ifThere, readAll, writeAll, writeNow } from "./disk.ts";
+import { closed, type Disk, type DiskFile, ifThere, ifThereNow, readAll, writeAll, writeNow } from "./disk.ts";
 import { fanOut, idOf, isAdoptedId, type Layout, type Place, placeOf } from "./layout.ts";
 import { readSummed, writeSummed } from "./pieces.ts";
 import {
@@ -84,12 +84,13 @@ export function bodies(options: BodiesOptions): Bodies {
   ): Promise<T | undefined> {
     const path = layout.tensor(place);
     if (place.kind === "packed") return await descriptors.use(path, how, (file) => use(file, place.offset));
-    const file = await ifThere(disk.open(path, how));
+    const direct = disk.direct?.();
+    const file = direct === undefined ? await ifThere(disk.open(path, how)) : ifThereNow(() => direct.open(path, how));
     if (file === undefined) return undefined;
     try {
       return await use(file, 0);
     } finally {
-      await file.close();
+      await closed(file);
     }
   }
 
@@ -132,7 +133,8 @@ export function bodies(options: BodiesOptions): Bodies {
     const buffer = buffers.take(total);
     try {
       const into = new Uint8Array(buffer, 0, total);
-      const { beginning, sum } = await readSummed(file, into, at, isNear, (bytes) => liveHead(readHead(bytes), ref));
+      const reading = readSummed(file, into, at, isNear, (bytes) => liveHead(readHead(bytes), ref));
+      const { beginning, sum } = reading instanceof Promise ? await reading : reading;
       if (sum === undefined) throw tooShort(ref.id);
       if (sum !== beginning.sum) throw corrupt(ref.id, "its bytes and their checksum disagree");
       return { buffer, offset: headBytes, bytes, lifetime: beginning.lifetime, sum, seed: beginning.seed };
@@ -152,10 +154,7 @@ export function bodies(options: BodiesOptions): Bodies {
     }
   }
 
-  /** A spare of about that length where there is one, or a new file. */
-  async function aside(id: string, bytes: number): Promise<Spare> {
-    const spare = spares?.take(bytes);
-    if (spare !== undefined) return spare;
+  async function fresh(id: string, bytes: number): Promise<Spare> {
     const { temp } = layout.writer(writer);
     prepared ??= makeTemp(temp);
     await prepared;
@@ -164,9 +163,7 @@ export function bodies(options: BodiesOptions): Bodies {
     return { path, file: await disk.open(path, isWide ? "change" : "create"), bytes: 0 };
   }
 
-  async function makeHome(place: Place & { readonly kind: "file" }): Promise<void> {
-    const number = fanOut(place.count);
-    if (homes.has(number)) return;
+  async function makeHome(number: number, place: Place): Promise<void> {
     await wholes.makeFolder(folderOf(layout.tensor(place)));
     homes.add(number);
   }
@@ -180,13 +177,16 @@ export function bodies(options: BodiesOptions): Bodies {
     const { head, seed } = headFor(meta, lifetime);
     const total = head.byteLength + meta.bytes;
     const home = layout.tensor(place);
-    await makeHome(place);
-    const { path, file, bytes: stale } = await aside(meta.id, total);
+    const number = fanOut(place.count);
+    if (!homes.has(number)) await makeHome(number, place);
+    // One of about that length, or a new one.
+    const { path, file, bytes: stale } = spares?.take(total) ?? await fresh(meta.id, total);
     let isHome = false;
     try {
       try {
         if (stale > total) await file.truncate(total);
-        const sum = await writeSummed(file, bytes, head.byteLength, seed, isNear);
+        const writing = writeSummed(file, bytes, head.byteLength, seed, isNear);
+        const sum = typeof writing === "number" ? writing : await writing;
         if (bytes.byteLength !== meta.bytes) {
           throw new ShoalError("BadInput", "Cannot put tensor: its array changed its length meanwhile");
         }
@@ -197,9 +197,11 @@ export function bodies(options: BodiesOptions): Bodies {
         else writeNow(direct, head, 0);
         if (durable) await file.sync();
       } finally {
-        await file.close();
+        await closed(file);
       }
-      await disk.rename(path, home);
+      const direct = disk.direct?.();
+      if (direct === undefined) await disk.rename(path, home);
+      else direct.rename(path, home);
       isHome = true;
       if (durable) await disk.syncFolder(folderOf(home));
       return place;

@@ -5,6 +5,13 @@
 export interface Direct {
   read(into: Uint8Array, position: number): number;
   write(bytes: Uint8Array, position: number): number;
+  close(): void;
+}
+
+/** The same of a disk. */
+export interface DirectDisk {
+  open(path: string, how: "create" | "read" | "change"): DiskFile;
+  rename(from: string, to: string): void;
 }
 
 export interface DiskFile {
@@ -23,6 +30,8 @@ export interface DiskFile {
 export interface Disk {
   /** Its calls end in this machine's memory: nothing is saved by keeping files few. */
   readonly isNear?: boolean;
+  /** Its calls that answer at once, while it is near and quick: a turn of the loop may cost as much as such a call. */
+  readonly direct?: (() => DirectDisk | undefined) | undefined;
   /** With all above it, for the owner alone. What is there already stays as it is. */
   makeFolder(path: string): Promise<void>;
   /** `create` where nothing stands yet (EEXIST), for the owner alone; `read` and `change` what stands. */
@@ -51,6 +60,23 @@ export async function ifThere<T>(call: Promise<T>): Promise<T | undefined> {
     if (errnoOf(error) === "ENOENT") return undefined;
     throw error;
   }
+}
+
+/** The same of a call that is made at once. */
+export function ifThereNow<T>(call: () => T): T | undefined {
+  try {
+    return call();
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** Closes a file: at once, where the disk does. */
+export function closed(file: DiskFile): Promise<void> | void {
+  const { direct } = file;
+  if (direct === undefined) return file.close();
+  direct.close();
 }
 
 const full = (): Error => Object.assign(new Error("Cannot write: the disk took nothing"), { code: "ENOSPC" });

@@ -5,7 +5,7 @@ import { type Direct, type DiskFile, readAll, readNow, writeAll, writeNow } from
 
 /** Up to here, on a disk that answers at once, one after the other: the way to the pool would take longer. */
 const directBytesMax = 2 ** 23;
-const directPieceBytes = 2 ** 19;
+const directPieceBytes = 2 ** 20;
 const writePieceBytes = 2 ** 20;
 const readPieceBytes = 2 ** 22;
 const underWayMax = 3;
@@ -18,8 +18,31 @@ interface Window {
 const windowOf = (isNear: boolean, bytes: number, pieceBytes: number): Window =>
   isNear && bytes <= directBytesMax ? { pieceBytes: directPieceBytes, underWayMax: 1 } : { pieceBytes, underWayMax };
 
-/** Writes bytes at a position, and answers what they sum up to from a seed on. */
-export async function writeSummed(
+/** Writes bytes at a position, and answers what they sum up to from a seed on: at once, where the disk does. */
+export function writeSummed(
+  file: DiskFile,
+  bytes: Uint8Array,
+  position: number,
+  seed: number,
+  isNear: boolean,
+): number | Promise<number> {
+  const { direct } = file;
+  return direct !== undefined && bytes.byteLength <= directBytesMax
+    ? writeDirectly(direct, bytes, position, seed)
+    : writeInPieces(file, bytes, position, seed, isNear);
+}
+
+function writeDirectly(file: Direct, bytes: Uint8Array, position: number, seed: number): number {
+  let sum = seed;
+  for (let done = 0; done < bytes.byteLength; done += directPieceBytes) {
+    const piece = bytes.subarray(done, done + directPieceBytes);
+    sum = crc32(piece, sum);
+    writeNow(file, piece, position + done);
+  }
+  return sum;
+}
+
+async function writeInPieces(
   file: DiskFile,
   bytes: Uint8Array,
   position: number,
@@ -27,15 +50,6 @@ export async function writeSummed(
   isNear: boolean,
 ): Promise<number> {
   let sum = seed;
-  const { direct } = file;
-  if (direct !== undefined && bytes.byteLength <= directBytesMax) {
-    for (let done = 0; done < bytes.byteLength; done += directPieceBytes) {
-      const piece = bytes.subarray(done, done + directPieceBytes);
-      sum = crc32(piece, sum);
-      writeNow(direct, piece, position + done);
-    }
-    return sum;
-  }
   const { pieceBytes, underWayMax } = windowOf(isNear, bytes.byteLength, writePieceBytes);
   const underWay: Promise<void>[] = [];
   try {
@@ -60,20 +74,36 @@ export interface Beginning {
   readonly headBytes: number;
 }
 
+export interface Summed<B> {
+  readonly beginning: B;
+  readonly sum: number | undefined;
+}
+
 /**
  * Fills a buffer from a position in a file on, and answers what that sums up to, or nothing where the file is shorter.
  * What the first piece holds is looked at before the others are believed.
  */
-export async function readSummed<B extends Beginning>(
+export function readSummed<B extends Beginning>(
   file: DiskFile,
   into: Uint8Array,
   position: number,
   isNear: boolean,
   begin: (bytes: Uint8Array) => B,
-): Promise<{ readonly beginning: B; readonly sum: number | undefined }> {
-  const total = into.byteLength;
+): Summed<B> | Promise<Summed<B>> {
   const { direct } = file;
-  if (direct !== undefined && total <= directBytesMax) return readDirectly(direct, into, position, begin);
+  return direct !== undefined && into.byteLength <= directBytesMax
+    ? readDirectly(direct, into, position, begin)
+    : readInPieces(file, into, position, isNear, begin);
+}
+
+async function readInPieces<B extends Beginning>(
+  file: DiskFile,
+  into: Uint8Array,
+  position: number,
+  isNear: boolean,
+  begin: (bytes: Uint8Array) => B,
+): Promise<Summed<B>> {
+  const total = into.byteLength;
   const { pieceBytes, underWayMax } = windowOf(isNear, total, readPieceBytes);
   const underWay: { readonly piece: Uint8Array; readonly length: Promise<number> }[] = [];
   let asked = 0;
@@ -110,7 +140,7 @@ function readDirectly<B extends Beginning>(
   into: Uint8Array,
   position: number,
   begin: (bytes: Uint8Array) => B,
-): { readonly beginning: B; readonly sum: number | undefined } {
+): Summed<B> {
   let beginning: B | undefined;
   let sum = 0;
   for (let done = 0; done < into.byteLength || beginning === undefined; done += directPieceBytes) {

@@ -3,7 +3,7 @@
 import * as fs from "node:fs";
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import { type Direct, type Disk, type DiskFile, errnoOf, ifThere } from "./disk.ts";
+import { type Direct, type DirectDisk, type Disk, type DiskFile, errnoOf, ifThere } from "./disk.ts";
 
 const modes = { create: "wx+", read: "r", change: "r+" } as const;
 const ownerOnly = 0o600;
@@ -84,15 +84,18 @@ function posix(isNear: boolean): Disk {
     }
   }
 
+  const isQuick = (): boolean => pooledLeft === 0 && inRow < directCallsMax;
+
   function fileOf(fd: number): DiskFile {
     const length = (bytes: Uint8Array): number => Math.min(bytes.byteLength, pieceBytesMax);
     const direct: Direct = {
       read: (into, position) => timed(() => fs.readSync(fd, into, 0, length(into), position)),
       write: (bytes, position) => timed(() => fs.writeSync(fd, bytes, 0, length(bytes), position)),
+      close: () => timed(() => fs.closeSync(fd)),
     };
     return {
       get direct() {
-        return pooledLeft > 0 || inRow >= directCallsMax ? undefined : direct;
+        return isQuick() ? direct : undefined;
       },
       read(into, position) {
         const inPool = (done: Done<number>): void => fs.read(fd, into, 0, length(into), position, done);
@@ -136,13 +139,20 @@ function posix(isNear: boolean): Disk {
     }
   }
 
+  const opened = (path: string, how: keyof typeof modes): DiskFile => fileOf(fs.openSync(path, modes[how], ownerOnly));
+  const direct: DirectDisk = {
+    open: (path, how) => timed(() => opened(path, how)),
+    rename: (from, to) => timed(() => fs.renameSync(from, to)),
+  };
+
   return {
     isNear,
+    direct: () => isQuick() ? direct : undefined,
     makeFolder,
     open(path, how) {
       const mode = modes[how];
       return made<DiskFile>(
-        () => fileOf(fs.openSync(path, mode, ownerOnly)),
+        () => opened(path, how),
         (done) => fs.open(path, mode, ownerOnly, (error, fd) => done(error, error === null ? fileOf(fd) : undefined!)),
       );
     },

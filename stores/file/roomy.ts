@@ -24,6 +24,7 @@ export function roomy(disk: Disk, free: () => Promise<boolean>): Disk {
 
   return {
     ...disk,
+    direct: undefined,
     makeFolder: (path) => tried(() => disk.makeFolder(path)),
     open: (path, how) => tried(async () => fileOf(await disk.open(path, how))),
     link: (from, to) => tried(() => disk.link(from, to)),
