@@ -54,7 +54,14 @@ const atLeast = (text: string, least: number, isFor: (own: Result) => boolean): 
 
 const viewMicrosMax = 5;
 
+/** What others do between two processes, of the same 64 MB. */
+const peerBars: readonly Bar[] = [
+  ofPeer("≥ 3 × Ray", 3, "ray", isStore("shm:")),
+  ofPeer("≥ 4 × numpy.save on tmpfs", 4, "numpy", isStore("shm:")),
+];
+
 function barsOf(name: string, bytes: number): Bar[] {
+  if (name.startsWith("make")) return [...peerBars];
   const isPut = name.startsWith("put");
   const bars: Bar[] = [];
   if (name === "put-1kB") {
@@ -79,12 +86,7 @@ function barsOf(name: string, bytes: number): Bar[] {
       });
     }
   }
-  if (name === "put-64MB") {
-    bars.push(
-      ofPeer("≥ 3 × Ray", 3, "ray", isStore("shm:")),
-      ofPeer("≥ 4 × numpy.save on tmpfs", 4, "numpy", isStore("shm:")),
-    );
-  }
+  if (name === "put-64MB") bars.push(...peerBars);
   return bars;
 }
 
@@ -103,9 +105,14 @@ export function storeCases(workload: { readonly [name: string]: Parameters }): r
       extras["againMicros"] = (answer) => 1e6 * numberOf(answer, "againSeconds") / numberOf(answer, "againCount");
       extras["readGBs"] = (answer) => perSecond(answer, "readSeconds") * bytes / GB;
     }
+    if (name.startsWith("put") && isLarge) {
+      extras["coldMicros"] = (answer) => 1e6 * numberOf(answer, "coldSeconds");
+    }
     return {
       ...shared,
-      title: name.startsWith("put")
+      title: name.startsWith("make")
+        ? `tensors of ${name.slice(5)} made and then read by another process: filled in place, or filled and put`
+        : name.startsWith("put")
         ? `tensors of ${name.slice(4)} put, and read by another process`
         : `tensors of ${name.slice(4)} that another process put are got${isLarge ? "; readGBs: and read" : ""}`,
       unit: isLarge ? "GB/s" : "k/s",
@@ -117,12 +124,13 @@ export function storeCases(workload: { readonly [name: string]: Parameters }): r
   });
 }
 
-/** What stays in memory is measured by a copy in memory, and files by files. */
+/** What stays in memory is measured by a copy in memory, read as the store's tensors are; and files by files. */
 function isLimitOf(own: Result, limit: Result): boolean {
   if (own.library.startsWith("redis") || limit.library === "window") {
     return own.library.startsWith("redis") && limit.library === "window";
   }
-  return isStore("memory:", "shm:")(own) === (limit.library === "memcpy");
+  if (own.library === "memory:") return limit.library === "alone";
+  return (own.library === "shm:") === (limit.library === "memcpy" || limit.library === "alone");
 }
 
 type MemoryCase = Omit<Case, "name" | "parameters" | "better" | "fault" | "isOf">;

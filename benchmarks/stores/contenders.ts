@@ -27,7 +27,7 @@ function folderOf(root: string, name: string): string {
 interface Scripted extends Partial<Contender> {
   readonly title: string;
   readonly library: string;
-  readonly kind: "shoal" | "memcpy" | "loop" | "files" | "ioredis" | "window";
+  readonly kind: "shoal" | "memcpy" | "alone" | "loop" | "files" | "ioredis" | "window";
   where(): string;
 }
 
@@ -104,6 +104,13 @@ export function storeContenders(
         title: "memcpy",
         library: "memcpy",
         kind: "memcpy",
+        where: () => inMemoryOnly,
+      }),
+      scripted(root, runtime, {
+        ...limit,
+        title: "memcpy, alone",
+        library: "alone",
+        kind: "alone",
         where: () => inMemoryOnly,
       }),
       scripted(root, runtime, {

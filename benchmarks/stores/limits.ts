@@ -1,4 +1,4 @@
-// What the machine does at best: a copy between warm buffers; a loop of pwrite and pread in place with the checksum
+// What the machine does at best: a copy between warm buffers, alone or read by another thread; a loop of pwrite and pread in place with the checksum
 // that `file:` uses; and the same with a new file for each tensor, which is put under its name when it is whole.
 
 import { closeSync, ftruncateSync, openSync, readSync, renameSync, unlinkSync, writeSync } from "node:fs";
@@ -25,31 +25,36 @@ function pool<T>(make: (bytes: number) => T): { take(bytes: number): T; give(byt
   };
 }
 
-const buffers = pool((bytes): Float64Array => new Float64Array(bytes / 8));
+const buffers = pool((bytes) => new ArrayBuffer(bytes));
 
-function got(data: Float64Array): Got {
-  return { data, done: () => buffers.give(data.byteLength, data) };
+function got(data: Float64Array<ArrayBuffer>): Got {
+  return { data, done: () => buffers.give(data.byteLength, data.buffer) };
 }
 
-export function memcpyMedium(): Medium {
+interface Copied {
+  readonly buffer: ArrayBuffer;
+}
+
+/** `isShared` tells whether another thread may be its other end. */
+export function memcpyMedium(isShared: boolean = true): Medium {
   return {
     version: runtimeVersion(),
-    settings: "copies between warm buffers of one process, in and out",
-    isShared: false,
+    settings: `copies between warm buffers of one process, in and out${isShared ? ", read by another thread" : ""}`,
+    isShared,
     put(data) {
-      const copy = buffers.take(data.byteLength);
-      copy.set(data);
-      return copy;
+      const buffer = buffers.take(data.byteLength);
+      new Float64Array(buffer).set(data);
+      return { buffer } satisfies Copied;
     },
     get(ref) {
-      const kept = ref as Float64Array;
-      const copy = buffers.take(kept.byteLength);
+      const kept = new Float64Array((ref as Copied).buffer);
+      const copy = new Float64Array(buffers.take(kept.byteLength));
       copy.set(kept);
       return got(copy);
     },
     async release(ref) {
-      const kept = ref as Float64Array;
-      buffers.give(kept.byteLength, kept);
+      const { buffer } = ref as Copied;
+      buffers.give(buffer.byteLength, buffer);
     },
   };
 }
@@ -66,7 +71,7 @@ function written(fd: number, bytes: Uint8Array, position: number): number {
 }
 
 function read(fd: number, bytes: number, position: number, sum: number): Got {
-  const data = buffers.take(bytes);
+  const data = new Float64Array(buffers.take(bytes));
   const into = bytesOf(data);
   let found = 0;
   for (let done = 0; done < bytes; done += pieceBytes) {

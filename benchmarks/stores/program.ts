@@ -4,12 +4,13 @@
 import process from "node:process";
 import { type Command, numberOf } from "../protocol.ts";
 import { type Measured, type Runs, secondsSince, serve } from "../serve.ts";
-import { type Found, nothing, sumOf, together } from "./data.ts";
+import { fill, type Found, nothing, sumOf, together } from "./data.ts";
 import { plainMedium, windowMedium } from "./ioredis.ts";
 import { filesMedium, loopMedium, memcpyMedium } from "./limits.ts";
 import type { Got, Medium, Ref, Side } from "./medium.ts";
 import { shoalMedium } from "./shoal.ts";
 import { type LocalSide, localSide, remoteSide, serveSide } from "./side.ts";
+import { threadSide } from "./thread.ts";
 
 const [kind = "", where = "", run = "", ...command] = process.argv.slice(2);
 
@@ -17,7 +18,7 @@ async function medium(): Promise<Medium> {
   if (kind === "shoal") return await shoalMedium(where, run);
   if (kind === "ioredis") return plainMedium(where, run);
   if (kind === "window") return windowMedium(where, run);
-  if (kind === "memcpy") return memcpyMedium();
+  if (kind === "memcpy" || kind === "alone") return memcpyMedium(kind === "memcpy");
   return kind === "loop" ? loopMedium(where) : filesMedium(where);
 }
 
@@ -30,7 +31,7 @@ let other: Side | undefined;
 function partner(): Side {
   if (!own.medium.isShared) return own;
   const [program = "", ...args] = command;
-  return other ??= remoteSide(program, args);
+  return other ??= kind === "memcpy" ? threadSide() : remoteSide(program, args);
 }
 
 interface Spent {
@@ -41,8 +42,8 @@ interface Spent {
 
 /** Counts the time of one step only. */
 async function timed<T>(spent: Spent, step: () => T | Promise<T>): Promise<T> {
-  const start = performance.now();
   const before = process.cpuUsage();
+  const start = performance.now();
   const result = step();
   const value = result instanceof Promise ? await result : result;
   spent.seconds += secondsSince(start);
@@ -54,7 +55,16 @@ async function timed<T>(spent: Spent, step: () => T | Promise<T>): Promise<T> {
 async function put(asked: Command): Promise<Measured> {
   const [bytes, count, inFlight] = [numberOf(asked, "bytes"), numberOf(asked, "count"), numberOf(asked, "inFlight")];
   const spent = { seconds: 0, cpuSeconds: 0 };
+  // While others had their turn, a store may have given back what it did not use: the first one is told by itself.
+  const cold = { seconds: 0, cpuSeconds: 0 };
   let all = nothing;
+  if (inFlight === 1) {
+    const [data] = own.arraysOf(bytes, 1);
+    data![0] = 1;
+    const first = [await timed(cold, () => own.medium.put(data!))];
+    all = { ...nothing, misplaced: (await partner().check(first, 1)).misplaced };
+    await own.release(first);
+  }
   let kept: Ref[] = [];
   const handOver = async (first: number): Promise<void> => {
     all = together(all, await partner().check(kept, first));
@@ -71,6 +81,28 @@ async function put(asked: Command): Promise<Measured> {
     if (inFlight === 1) await handOver(done + 1);
   }
   if (kept.length > 0) await handOver(1);
+  return { ...spent, ...all, coldSeconds: cold.seconds };
+}
+
+/** What a program does that computes its tensor: in place where the medium can, else in an array that it puts. */
+async function make(asked: Command): Promise<Measured> {
+  const [bytes, count] = [numberOf(asked, "bytes"), numberOf(asked, "count")];
+  const { draft, put } = own.medium;
+  const spent = { seconds: 0, cpuSeconds: 0 };
+  let all = nothing;
+  const array = draft === undefined ? own.arraysOf(bytes, 1)[0]! : undefined;
+  // One more than is counted, as in `put`.
+  for (let serial = 0; serial <= count; serial++) {
+    const made = timed(serial === 0 ? { seconds: 0, cpuSeconds: 0 } : spent, async () => {
+      if (draft !== undefined) return await draft(bytes / 8, (data) => fill(data, serial));
+      fill(array!, serial);
+      return await put(array!);
+    });
+    const refs = [await made];
+    const seen = await partner().check(refs, serial);
+    all = serial === 0 ? { ...nothing, misplaced: seen.misplaced } : together(all, seen);
+    await own.release(refs);
+  }
   return { ...spent, ...all };
 }
 
@@ -154,6 +186,7 @@ const sizes = ["1kB", "64kB", "1MB", "8MB", "64MB", "512MB"];
 const runs: Runs = {
   hello: () => ({ version: own.medium.version, settings: own.medium.settings }),
   ...Object.fromEntries(sizes.flatMap((size) => [[`put-${size}`, put], [`get-${size}`, get]] as const)),
+  "make-64MB": make,
   stream,
   drafts,
 };

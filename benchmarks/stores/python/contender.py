@@ -126,8 +126,17 @@ def together(a, b):
 def put(own, partner, size, count, small):
     data = pattern(size)
     spent = 0.0
+    cold = 0.0
     found = {"count": 0, "check": 0.0, "misplaced": 0}
     kept = []
+    if not small:
+        data[0] = 1
+        start = time.perf_counter()
+        ref = own.medium.put(data)
+        cold = time.perf_counter() - start
+        found["misplaced"] = partner("check", [ref], 1)["misplaced"]
+        own.medium.release(ref)
+        ref = None
     for serial in range(1, count + 1):
         data[0] = serial
         start = time.perf_counter()
@@ -140,6 +149,29 @@ def put(own, partner, size, count, small):
                 own.medium.release(each)
             kept = []
             ref = None
+    return {"seconds": spent, "coldSeconds": cold, **found}
+
+
+def make(own, partner, size, count, small):
+    block = np.arange(1000, dtype=np.float64)
+    block[0] = 0
+    data = np.empty(size // 8)
+    spent = 0.0
+    found = {"count": 0, "check": 0.0, "misplaced": 0}
+    for serial in range(count + 1):
+        start = time.perf_counter()
+        data.reshape(-1, len(block))[:] = block
+        data[0] = serial
+        ref = own.medium.put(data)
+        one = time.perf_counter() - start
+        seen = partner("check", [ref], serial)
+        if serial > 0:
+            spent += one
+            found = together(found, seen)
+        else:
+            found["misplaced"] = seen["misplaced"]
+        own.medium.release(ref)
+        ref = None
     return {"seconds": spent, **found}
 
 
@@ -268,7 +300,7 @@ def main():
                 else:
                     if parts is None:
                         parts = partners[library]()
-                    run = put if name.startswith("put-") else get
+                    run = {"put": put, "make": make}.get(name.split("-")[0], get)
                     answer = run(parts[0], parts[1], asked["bytes"], asked["count"], asked["inFlight"] > 1)
             except Exception as error:  # told to the harness, which goes on with the others
                 answer = {"error": f"{type(error).__name__}: {error}"}
