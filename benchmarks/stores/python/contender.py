@@ -126,6 +126,7 @@ def together(a, b):
 def put(own, partner, size, count, small):
     data = pattern(size)
     spent = 0.0
+    cpu = 0.0
     cold = 0.0
     found = {"count": 0, "check": 0.0, "misplaced": 0}
     kept = []
@@ -139,9 +140,11 @@ def put(own, partner, size, count, small):
         ref = None
     for serial in range(1, count + 1):
         data[0] = serial
+        before = time.process_time()
         start = time.perf_counter()
         ref = own.medium.put(data)
         spent += time.perf_counter() - start
+        cpu += time.process_time() - before
         kept.append(ref)
         if not small or serial == count:
             found = together(found, partner("check", kept, serial + 1 - len(kept)))
@@ -149,7 +152,7 @@ def put(own, partner, size, count, small):
                 own.medium.release(each)
             kept = []
             ref = None
-    return {"seconds": spent, "coldSeconds": cold, **found}
+    return {"seconds": spent, "cpuSeconds": cpu, "coldSeconds": cold, **found}
 
 
 def make(own, partner, size, count, small):
@@ -157,26 +160,31 @@ def make(own, partner, size, count, small):
     block[0] = 0
     data = np.empty(size // 8)
     spent = 0.0
+    cpu = 0.0
     found = {"count": 0, "check": 0.0, "misplaced": 0}
     for serial in range(count + 1):
+        before = time.process_time()
         start = time.perf_counter()
         data.reshape(-1, len(block))[:] = block
         data[0] = serial
         ref = own.medium.put(data)
         one = time.perf_counter() - start
+        one_cpu = time.process_time() - before
         seen = partner("check", [ref], serial)
         if serial > 0:
             spent += one
+            cpu += one_cpu
             found = together(found, seen)
         else:
             found["misplaced"] = seen["misplaced"]
         own.medium.release(ref)
         ref = None
-    return {"seconds": spent, **found}
+    return {"seconds": spent, "cpuSeconds": cpu, **found}
 
 
 def get(own, partner, size, count, small):
     spent = 0.0
+    cpu = 0.0
     reading = 0.0
     again = 0.0
     again_count = 0
@@ -185,9 +193,11 @@ def get(own, partner, size, count, small):
     for first in range(1, count + 1, together_count):
         refs = partner("put", size, first, together_count)
         for index, ref in enumerate(refs):
+            before = time.process_time()
             start = time.perf_counter()
             data = own.medium.get(ref)
             middle = time.perf_counter()
+            cpu += time.process_time() - before
             total = float(data.sum())
             reading += time.perf_counter() - start
             spent += middle - start
@@ -204,7 +214,8 @@ def get(own, partner, size, count, small):
         for ref in refs:
             own.medium.release(ref)
         refs = ref = None
-    return {"seconds": spent, "readSeconds": reading, "againSeconds": again, "againCount": again_count, **found}
+    times = {"seconds": spent, "cpuSeconds": cpu, "readSeconds": reading, "againSeconds": again}
+    return {**times, "againCount": again_count, **found}
 
 
 def whole(value):
