@@ -76,7 +76,7 @@ function wideCrossing(node: string, { run, token, link, folder, home, refused }:
 
   function reach({ places, machine: there }: Member, lost: readonly string[]): void {
     for (const { node: other, path } of places) {
-      if (other === node) continue;
+      if (other === node || path === "") continue;
       undialled.delete(other);
       if (sockets === undefined || path === undefined || there.host !== host) log.connect(other);
       else if (lost.includes(other) || sockets.has(other)) sockets.connect(other, path);

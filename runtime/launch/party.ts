@@ -31,7 +31,7 @@ export interface Workers {
   readonly threads: number;
 }
 
-export interface PartyOptions extends Pick<ProcessesOptions, "record" | "failed" | "say"> {
+export interface PartyOptions extends Pick<ProcessesOptions, "record" | "failed" | "say" | "answers"> {
   readonly workers: Workers;
   readonly common: Common;
   readonly main: RunningNode;
@@ -48,7 +48,7 @@ export interface Party extends Pick<Processes, "joined" | "nodes" | "members" | 
   remove(): void;
 }
 
-export function party({ workers, common, main, ways, threads, record, failed, say }: PartyOptions): Party {
+export function party({ workers, common, main, ways, threads, record, failed, say, answers }: PartyOptions): Party {
   const { nodes, launcher, command, folder, files } = workers;
   let isOver = false;
 
@@ -92,6 +92,7 @@ export function party({ workers, common, main, ways, threads, record, failed, sa
     changed,
     expect: ways.expect,
     watch: heart.watch,
+    answers,
     forget(member) {
       heart.forget(member.node);
       ways.leave(member);

@@ -209,6 +209,7 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
       record: recorded,
       failed,
       say,
+      answers: () => home.claims.claimed(`node/${name}`).then(() => true, () => false),
     });
     try {
       await processes.joined;

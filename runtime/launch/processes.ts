@@ -34,6 +34,8 @@ export interface ProcessesOptions {
   /** The nodes of this process are told. */
   changed(change: Change): void;
   watch(node: string): void;
+  /** Whether the store in which they meet answers. */
+  answers(): Promise<boolean>;
   /** A node is about to come, on this host. */
   expect(node: string, host: string): void;
   /** A process is taken for dead. */
@@ -63,9 +65,11 @@ export interface Processes {
   close(stopping: StopOptions): Promise<void>;
 }
 
-/** How often in a row a successor may fail to join, before its node is given up. */
+/** How often in a row a successor must fail to join, and for how long, before its node is given up. */
 const failuresMax = 3;
-const retryMs = 250;
+const failingMsMin = 60_000;
+/** The wait before another one is tried; it doubles. */
+const [retryMs, retryMsMax] = [250, 10_000];
 
 function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
@@ -91,7 +95,8 @@ export function processes(options: ProcessesOptions): Processes {
 
   async function start(slot: Slot): Promise<void> {
     const { number, node } = slot;
-    const host = launcher.hosts[number % launcher.hosts.length]!;
+    // Where one could not join, on another host the next one may.
+    const host = launcher.hosts[(number + slot.failures) % launcher.hosts.length]!;
     slot.isIn = false;
     options.expect(node, host);
     let made: Start;
@@ -142,13 +147,19 @@ export function processes(options: ProcessesOptions): Processes {
     if (isClosing) return;
     start(slot).then(() => {
       slot.failures = 0;
-    }, (error: ShoalError) => {
-      if (isClosing) return;
+    }, async (error: ShoalError) => {
+      const at = realWorld.now();
       slot.failures += 1;
+      if (slot.failures === 1) slot.failingSince = at;
       options.say(error.message);
-      if (slot.failures < failuresMax) return void after(retryMs * 2 ** slot.failures, () => replace(slot));
-      options.say(`node ${slot.node} is given up: ${failuresMax} processes in a row did not join`);
-      if (slot.member !== undefined) leave(slot.member);
+      // While the store is away nobody can join, and that says nothing of the node.
+      if (!await options.answers()) slot.failingSince = realWorld.now();
+      if (isClosing) return;
+      if (slot.failures < failuresMax || at - slot.failingSince < failingMsMin) {
+        return void after(Math.min(retryMs * 2 ** slot.failures, retryMsMax), () => replace(slot));
+      }
+      options.say(`node ${slot.node} is given up: ${slot.failures} processes in a row did not join`);
+      if (slot.member !== undefined) tell({ type: "gone", member: slot.member, lost: [] });
       slots.delete(slot.node);
     });
   }
@@ -159,14 +170,15 @@ export function processes(options: ProcessesOptions): Processes {
     pass(change);
   }
 
-  const leave = (member: Member): void => tell({ type: "gone", member, lost: [] });
-
   /** The nodes of the other processes are told. */
   function pass(change: Change): void {
     for (const { node, isIn } of slots.values()) {
       if (isIn && node !== change.member.node) asking.note(node, "changed", change);
     }
   }
+
+  /** Of a process that has never been there no more is known than its node. */
+  const awaited = (node: string, like: Member): Member => ({ ...like, node, ticket: "", places: [{ node, path: "" }] });
 
   /** A worker asks to be let in. */
   function join_(member: Member): readonly Member[] {
@@ -188,11 +200,9 @@ export function processes(options: ProcessesOptions): Processes {
     options.watch(member.node);
     const { node, epoch, pid, machine } = member;
     options.record({ at: realWorld.date(), type: "NodeJoined", node, epoch, pid, machine });
-    // It knows all that were here before it, before they send it anything.
-    const others = [
-      options.leader(),
-      ...[...slots.values()].flatMap((one) => one.isIn && one !== slot ? one.member! : []),
-    ];
+    // It knows all others before they send it anything; what is sent to those that are still to come waits.
+    const others = [options.leader()];
+    for (const one of slots.values()) if (one !== slot) others.push(one.member ?? awaited(one.node, member));
     tell({ type: "here", member, lost });
     slot.start?.settle();
     return others;
@@ -246,7 +256,15 @@ export function processes(options: ProcessesOptions): Processes {
 
   const first = Array.from({ length: options.nodes - 1 }, (_, index): Promise<void> => {
     const node = `n${index + 2}`;
-    const slot: Slot = { node, number: index + 1, start: undefined, member: undefined, isIn: false, failures: 0 };
+    const slot: Slot = {
+      node,
+      number: index + 1,
+      start: undefined,
+      member: undefined,
+      isIn: false,
+      failures: 0,
+      failingSince: 0,
+    };
     slots.set(node, slot);
     return start(slot);
   });

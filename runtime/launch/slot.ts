@@ -17,6 +17,8 @@ export interface Slot {
   isIn: boolean;
   /** How often in a row nobody joined. */
   failures: number;
+  /** Since when, while the store answered. */
+  failingSince: number;
 }
 
 /** What is asked of the node that leads, and of the others. */

@@ -8,7 +8,7 @@ import type { Machine } from "../run/records.ts";
 /** One node of a process, and where others of its host reach it. */
 export interface Place {
   readonly node: string;
-  /** Its socket; nothing where it is to be reached over the store only. */
+  /** Its socket; nothing where it is to be reached over the store only, empty while nobody knows. */
   readonly path: string | undefined;
 }
 

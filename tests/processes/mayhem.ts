@@ -1,9 +1,11 @@
 // A run of several processes in which durable accounts pay each other while the processes are killed, and stopped for
-// longer than their lease and woken; and what must hold of the books meanwhile and in the end.
+// longer than their lease and woken, and what stands between them fails; and what must hold of the books meanwhile and
+// in the end.
 
-import { fc } from "../suite.ts";
+import { assert, fc } from "../suite.ts";
 import { type ActorRef, isShoalError, launch, type RunRecord } from "../../runtime/mod.ts";
-import { Account, type Books, opening } from "./bank.ts";
+import { Account, clock, opening, ordered, Teller } from "./bank.ts";
+import { type Books, impossible, type Order, type Paid, type Read } from "./history.ts";
 
 export interface MayhemOptions {
   readonly store: string;
@@ -12,11 +14,13 @@ export interface MayhemOptions {
   readonly seed: number;
   readonly leaseMs: number;
   readonly link?: "auto" | "log";
+  /** What else can go wrong, by name: each settles once it is over. */
+  readonly troubles?: Readonly<Record<string, () => Promise<void>>>;
 }
 
-export interface Mayhem {
-  readonly kills: number;
-  readonly stops: number;
+interface Mayhem {
+  /** How often each kind of blow has fallen. */
+  readonly fell: Readonly<Record<string, number>>;
   readonly calls: { readonly done: number; readonly failed: number; readonly unknown: number };
   /** Processes that came back, and were told that they are not the node any more. */
   readonly fenced: number;
@@ -24,33 +28,40 @@ export interface Mayhem {
 }
 
 const accountsMax = 4;
+const tellersMax = 2;
 const settleMsMax = 120_000;
 
 interface Blow {
   readonly node: number;
-  readonly kind: "kill" | "stop";
-  readonly payments: readonly { readonly from: number; readonly to: number; readonly amount: number }[];
+  readonly payments: readonly Omit<Order, "id">[];
 }
 
 const blowOf = (nodes: number): fc.Arbitrary<Blow> =>
   fc.record({
     node: fc.integer({ min: 2, max: nodes }),
-    kind: fc.constantFrom("kill" as const, "kill" as const, "stop" as const),
     payments: fc.array(
       fc.record({
         from: fc.nat(accountsMax - 1),
         to: fc.nat(accountsMax - 1),
+        by: fc.nat(tellersMax),
         amount: fc.integer({ min: 1, max: 9 }),
       }),
       { minLength: 4, maxLength: 12, size: "max" },
     ),
   });
 
+/** Kinds of blows in an order of chance, none of them rarer than another. */
+function kindsOf(kinds: readonly string[], count: number, seed: number): readonly string[] {
+  const shuffled = fc.shuffledSubarray([...kinds], { minLength: kinds.length });
+  return fc.sample(shuffled, { numRuns: Math.ceil(count / kinds.length), seed }).flat().slice(0, count);
+}
+
 const isPrefix = (short: readonly number[], long: readonly number[]): boolean =>
   short.every((id, index) => id === long[index]);
 
 /** Does it, and answers what was wrong. */
-export async function mayhem({ store, nodes, blows, seed, leaseMs, link }: MayhemOptions): Promise<Mayhem> {
+async function mayhem(options: MayhemOptions): Promise<Mayhem> {
+  const { store, nodes, blows, seed, leaseMs, link, troubles = {} } = options;
   const problems: string[] = [];
   const pids = new Map<string, number>();
   const heard = new Set<() => void>();
@@ -90,11 +101,13 @@ export async function mayhem({ store, nodes, blows, seed, leaseMs, link }: Mayhe
     limits: { leaseMs },
     ...(link === undefined ? {} : { link }),
   });
-  const counts = { done: 0, failed: 0, unknown: 0 };
-  const ordered: { readonly id: number; readonly from: number; readonly to: number; outcome: string }[] = [];
+  const orders: Order[] = [];
+  const paid: Paid[] = [];
+  const reads: Read[] = [];
   const calls: Promise<void>[] = [];
   let latest: readonly Books[] = [];
-  const done = { kills: 0, stops: 0 };
+  const kinds = kindsOf(["kill", "stop", ...Object.keys(troubles)], blows, seed);
+  const fell: Record<string, number> = Object.fromEntries(kinds.map((kind) => [kind, 0]));
 
   try {
     const accounts: ActorRef<Account>[] = [];
@@ -102,59 +115,66 @@ export async function mayhem({ store, nodes, blows, seed, leaseMs, link }: Mayhe
       const node = `n${2 + i % (nodes - 1)}`;
       accounts.push(await system.spawn(Account, undefined, { name: `a${i}`, node }));
     }
+    const tellers: ActorRef<Teller>[] = [];
+    for (let i = 0; i < tellersMax; i++) tellers.push(await system.spawn(Teller, undefined, { node: "main" }));
 
-    function order({ from, to, amount }: Blow["payments"][number]): void {
-      const payment = { id: ordered.length, from, to, outcome: "" };
-      ordered.push(payment);
-      const call = accounts[from]!.ask("pay", { id: payment.id, to: accounts[to]!, amount });
-      calls.push(
-        call.then(() => "done" as const, (error: unknown) => {
-          if (!isShoalError(error)) problems.push(`payment ${payment.id}: ${String(error)}`);
-          return isShoalError(error) && error.outcome === "failed" ? "failed" as const : "unknown" as const;
-        }).then((outcome) => {
-          payment.outcome = outcome;
-          counts[outcome] += 1;
-        }),
-      );
+    function order(one: Omit<Order, "id">): void {
+      const next: Order = { ...one, id: orders.length };
+      orders.push(next);
+      const call = one.by === 0
+        ? ordered(accounts, next)
+        : tellers[one.by - 1]!.ask("order", { accounts, order: next });
+      calls.push(call.then((outcome) => void paid.push(outcome), (error: unknown) => {
+        problems.push(`payment ${next.id}: ${String(error)}`);
+      }));
+    }
+
+    /** Asked again where it was not answered: whoever reads changes nothing. */
+    async function booksOf(account: number): Promise<Books> {
+      for (let tries = 1;; tries++) {
+        const began = ++clock.ticks;
+        try {
+          const books = await accounts[account]!.ask("books");
+          reads.push({ account, began, ended: ++clock.ticks, books });
+          return books;
+        } catch (error) {
+          if (!isShoalError(error) || tries === 10) throw error;
+        }
+      }
     }
 
     /** What each account says of itself: it adds up, and goes on where it was. */
     async function look(): Promise<readonly Books[]> {
-      const books = await Promise.all(accounts.map((account) => account.ask("books")));
-      const sums = new Map(ordered.map(({ id }, index) => [id, amounts[index]!]));
-      for (const [index, { balance, paid, got }] of books.entries()) {
-        const total = (ids: readonly number[]): number => ids.reduce((sum, id) => sum + (sums.get(id) ?? NaN), 0);
-        if (balance !== opening - total(paid) + total(got)) problems.push(`a${index}: ${balance} does not add up`);
-        for (const list of [paid, got]) if (new Set(list).size < list.length) problems.push(`a${index}: paid twice`);
+      const books = await Promise.all(accounts.map((_, account) => booksOf(account)));
+      for (const [index, { balance, paid: gave, got }] of books.entries()) {
+        const total = (ids: readonly number[]): number => ids.reduce((sum, id) => sum + (orders[id]?.amount ?? NaN), 0);
+        if (balance !== opening - total(gave) + total(got)) problems.push(`a${index}: ${balance} does not add up`);
+        for (const list of [gave, got]) if (new Set(list).size < list.length) problems.push(`a${index}: paid twice`);
         const before = latest[index];
-        if (before !== undefined && !(isPrefix(before.paid, paid) && isPrefix(before.got, got))) {
+        if (before !== undefined && !(isPrefix(before.paid, gave) && isPrefix(before.got, got))) {
           problems.push(`a${index}: has lost what it had`);
         }
       }
       return books;
     }
 
-    const amounts: number[] = [];
-    const zombies: { readonly pid: number; readonly node: string }[] = [];
-    for (const { node, kind, payments } of fc.sample(blowOf(nodes), { numRuns: blows, seed })) {
+    for (const [index, { node, payments }] of fc.sample(blowOf(nodes), { numRuns: blows, seed }).entries()) {
+      const kind = kinds[index]!;
       const half = payments.length >> 1;
-      for (const one of payments.slice(0, half)) {
-        amounts.push(one.amount);
-        order(one);
-      }
+      for (const one of payments.slice(0, half)) order(one);
+      const trouble = troubles[kind]?.();
+      fell[kind] = (fell[kind] ?? 0) + 1;
       const name = `n${node}`;
       const pid = pids.get(name)!;
       const before = joins;
-      process.kill(pid, kind === "kill" ? "SIGKILL" : "SIGSTOP");
-      done[kind === "kill" ? "kills" : "stops"] += 1;
-      for (const one of payments.slice(half)) {
-        amounts.push(one.amount);
-        order(one);
+      if (trouble === undefined) process.kill(pid, kind === "kill" ? "SIGKILL" : "SIGSTOP");
+      for (const one of payments.slice(half)) order(one);
+      await trouble;
+      if (trouble === undefined) {
+        await until(`${name} comes back after a ${kind}`, () => joins > before && pids.get(name) !== pid);
       }
-      await until(`${name} comes back after a ${kind}`, () => joins > before && pids.get(name) !== pid);
       if (kind === "stop") {
         const told = fenced;
-        zombies.push({ pid, node: name });
         process.kill(pid, "SIGCONT");
         await until(`process ${pid}, which was ${name}, is fenced`, () => fenced > told);
       }
@@ -165,29 +185,44 @@ export async function mayhem({ store, nodes, blows, seed, leaseMs, link }: Mayhe
     for (let rest = 0; rest < 1_000; rest++) {
       latest = await look();
       const got = new Set(latest.flatMap((one) => one.got));
-      if (latest.every(({ paid }) => paid.every((id) => got.has(id)))) break;
+      if (latest.every(({ paid: gave }) => gave.every((id) => got.has(id)))) break;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     const sum = latest.reduce((total, { balance }) => total + balance, 0);
     if (sum !== accountsMax * opening) problems.push(`the sum is ${sum}, not ${accountsMax * opening}`);
-    const paid = new Set(latest.flatMap((one) => one.paid));
-    for (const { id, outcome } of ordered) {
-      if (outcome === "done" && !paid.has(id)) problems.push(`payment ${id} is acknowledged and not made`);
-      if (outcome === "failed" && paid.has(id)) problems.push(`payment ${id} is told as failed, and was made`);
+    const made = new Set(latest.flatMap((one) => one.paid));
+    for (const { id, outcome } of paid) {
+      if (outcome === "done" && !made.has(id)) problems.push(`payment ${id} is acknowledged and not made`);
+      if (outcome === "failed" && made.has(id)) problems.push(`payment ${id} is told as failed, and was made`);
     }
     for (const [from, books] of latest.entries()) {
-      const mine = books.paid.filter((id) => ordered[id]?.from === from);
-      if (!mine.every((id, index) => index === 0 || id > mine[index - 1]!)) {
-        problems.push(`a${from}: paid out of order`);
+      for (let by = 0; by <= tellersMax; by++) {
+        const mine = books.paid.filter((id) => orders[id]?.from === from && orders[id].by === by);
+        if (!mine.every((id, index) => index === 0 || id > mine[index - 1]!)) {
+          problems.push(`a${from}: paid out of order`);
+        }
       }
       for (const [to, { got }] of latest.entries()) {
         const between = (ids: readonly number[]): string =>
-          ids.filter((id) => ordered[id]?.from === from && ordered[id]?.to === to).join();
+          ids.filter((id) => orders[id]?.from === from && orders[id]?.to === to).join();
         if (between(got) !== between(books.paid)) problems.push(`a${to} got of a${from} ${between(got)}`);
       }
     }
+    problems.push(...impossible({ opening, accounts: accountsMax, payments: paid, reads }));
   } finally {
     await system.close();
   }
-  return { ...done, calls: counts, fenced, problems };
+  const counts = { done: 0, failed: 0, unknown: 0 };
+  for (const { outcome } of paid) counts[outcome] += 1;
+  return { fell, calls: counts, fenced, problems };
+}
+
+/** Does it, and fails where anything was wrong, or nothing was tried. */
+export async function stands(options: MayhemOptions): Promise<void> {
+  const { fell, calls, fenced, problems } = await mayhem(options);
+  assert.deepEqual(problems, [], `seed ${options.seed}`);
+  // Nothing is proven of what was never tried.
+  assert.ok(Math.min(...Object.values(fell), calls.done) > 0, JSON.stringify({ fell, calls }));
+  assert.ok(fenced >= fell["stop"]!, `${fenced} were told`);
+  assert.equal(Object.values(fell).reduce((sum, count) => sum + count, 0), options.blows);
 }

@@ -1,30 +1,33 @@
-// Processes of a run that meet on a Redis are killed, and stopped for longer than their lease and woken, while durable
-// accounts in them pay each other, with all mail in its streams.
+// Processes of a run that meet on a Redis are killed, and stopped for longer than their lease and woken, and the server is
+// killed and cut off, while durable accounts in them pay each other, with all mail in its streams.
 // needs: redis
 // minutes: 3
-import { assert, long, seed, test } from "../suite.ts";
+import { faultProxy } from "../../stores/conformance/mod.ts";
 import { redisServices } from "../services/redis.ts";
-import { mayhem } from "./mayhem.ts";
+import { startRedis } from "../services/server.ts";
+import { long, seed, test } from "../suite.ts";
+import { stands } from "./mayhem.ts";
+import { outages } from "./outages.ts";
 
 const services = await redisServices();
-const blows = long ? 200 : 6;
+const blows = long ? 200 : 10;
 const msMax = 40_000;
+const title = `redis: keeps the money of ${blows} blows to its processes, the server and the way to it`;
 
 if ("reason" in services) {
-  test.skip("redis: keeps the money of processes that are killed or stopped", services.reason);
+  test.skip(title, services.reason);
 } else {
-  const { host, port } = services.single;
-  test(
-    `redis: keeps the money of ${blows} processes that are killed or stopped, with all mail in its streams`,
-    async () => {
-      const store = `redis://${host}:${port}?space=mayhem-${seed}-${process.pid}`;
-      const done = await mayhem({ store, nodes: 3, blows, seed, leaseMs: 2_000, link: "log" });
-      assert.deepEqual(done.problems, [], `seed ${seed}`);
-      assert.equal(done.kills + done.stops, blows);
-      // Nothing is proven of what was never tried.
-      assert.ok(done.calls.done > 0, JSON.stringify(done));
-      assert.equal(done.fenced, done.stops);
-    },
-    { timeoutMs: msMax * blows },
-  );
+  test(title, async () => {
+    const settings = [["appendonly", "yes"], ["appendfsync", "always"]] as const;
+    const server = await startRedis(services.binary, { settings });
+    const proxy = await faultProxy(server);
+    try {
+      const store = `redis://${proxy.host}:${proxy.port}?space=mayhem`;
+      const troubles = outages(server, proxy, seed);
+      await stands({ store, nodes: 3, blows, seed, leaseMs: 2_000, link: "log", troubles });
+    } finally {
+      await proxy.close();
+      await server.stop();
+    }
+  }, { timeoutMs: msMax * blows });
 }

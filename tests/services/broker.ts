@@ -139,7 +139,13 @@ const ended = (child: ChildProcess): Promise<void> =>
     else child.once("exit", () => resolve());
   });
 
-export async function startBroker(classPath: string, settings: Readonly<Record<string, string>> = {}): Promise<Broker> {
+type Settings = Readonly<Record<string, string>>;
+
+/** Settings of the broker's may depend on the port where nobody is asked who they are. */
+export async function startBroker(
+  classPath: string,
+  settings: Settings | ((plain: number) => Promise<Settings>) = {},
+): Promise<Broker> {
   const folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "shoal-kafka-"));
   const ca = join(folder, "ca.pem");
   const file = join(folder, "server.properties");
@@ -167,7 +173,8 @@ export async function startBroker(classPath: string, settings: Readonly<Record<s
 
   async function format(): Promise<void> {
     ports = { plain: await freePort(), sasl: await freePort(), tls: await freePort(), controller: await freePort() };
-    const more = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join("");
+    const own = typeof settings === "function" ? await settings(ports.plain) : settings;
+    const more = Object.entries(own).map(([name, value]) => `${name}=${value}\n`).join("");
     writeFileSync(file, properties(folder, ports) + more);
     rmSync(join(folder, "log"), { recursive: true, force: true });
     const scram = ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((mechanism) =>
