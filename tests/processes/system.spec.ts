@@ -139,13 +139,13 @@ test(
 test(
   "system: a handler that computes for longer than the lease costs no process",
   () =>
-    inSystem({ nodes: 2, limits: { leaseMs: 1_000 } }, async (system, pids, records) => {
+    inSystem({ nodes: 2, limits: { leaseMs: 3_000 } }, async (system, pids, records) => {
       const far = await system.spawn(Here, undefined, { node: "n2" });
       const near = await system.spawn(Here);
       const first = pids.get("n2");
       // The one that leads is as busy as the other, and takes nobody for dead for that.
-      const busy = far.ask("block", 4_000);
-      assert.equal(await near.ask("block", 3_000), process.pid);
+      const busy = far.ask("block", 5_000);
+      assert.equal(await near.ask("block", 4_000), process.pid);
       assert.equal(await busy, first);
       assert.equal(records.filter((one) => one.type === "NodeLost").length, 0);
     }),
