@@ -13,6 +13,7 @@ import { keys as redisKeys } from "./redis/keys.ts";
 import { redisLogs } from "./redis/logs.ts";
 import { names } from "./redis/names.ts";
 import { enter } from "./redis/owners.ts";
+import { checkRights } from "./redis/rights.ts";
 import { openMsMax, siteOf } from "./redis/site.ts";
 import { parts as redisParts, survey } from "./redis/survey.ts";
 import { redisTensors } from "./redis/tensors.ts";
@@ -43,6 +44,7 @@ export async function openRedis(url: StoreUrl, { run, environment, strict }: Ope
 
   async function entered() {
     const kept = await survey(opening, wheres, isCluster);
+    await checkRights(opening, keys, wheres.length, isCluster);
     // Nothing is written but to servers that are good, all of them.
     const parts = await redisParts(opening, servers, keys, wheres, isCluster);
     return { kept, parts, presence: await enter(servers, keys, writer, environment) };

@@ -21,6 +21,9 @@ async function inFolder(work: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
+/** Without these nobody gets so far, or only in a cluster. */
+const forConnecting = ["ping", "select", "asking"];
+
 if ("reason" in services) {
   test.skip("redis: refusals", services.reason);
 } else {
@@ -145,6 +148,20 @@ if ("reason" in services) {
           );
           return true;
         });
+        // Whatever it is, it is told before anything is written.
+        const commands = rules.flatMap((rule) => /^\+([a-z]+)$/.exec(rule)?.[1] ?? []);
+        const written = await connection.call("DBSIZE");
+        for (const command of commands.filter((name) => !forConnecting.includes(name))) {
+          await connection.call("ACL", "SETUSER", "shoal", "+xadd", `-${command}`);
+          await refused(
+            url,
+            "Unauthorized",
+            new RegExp(`lacks a right: .*${command}.*; give the user what stands`),
+            "new",
+          );
+          await connection.call("ACL", "SETUSER", "shoal", `+${command}`);
+        }
+        assert.equal(await connection.call("DBSIZE"), written);
         await close();
       });
     } finally {
