@@ -37,6 +37,9 @@ const bytesMax = 2 ** 16;
 /** Streams whose state is kept when nothing waits. */
 const streamsMax = 1_024;
 
+/** An acknowledgement that opens such a part of a mailbox is worth a packet. */
+const roomParts = 4;
+
 const isAck = (frame: Frame): frame is AckFrame => frame.type === "ack";
 
 export function heldAcks({ environment, mailboxMessagesMax, release }: HeldAcksParts): HeldAcks {
@@ -67,6 +70,11 @@ export function heldAcks({ environment, mailboxMessagesMax, release }: HeldAcksP
   function isNeeded({ limit, bytes }: Granted, ack: AckFrame): boolean {
     return ack.state !== "known" || ack.doubts.length > 0 || bytes > bytesMax ||
       (limit - ack.accepted) * 2 < Math.min(ack.creditMessages, mailboxMessagesMax);
+  }
+
+  /** Whether it makes room for so much that its sender can go on while the rest is handled. */
+  function isWorth({ limit }: Granted, { accepted, creditMessages }: AckFrame): boolean {
+    return limit > 0 && (accepted + creditMessages - limit) * roomParts >= mailboxMessagesMax;
   }
 
   function soon(): void {
@@ -104,7 +112,10 @@ export function heldAcks({ environment, mailboxMessagesMax, release }: HeldAcksP
         granted.ack = ack;
         if (!granted.isHeld) waiting.push(granted);
         granted.isHeld = true;
-        isUrgent ||= isNeeded(granted, ack);
+        if (!isNeeded(granted, ack)) continue;
+        // In a long turn nothing that waits for its end would leave, and its sender would stand still meanwhile.
+        if (isWorth(granted, ack)) return false;
+        isUrgent = true;
       }
       if (isUrgent && !isSoon) {
         isSoon = true;
