@@ -20,6 +20,11 @@ export class Expiring {
     this.list = undefined;
   }
 
+  /** Whether its time is over. Where that is never, no clock is read: that costs as much as a message. */
+  isLate(environment: Pick<Environment, "now">): boolean {
+    return this.deadline !== Number.POSITIVE_INFINITY && environment.now() >= this.deadline;
+  }
+
   /** Called when its time is over. */
   expired(): void {}
 }

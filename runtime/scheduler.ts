@@ -21,6 +21,8 @@ export const schedulerLimits: SchedulerLimits = { sliceMessagesMax: 1024, sliceM
 
 export interface Scheduler {
   ready(runnable: Runnable): void;
+  /** The event loop has turned: what is ready from here on need not wait for another turn of it. */
+  turned(): void;
   /** How many are waiting for their turn. */
   waiting(): number;
 }
@@ -35,6 +37,7 @@ export function scheduler(
   // How often the clock is read, at most: reading it costs as much as a small message. At least after the first one,
   // which may have computed for minutes.
   const checkEveryMax = 32;
+  const trustMs = 2;
   let queue: (Runnable | undefined)[] = new Array(1024);
   let mask = queue.length - 1;
   let head = 0;
@@ -42,6 +45,8 @@ export function scheduler(
   let armed = false;
   let used = 0;
   let sliceEnds = 0;
+  /** Until then timers are not late, as far as they are known to have had their turn. */
+  let trustEnds = 0;
 
   function ready(runnable: Runnable): void {
     if (length > mask) grow();
@@ -70,7 +75,17 @@ export function scheduler(
   function freshTurn(): void {
     used = 0;
     sliceEnds = environment.now() + sliceMs;
+    trustEnds = sliceEnds + trustMs;
     drain();
+  }
+
+  // Platforms hand over what came together without a look at their timers: that is trusted for a while only.
+  function turned(): void {
+    if (armed) return;
+    const now = environment.now();
+    if (now >= trustEnds) return;
+    used = 0;
+    sliceEnds = now + sliceMs;
   }
 
   function drain(): void {
@@ -101,5 +116,5 @@ export function scheduler(
     }
   }
 
-  return { ready, waiting: () => length };
+  return { ready, turned, waiting: () => length };
 }

@@ -195,7 +195,7 @@ export class Cell implements Target, Source, Runnable, Lives {
     if (ticket instanceof Parcel) {
       if (ticket instanceof Call) {
         // Its deadline may have passed while another handler kept the timers waiting.
-        if (!ticket.settled && this.home.environment.now() >= ticket.deadline) ticket.expired();
+        if (!ticket.settled && ticket.isLate(this.home.environment)) ticket.expired();
         if (ticket.settled) return this.home.over(ticket, false);
         ticket.running = true;
         call = ticket;

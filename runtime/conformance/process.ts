@@ -155,6 +155,7 @@ export function process({ node, store, environment, token, violated, happened }:
       committed: learn,
       refused() {},
       strange() {},
+      turned() {},
       settled() {},
       stopped() {
         isOver = true;

@@ -88,6 +88,16 @@ export type Event =
     /** Timers that stand whatever became of the step: one that repeats, and whose handler threw. */
     readonly timersAgain?: readonly Timer[];
   }
+  /** The same, in one word, of tells that follow each other: a volatile actor has handled those after `after`. */
+  | {
+    readonly type: "applied";
+    readonly actor: ActorName;
+    readonly source: ActorName;
+    readonly epoch: Epoch;
+    readonly after: Sequence;
+    readonly through: Sequence;
+    readonly bytes: number;
+  }
   | { readonly type: "fired"; readonly actor: ActorName; readonly timer: string }
   /** The answer to a `snapshot` command, given between two steps. */
   | { readonly type: "snapshotted"; readonly actor: ActorName; readonly state: unknown }

@@ -131,13 +131,13 @@ export interface Passed {
 }
 
 /** Moves over what no handler runs on, answers repeats of calls, and forgets what its asker has committed. */
-export function passSkips(inbound: Inbound, { answers, forgotten }: Passed): void {
+export function passSkips(inbound: Inbound, passed: Passed | undefined): void {
   while (inbound.skips.length > 0 && inbound.skips[0]!.sequence === inbound.sealed + 1) {
     const { sequence, kind, key, digest } = inbound.skips.shift()!;
     inbound.sealed = sequence;
     if (kind === "forget") {
       inbound.kept = inbound.kept.filter((answer) => !answer.key.startsWith(key));
-      forgotten.push(key);
+      passed?.forgotten.push(key);
     }
     const index = kind === "call" ? inbound.kept.findIndex((answer) => answer.key === key) : -1;
     if (index < 0) continue;
@@ -147,7 +147,7 @@ export function passSkips(inbound: Inbound, { answers, forgotten }: Passed): voi
       : { ...answer, epoch: inbound.epoch, sequence, digest, result: "conflict", body: undefined };
     inbound.kept.splice(index, 1);
     inbound.kept.push(again);
-    answers.push(again);
+    passed?.answers.push(again);
     answerAgain(inbound);
   }
 }
@@ -172,11 +172,16 @@ export function report(node: Node, inbound: Inbound): void {
   inbound.dirty = false;
   const { actor, source, epoch: streamEpoch } = inbound;
   if (actor.inbounds.get(source) !== inbound) return;
-  const head = { node: node.name, epoch: node.epoch, source, destination: actor.name, streamEpoch };
+  const { name, epoch } = node;
+  const destination = actor.name;
   const isClosed = inbound.parked || actor.snapshotDue || actor.reloadDue || actor.ending;
   const ack: AckFrame = {
     type: "ack",
-    ...head,
+    node: name,
+    epoch,
+    source,
+    destination,
+    streamEpoch,
     cursorEpoch: inbound.cursorEpoch,
     incarnation: actor.durable ? 0 : actor.incarnation,
     state: actor.ended ? "ended" : "known",
@@ -189,7 +194,9 @@ export function report(node: Node, inbound: Inbound): void {
   };
   // Before the word that there will be no more of them.
   const answers = inbound.answerDue ? answersDue(node, inbound) : [];
-  if (answers.length > 0) send(node, inbound.node, { type: "answer", ...head, answers });
+  if (answers.length > 0) {
+    send(node, inbound.node, { type: "answer", node: name, epoch, source, destination, streamEpoch, answers });
+  }
   send(node, inbound.node, ack);
 }
 

@@ -11,7 +11,7 @@ import { acknowledge, answered, resend, tickStream, transmit } from "./sender.ts
 import { receive, report } from "./inbox.ts";
 import { settle } from "./outbox.ts";
 import { crash, endActor, forgetEnded } from "./lives.ts";
-import { ask, begin, finish, passIdle, resolve, seal, tell } from "./steps.ts";
+import { applied, ask, begin, finish, passIdle, resolve, seal, tell } from "./steps.ts";
 import { commit, committed, gather, stop, takeOver } from "./journal.ts";
 
 export type { Node } from "./state.ts";
@@ -94,7 +94,7 @@ function happen(node: Node, event: Event): void {
 type ActorEvent = Extract<Event, { actor: string } | { from: string }>;
 
 function happenTo(node: Node, event: Exclude<ActorEvent, { type: "spawned" }>): void {
-  const actor = node.actors.get("actor" in event ? event.actor : event.from);
+  const actor = node.actors.get(event.type === "tell" || event.type === "ask" ? event.from : event.actor);
   if (actor === undefined) return;
   // Of one that has ended only those are heard who still wait for what it sent before.
   if (actor.ending && event.type !== "expired") {
@@ -114,6 +114,8 @@ function happenTo(node: Node, event: Exclude<ActorEvent, { type: "spawned" }>): 
       return ask(node, actor, event);
     case "finished":
       return finish(node, actor, event);
+    case "applied":
+      return applied(node, actor, event);
     case "snapshotted":
       return seal(node, actor, { cursors: [], passed: { answers: [], forgotten: [] }, change: { state: event.state } });
     case "expired": {

@@ -109,9 +109,14 @@ function signOfLife(node: Node, out: Outbound): void {
 export function answered(node: Node, out: Outbound, frame: AnswerFrame): void {
   signOfLife(node, out);
   if (!node.rules.speaksOf(frame.streamEpoch, node.epoch)) return;
+  const { calls } = out;
+  // Most are answered in the order in which they were asked: those are taken out together.
+  let first = 0;
   for (const { sequence, result, body } of frame.answers) {
-    const call = takeCall(out.calls, sequence);
+    const next = calls[first];
+    const call = next?.sequence === sequence ? next : takeCall(calls, first, sequence);
     if (call === undefined) continue;
+    if (call === next) first += 1;
     progress(out);
     if (call.token === 0) continue;
     const failed = result === "conflict";
@@ -124,18 +129,18 @@ export function answered(node: Node, out: Outbound, frame: AnswerFrame): void {
       body,
     });
   }
+  if (first > 0) calls.splice(0, first);
 }
 
-/** Takes the call of this number out: most are answered in the order in which they were asked. */
-function takeCall(calls: Pending[], sequence: Sequence): Pending | undefined {
-  let low = 0;
-  for (let high = calls.length; calls[low]?.sequence !== sequence && low < high;) {
+/** Takes the call of this number out, of those from `from` on. */
+function takeCall(calls: Pending[], from: number, sequence: Sequence): Pending | undefined {
+  let low = from;
+  for (let high = calls.length; low < high;) {
     const middle = (low + high) >> 1;
     if (calls[middle]!.sequence < sequence) low = middle + 1;
     else high = middle;
   }
-  if (calls[low]?.sequence !== sequence) return undefined;
-  return low === 0 ? calls.shift() : calls.splice(low, 1)[0];
+  return calls[low]?.sequence === sequence ? calls.splice(low, 1)[0] : undefined;
 }
 
 /** One tick of a stream that waits: after 1, 2, 4, … quiet ones it says again what is not accepted, or asks. */

@@ -96,9 +96,10 @@ export function finish(node: Node, actor: Actor, event: EventOf<"finished">): vo
   actor.step = undefined;
   if (!isTimer) actor.mailMessages -= 1;
   actor.mailBytes -= input.bytes;
-  const passed: Passed = { answers: [], forgotten: [] };
+  // What a volatile actor's stream has passed nobody writes down.
+  const passed: Passed | undefined = actor.durable ? { answers: [], forgotten: [] } : undefined;
   if (!isTimer) conclude(inbound!, event, passed);
-  if (actor.durable) {
+  if (passed !== undefined) {
     if (step !== undefined) endStep(node, actor, step, event.discard);
     seal(node, actor, {
       cursors: isTimer ? [] : [inbound!],
@@ -114,7 +115,7 @@ export function finish(node: Node, actor: Actor, event: EventOf<"finished">): vo
 }
 
 /** Moves the stream past its entry and writes down the answer, if it was a call. */
-function conclude(inbound: Inbound, { input, threw, body }: EventOf<"finished">, passed: Passed): void {
+function conclude(inbound: Inbound, { input, threw, body }: EventOf<"finished">, passed: Passed | undefined): void {
   inbound.sealed = input.sequence;
   const call = inbound.awaited[0];
   if (call !== undefined && call.sequence === input.sequence) {
@@ -123,9 +124,22 @@ function conclude(inbound: Inbound, { input, threw, body }: EventOf<"finished">,
     const answer: Answer = { epoch: inbound.epoch, sequence, key, digest, result: threw ? "threw" : "value", body };
     inbound.kept.push(answer);
     inbound.answerDue = true;
-    passed.answers.push(answer);
+    passed?.answers.push(answer);
   }
   passSkips(inbound, passed);
+}
+
+/** Tells that a volatile actor has handled one after the other: each would have said the same. */
+export function applied(node: Node, actor: Actor, { source, epoch, after, through, bytes }: EventOf<"applied">): void {
+  const inbound = actor.inbounds.get(source);
+  // A late word, as in `finish`.
+  if (inbound?.epoch !== epoch || inbound.sealed !== after) return;
+  actor.mailMessages -= through - after;
+  actor.mailBytes -= bytes;
+  inbound.sealed = through;
+  passSkips(inbound, undefined);
+  apply(node, inbound);
+  wake(node, actor);
 }
 
 /** What happened to a volatile actor's memory has happened for good. */

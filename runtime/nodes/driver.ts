@@ -4,11 +4,12 @@
 import { isShoalError, ShoalError } from "../../stores/error.ts";
 import { advance, deliveryNode, type Node } from "../delivery/node.ts";
 import type { Command, DeliveryLimits, Event } from "../delivery/events.ts";
-import type { Epoch, Frame, NodeName, StepRecord } from "../delivery/protocol.ts";
+import type { Epoch, Frame, Input, NodeName, StepRecord } from "../delivery/protocol.ts";
 import type { Environment } from "../environment.ts";
 import type { Linking, Packet, Receiver } from "../links/link.ts";
 import type { Journal } from "./journal.ts";
 import { heldAcks } from "./acks.ts";
+import { happenings } from "./happenings.ts";
 import { headOf, type Letterhead, packetOf, reader, refusalOf, refusedBy, type Stranger } from "./packets.ts";
 
 /** The commands that are about actors; the others the driver does itself. */
@@ -28,6 +29,8 @@ export interface Orders {
   refused(error: Error): void;
   /** A node has said that this one is none of its run's. */
   strange(node: NodeName, error: ShoalError): void;
+  /** A packet is about to be taken in: the event loop has turned. */
+  turned(): void;
   /** All that was to be done for now is done. */
   settled(): void;
   /** The node has ended: another process is it, or its store has failed it. */
@@ -54,6 +57,8 @@ export interface Driver {
   start(standing: Epoch): Promise<void>;
   /** Something happened; what follows from it is done before the next turn, or by `flush`. */
   happen(event: Event): void;
+  /** A volatile actor has handled a tell, and has nothing to say of it. */
+  applied(actor: string, input: Input): void;
   flush(): void;
   /** Settles when nothing waits for its commit any more, or after a while. */
   drained(): Promise<void>;
@@ -66,7 +71,7 @@ export function driver(parts: DriverParts): Driver {
   const read = reader(letterhead);
   let head = "";
   const core = deliveryNode(name, parts.limits);
-  let events: Event[] = [];
+  const happened = happenings();
   let isFlushing = false;
   let isDue = false;
   let isOver = false;
@@ -84,6 +89,7 @@ export function driver(parts: DriverParts): Driver {
       const frames = read(packet);
       if ("error" in frames) return stranger(packet, frames);
       isDue = true;
+      orders.turned();
       for (const frame of frames) takeIn(frame);
       // Nobody else is at work in the moment in which a packet comes.
       flush();
@@ -113,10 +119,22 @@ export function driver(parts: DriverParts): Driver {
 
   function happen(event: Event): void {
     if (isOver) return;
-    if (events.push(event) >= batchMax && !isFlushing) return flush();
-    if (isDue || isFlushing) return;
+    happened.add(event);
+    goOn();
+  }
+
+  function goOn(): void {
+    if (isFlushing) return;
+    if (happened.count() >= batchMax) return flush();
+    if (isDue) return;
     isDue = true;
     environment.soon(flush);
+  }
+
+  function applied(actor: string, input: Input): void {
+    if (isOver) return;
+    happened.applied(actor, input);
+    goOn();
   }
 
   function flush(): void {
@@ -124,10 +142,8 @@ export function driver(parts: DriverParts): Driver {
     if (isFlushing || isOver) return;
     isFlushing = true;
     try {
-      while (events.length > 0 && !isOver) {
-        const batch = events;
-        events = [];
-        for (const command of advance(core, batch)) perform(command);
+      while (happened.count() > 0 && !isOver) {
+        for (const command of advance(core, happened.taken())) perform(command);
         send();
       }
       orders.settled();
@@ -140,7 +156,7 @@ export function driver(parts: DriverParts): Driver {
 
   /** Whether all that was done is in the journal, and those who are to hear of it have. */
   function isEmpty(): boolean {
-    return core.committing === undefined && core.sealed.length === 0 && events.length === 0;
+    return core.committing === undefined && core.sealed.length === 0 && happened.count() === 0;
   }
 
   function isWaiting(): boolean {
@@ -234,7 +250,7 @@ export function driver(parts: DriverParts): Driver {
     isOver = true;
     emptied?.();
     cancelTick?.();
-    events = [];
+    happened.taken();
   }
 
   return {
@@ -247,6 +263,7 @@ export function driver(parts: DriverParts): Driver {
       });
     },
     happen,
+    applied,
     flush,
     async drained() {
       flush();

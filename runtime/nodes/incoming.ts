@@ -25,7 +25,7 @@ export interface Effect {
 
 export interface IncomingParts {
   readonly engine: Engine;
-  readonly driver: Pick<Driver, "happen" | "flush">;
+  readonly driver: Pick<Driver, "happen" | "applied" | "flush">;
   readonly durable: {
     /** A handler begins. */
     began(cell: Cell, input: Input, at: number): void;
@@ -199,8 +199,7 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
 
   /** A plain message was handled, or never will be. */
   function taken({ from, input }: Taken): void {
-    const { id } = from.target;
-    driver.happen({ type: "finished", actor: id, input, threw: false, body: undefined, discard: false });
+    driver.applied(from.target.id, input);
   }
 
   function finish(delivered: Delivered, threw: boolean, body: Body | undefined): void {

@@ -102,6 +102,7 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
       attendant.lost(node, error);
       out.strange(node, error);
     },
+    turned: home.scheduler.turned,
     settled: () => out.settled(),
     stopped: given.stopped,
   };

@@ -145,6 +145,30 @@ test("scheduler: work that always comes anew, one piece at a time, lets timers i
   assert.ok(environment.laters >= 50_000 / (2 * schedulerLimits.sliceMessagesMax), `${environment.laters} turns`);
 });
 
+test("scheduler: what a new turn of the event loop brings runs in that turn, unless timers have waited too long", () => {
+  const environment = loop();
+  const queue = scheduler(environment);
+  let pieces = 0;
+  /** A message comes from elsewhere, in a turn of its own, so long after the one before. */
+  const arrive = (afterMs: number): void => {
+    environment.spend(afterMs);
+    queue.turned();
+    queue.ready(worker(queue, 1, () => void pieces++));
+    environment.run();
+  };
+  for (let n = 0; n < 10; n++) arrive(schedulerLimits.sliceMs);
+  assert.ok(environment.laters > 0 && environment.laters < 5, `${environment.laters} more turns for 10 messages`);
+  const { laters } = environment;
+  for (let n = 0; n < 10; n++) arrive(1_000);
+  assert.ok(environment.laters >= laters + 4, "nobody knows whether timers had their turn");
+  assert.equal(pieces, 20);
+  // Of a queue that stands already nothing is known.
+  queue.ready(worker(queue, 50_000, () => queue.turned()));
+  const before = environment.laters;
+  environment.run();
+  assert.ok(environment.laters - before >= 50_000 / (2 * schedulerLimits.sliceMessagesMax));
+});
+
 test("scheduler: handlers that take long let timers in after each that overran the slice, once it is known", () => {
   for (const actors of [1, 100]) {
     const environment = loop();

@@ -201,6 +201,23 @@ test("node that loses its claim or finds its streams opened stops", () => {
   }
 });
 
+test("tells that were handled one after the other are acknowledged by one word, which counts once", () => {
+  const node = start("n0", { mailboxMessagesMax: 4, firstMessagesMax: 4 });
+  node.tell(spawned("x"), spawned("y"), ...[1, 2, 3, 4, 5, 6].map((bytes) => tell("x", "y", 0, bytes)));
+  const got = (): (number | undefined)[] => node.all("deliver").map(({ entry }) => entry?.sequence);
+  assert.deepEqual(got(), [1, 2, 3, 4]);
+  const word = { type: "applied", actor: "y", source: "x", epoch: 1, after: 0, through: 3, bytes: 6 } as const;
+  node.tell({ ...word, after: 1 }, { ...word, epoch: 2 }, { ...word, source: "z" });
+  assert.deepEqual(got(), [1, 2, 3, 4], "what is not said of the next changes nothing");
+  node.tell(word, word);
+  const y = node.core.actors.get("y")!;
+  assert.deepEqual(got(), [1, 2, 3, 4, 5, 6]);
+  assert.deepEqual([y.mailMessages, y.mailBytes, y.inbounds.get("x")!.cursor], [3, 15, 3]);
+  node.tell({ ...word, after: 3, through: 6, bytes: 15 });
+  assert.deepEqual([y.mailMessages, y.mailBytes, y.inbounds.get("x")!.cursor], [0, 0, 6]);
+  assert.equal(node.core.actors.get("x")!.outbounds.get("y")!.acked, 6);
+});
+
 test("outbox forgets in bulk and keeps its order over thousands of messages", () => {
   const node = start("n0");
   node.tell(spawned("x"), spawned("y"));

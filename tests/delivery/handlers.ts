@@ -1,7 +1,7 @@
 // What the actors of the simulated world do with a message: accounts pay by tells and by asks (and by asks inside
 // asks), clerks take notes and yield series, timers fire, and now and then a handler fails.
 
-import type { Event } from "../../runtime/delivery/events.ts";
+import type { Deliver, Event } from "../../runtime/delivery/events.ts";
 import type { ActorName, Change } from "../../runtime/delivery/protocol.ts";
 import { fold, homeOf, isDurable, meaningKey, type Message } from "./laws/message.ts";
 import { canRun, lifeOf, type Live, nodeName, type Process, type Running } from "./process.ts";
@@ -28,6 +28,14 @@ interface Ending {
   readonly threw?: boolean;
   readonly more?: object;
 }
+
+/** Whether its end says no more than that: of several such, a driver makes one word. */
+const isPlain = ({ live, running }: Work, threw: boolean): boolean =>
+  !live.durable && running.delivery.entry?.kind === "tell" && !threw;
+
+const appliedIn = ({ actor, input: { source, epoch, sequence, bytes } }: Deliver): Event => {
+  return { type: "applied", actor, source, epoch, after: sequence - 1, through: sequence, bytes };
+};
 
 const isRelayed = (amount: number): boolean => amount % 4 === 0;
 const partsMax = 3;
@@ -112,7 +120,11 @@ export function handlers(scene: Scene, { post, crashActor, late }: Ways): Handle
       discard,
       ...more,
     } as const;
-    const event: Event = change === undefined ? base : { ...base, change };
+    const event: Event = isPlain(work, threw) && running.run % 2 === 0
+      ? appliedIn(running.delivery)
+      : change === undefined
+      ? base
+      : { ...base, change };
     late.set(process.id, event);
     scene.tell(process, event);
   }
