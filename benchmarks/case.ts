@@ -41,6 +41,8 @@ export interface Bar {
   isFor?(own: Result): boolean;
   /** Nothing where the others needed for it did not run; `ours` are all of ours. */
   holds(own: Result, peers: readonly Result[], ours: readonly Result[]): boolean | undefined;
+  /** What was reached, as the text counts it. */
+  reached?(own: Result, peers: readonly Result[], ours: readonly Result[]): number | undefined;
 }
 
 /** A program in some language that does the work. */

@@ -83,7 +83,9 @@ function barLines(of: Case, results: readonly Result[]): string[] {
     of.bars.filter((bar) => bar.isFor?.(result) ?? true).map((bar) => {
       const holds = bar.holds(result, peers, ours);
       const verdict = holds === undefined ? "open" : holds ? "pass" : "MISS";
-      return `  ${verdict}  ${result.contender}: ${bar.text}`;
+      const reached = bar.reached?.(result, peers, ours);
+      const stands = reached === undefined ? "" : `: ${figure(reached)}`;
+      return `  ${verdict}  ${result.contender}: ${bar.text}${stands}`;
     })
   );
 }

@@ -11,23 +11,37 @@ const logged = (library: string): boolean => library !== "socket" && library !==
 
 /** Ours over one carrier against the bare loop over the same, on the same runtime. */
 function against(library: string, text: string, factor: number, better: "more" | "less"): Bar {
+  const reached: NonNullable<Bar["reached"]> = (own, others) => {
+    const bare = others.find((one) => one.library === `bare ${library}` && one.runtime === own.runtime);
+    return bare === undefined ? undefined : own.median / bare.median;
+  };
   return {
     text: `${library}: ${text}`,
     isFor: (own) => own.library === library,
-    holds(own, others) {
-      const bare = others.find((one) => one.library === `bare ${library}` && one.runtime === own.runtime);
-      if (bare === undefined) return undefined;
-      return better === "more" ? own.median >= factor * bare.median : own.median <= factor * bare.median;
+    reached,
+    holds(...results) {
+      const is = reached(...results);
+      if (is === undefined) return undefined;
+      return better === "more" ? is >= factor : is <= factor;
     },
   };
 }
 
+/** A bar on the figure itself. */
+function medianOf(library: string, text: string): Omit<Bar, "holds"> {
+  return {
+    text: `${library}: ${text}`,
+    isFor: (own) => own.library === library,
+    reached: ({ median }) => median,
+  };
+}
+
 function atLeast(library: string, text: string, value: number): Bar {
-  return { text: `${library}: ${text}`, isFor: (own) => own.library === library, holds: (own) => own.median >= value };
+  return { ...medianOf(library, text), holds: (own) => own.median >= value };
 }
 
 function atMost(library: string, text: string, value: number): Bar {
-  return { text: `${library}: ${text}`, isFor: (own) => own.library === library, holds: (own) => own.median <= value };
+  return { ...medianOf(library, text), holds: (own) => own.median <= value };
 }
 
 function counted(count: number): (answer: Answer) => string | undefined {

@@ -5,25 +5,31 @@ import { type Answer, numberOf } from "../protocol.ts";
 
 const sumTo = (n: number): number => n * (n + 1) / 2;
 
-/** Ours against one other of the same runtime. */
-function against(text: string, factor: number, library: string, better: "more" | "less"): Bar {
-  return {
-    text,
-    holds(own, others) {
-      const other = others.find((one) => one.library === library && one.runtime === own.runtime);
-      if (other === undefined) return undefined;
-      return better === "more" ? own.median >= factor * other.median : own.median <= factor * other.median;
-    },
+function holding(reached: NonNullable<Bar["reached"]>, isEnough: (is: number) => boolean): Bar["holds"] {
+  return (...results) => {
+    const is = reached(...results);
+    return is === undefined ? undefined : isEnough(is);
   };
 }
 
+/** Ours against one other of the same runtime. */
+function against(text: string, factor: number, library: string, better: "more" | "less"): Bar {
+  const reached: NonNullable<Bar["reached"]> = (own, others) => {
+    const other = others.find((one) => one.library === library && one.runtime === own.runtime);
+    return other === undefined ? undefined : own.median / other.median;
+  };
+  return { text, reached, holds: holding(reached, better === "more" ? (is) => is >= factor : (is) => is <= factor) };
+}
+
 /** Ours against the best of those that pool threads, on whatever runtime they run. */
+const toBestPool: NonNullable<Bar["reached"]> = (own, others) => {
+  const best = others.filter(({ library }) => isPool(library)).map(({ median }: Result) => median);
+  return best.length === 0 ? undefined : own.median / Math.max(...best);
+};
 const bestPool: Bar = {
   text: "≥ 2 × the best of piscina, tinypool and workerpool",
-  holds(own, others) {
-    const best = others.filter(({ library }) => isPool(library)).map(({ median }: Result) => median);
-    return best.length === 0 ? undefined : own.median >= 2 * Math.max(...best);
-  },
+  reached: toBestPool,
+  holds: holding(toBestPool, (is) => is >= 2),
 };
 
 const pools = ["piscina", "tinypool", "workerpool"];
