@@ -46,6 +46,8 @@ export interface ShmOptions {
   readonly full?: "wait" | "reject";
   readonly waitMs?: number;
   readonly graceMs?: number;
+  /** What stays at hand of memory that is free, until another needs it; more goes in time. 64 MiB unless set. */
+  readonly poolBytesMax?: number;
   /** `always` sums a tensor's bytes on every get. `entry` unless set: memory is not read to prove that it is memory. */
   readonly verify?: "entry" | "always";
   /** Whether memory is mapped, where it can be. `auto` unless set; `never` reads and writes the same files by calls. */
@@ -64,7 +66,7 @@ const arrayBytesMax = Math.min(2 ** 32, constants.MAX_LENGTH);
 const dirUnlessSaid = "/dev/shm";
 const pollMs = { min: 2, max: 200 } as const;
 /** Without mapped memory: what views that are done leave for the next ones. */
-const poolBytesMax = 2 ** 28;
+const viewsBytesMax = 2 ** 28;
 
 const urlOptions = {
   dir: (text: string): string => text,
@@ -72,6 +74,7 @@ const urlOptions = {
   full: wordOption("wait", "reject"),
   waitMs: msOption,
   graceMs: msOption,
+  pool: sizeOption,
   verify: wordOption("entry", "always"),
   map: wordOption("auto", "never"),
 };
@@ -86,7 +89,7 @@ export const shmRootOf = (url: StoreUrl): string => shmRoot(optionsOf(url).dir);
 
 /** Opens the store of a `shm:` URL. */
 export async function openShm(url: StoreUrl, { run, environment, strict, home }: OpenOptions): Promise<Store> {
-  const { capacity, ...rest } = optionsOf(url);
+  const { capacity, pool, ...rest } = optionsOf(url);
   return await shmStore({
     run,
     environment,
@@ -95,6 +98,7 @@ export async function openShm(url: StoreUrl, { run, environment, strict, home }:
     ...(home === undefined ? {} : { writer: writerOf(home) }),
     ...rest,
     ...(capacity === undefined ? {} : { capacityBytes: capacity }),
+    ...(pool === undefined ? {} : { poolBytesMax: pool }),
   });
 }
 
@@ -116,7 +120,7 @@ function mostOf(folder: string): number {
 /** A store in a folder of shared memory. */
 export async function shmStore(options: ShmOptions): Promise<Store> {
   const { run, environment, dir = dirUnlessSaid, strict = false, full = "wait", waitMs = 30_000 } = options;
-  const { verify = "entry", map = "auto", graceMs = 1_000 } = options;
+  const { verify = "entry", map = "auto", graceMs = 1_000, poolBytesMax = 2 ** 26 } = options;
   const where = dir === dirUnlessSaid ? "shm:" : `shm:?dir=${encodeURIComponent(resolve(dir))}`;
   const { url = where, writer = environment.token() } = options;
   const root = shmRoot(dir);
@@ -148,7 +152,7 @@ export async function shmStore(options: ShmOptions): Promise<Store> {
     },
     yields: native === undefined ? "at the end" : "anywhere",
   });
-  const trimming = shmTrimming({ arena, space, environment });
+  const trimming = shmTrimming({ arena, space, environment, keepBytes: poolBytesMax });
   const room = boundedRoom({ capacityBytes, full, waitMs, environment });
   const sums = strict || verify === "always";
   // What others keep is looked for by who lets tensors in, and he comes after them.
@@ -178,7 +182,7 @@ export async function shmStore(options: ShmOptions): Promise<Store> {
   const askOthers = (): void => guests.askAll(writer);
   const admitting = shmAdmission({ owned, room, usage, ...bounds, askOthers, lookAround: trimming.look });
   admission = admitting;
-  const buffers = fileBuffers(poolBytesMax, strict, () => {});
+  const buffers = fileBuffers(viewsBytesMax, strict, () => {});
   const tensors = shmTensors({
     run,
     where,

@@ -5,6 +5,8 @@ import { constants } from "node:os";
 
 export interface Mapping {
   readonly buffer: ArrayBuffer;
+  /** Has the pages of a range at hand that is reserved: one by one, each costs more than the copy into it. */
+  warm(offset: number, bytes: number): void;
   /** Lets the file's memory go. Whoever still looks at the buffer sees zeros of his own: nothing crashes. */
   close(): void;
 }
@@ -29,6 +31,7 @@ interface Calls {
   ) => bigint;
   readonly posixFallocate: (fd: number, offset: number, bytes: number) => number;
   readonly fallocate: (fd: number, mode: number, offset: number, bytes: number) => number;
+  readonly madvise: (at: bigint, bytes: number, advice: number) => number;
   readonly errno: () => number;
   readonly view: (pointer: bigint, bytes: number) => ArrayBuffer;
 }
@@ -39,6 +42,7 @@ const ofItsOwn = 0x02 | 0x20;
 const fixed = 0x10;
 const withoutSwap = 0x4000;
 const punchHole = 0x01 | 0x02;
+const populateWrite = 23;
 const failed = 2n ** 64n - 1n;
 
 let loading: Promise<Native | undefined> | undefined;
@@ -57,6 +61,7 @@ async function callsOf(): Promise<Calls | undefined> {
     mmap: libc.func("mmap", "void *", ["void *", "size_t", "int", "int", "int", "int64"]),
     posixFallocate: libc.func("posix_fallocate", "int", ["int", "int64", "int64"]),
     fallocate: libc.func("fallocate", "int", ["int", "int", "int64", "int64"]),
+    madvise: libc.func("madvise", "int", ["void *", "size_t", "int"]),
     errno: () => koffi.errno(),
     view: (pointer, bytes) => koffi.view(pointer, bytes),
   };
@@ -67,7 +72,7 @@ function trouble(call: string, errno: number): Error {
   return Object.assign(new Error(`Cannot ${call}: ${code}`), { code });
 }
 
-function nativeFrom({ mmap, posixFallocate, fallocate, errno, view }: Calls): Native {
+function nativeFrom({ mmap, posixFallocate, fallocate, madvise, errno, view }: Calls): Native {
   return {
     reserve(descriptor, offset, bytes) {
       let error = posixFallocate(descriptor, offset, bytes);
@@ -83,6 +88,10 @@ function nativeFrom({ mmap, posixFallocate, fallocate, errno, view }: Calls): Na
       let isClosed = false;
       return {
         buffer: view(pointer, bytes),
+        warm(offset, bytes) {
+          // Linux before 5.14 does not know it: then they come as they are touched.
+          madvise(pointer + BigInt(offset), bytes, populateWrite);
+        },
         close() {
           if (isClosed) return;
           isClosed = true;

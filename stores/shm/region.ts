@@ -122,6 +122,8 @@ function calledRegion(descriptor: number, bytes: number): Region {
 /** How many ranges that lie across windows keep a mapping of their own for the next who comes to them. */
 const ownMappingsMax = 512;
 const ownStepBytes = 2 ** 20;
+/** From here on new pages are made at once. Fewer may never be touched. */
+const warmBytesMin = 2 ** 23;
 
 function mappedRegion(
   descriptor: number,
@@ -168,12 +170,19 @@ function mappedRegion(
     // Rounded, so that the next one in the same place finds it long enough.
     const rounded = Math.min(bytes - at, Math.ceil(length / ownStepBytes) * ownStepBytes);
     const mapping = native.map(descriptor, at, rounded, how);
+    if (how === "change") mapping.warm(0, length);
     own.set(at, mapping);
     return mapping;
   }
 
   return {
-    reserve: (from, to) => native.reserve(descriptor, from, to - from),
+    reserve(from, to) {
+      native.reserve(descriptor, from, to - from);
+      const index = Math.floor(from / windowBytes);
+      // What lies across windows is mapped for itself.
+      if (to - from < warmBytesMin || to > (index + 1) * windowBytes) return;
+      (windows[index] ?? open(index)).warm(from % windowBytes, to - from);
+    },
     yield: (from, to) => native.yield(descriptor, from, to - from),
     load: (at) => Atomics.load(wordsAt(Math.floor(at / windowBytes)), (at % windowBytes) >>> 2) >>> 0,
     store: (at, value) =>

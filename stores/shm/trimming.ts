@@ -8,6 +8,8 @@ export interface TrimmingOptions {
   readonly arena: Arena;
   readonly space: Space;
   readonly environment: StoreEnvironment;
+  /** So much stays, however long nobody needs it. */
+  readonly keepBytes: number;
 }
 
 export interface Trimming {
@@ -18,11 +20,9 @@ export interface Trimming {
   close(): void;
 }
 
-/** So much is never worth a timer. */
-const keepBytes = 2 ** 26;
 const tidyMs = 10_000;
 
-export function trimming({ arena, space, environment }: TrimmingOptions): Trimming {
+export function trimming({ arena, space, environment, keepBytes }: TrimmingOptions): Trimming {
   let seen = arena.wanted;
   let peakBytes = 0;
   let cancelTimer: (() => void) | undefined;

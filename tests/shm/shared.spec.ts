@@ -3,7 +3,7 @@
 // minutes: 2
 import { isShoalError } from "../../stores/error.ts";
 import type { Store, TensorRef } from "../../stores/store.ts";
-import { errorOf } from "../stores/world.ts";
+import { errorOf, world } from "../stores/world.ts";
 import { assert, fc, property, test } from "../suite.ts";
 import { arenasIn, child, inMemory, opened, ways } from "./place.ts";
 
@@ -11,6 +11,29 @@ const kB = (count: number): { readonly data: Uint8Array } => ({ data: new Uint8A
 const capacityBytes = 100 * 1_024;
 
 for (const map of ways) {
+  test(`shm:?map=${map}&pool=…: so much of what is free stays for the next, and the rest goes in time`, () =>
+    inMemory(async (dir) => {
+      const bytes = 2 ** 23;
+      for (const poolBytesMax of [2 ** 20, 2 ** 25]) {
+        const environment = world();
+        const store = await opened(dir, { map, environment, run: `r${poolBytesMax}`, poolBytesMax });
+        await store.tensors.release(await store.tensors.put({ data: new Uint8Array(bytes).fill(7) }));
+        const { pooledBytes } = store.statistics();
+        assert.ok(pooledBytes >= bytes, `${pooledBytes}`);
+        // What was needed in the first while is kept for the second.
+        for (let turns = 0; turns < 3; turns++) await environment.advance(10_000);
+        const left = store.statistics().pooledBytes;
+        if (poolBytesMax < bytes) assert.ok(left <= poolBytesMax, `${left} are left`);
+        else assert.equal(left, pooledBytes);
+        // New pages and kept ones take what is put all the same.
+        const view = await store.tensors.get(await store.tensors.put({ data: new Uint8Array(bytes).fill(9) }));
+        assert.ok(view.data.every((each) => each === 9));
+        view.done();
+        await store.close();
+        assert.equal(environment.timers, 0);
+      }
+    }));
+
   test(`shm:?map=${map}: two openings hold what one may, to the last byte, and no more`, () =>
     inMemory(async (dir) => {
       const [one, two] = [

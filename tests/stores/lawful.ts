@@ -14,6 +14,8 @@ export interface Runs {
 }
 
 const path = process.env["SHOAL_PATH"];
+/** More cases of a law, in `npm run test:long`, are tests of their own, so that parts of it can be shared out. */
+const sliceRunsMax = 1_000;
 
 /** `spec` is the one that calls: `redis/laws`. */
 export function testLaws(spec: string, laws: readonly Law[], subject: Subject, runs: Runs): void {
@@ -27,12 +29,15 @@ export function testLawsOn(
   made: () => Promise<Tried> | Tried,
   runs: Runs,
 ): void {
-  for (const law of laws) {
+  const slices = long ? Math.ceil(runs.long / sliceRunsMax) : 1;
+  for (const law of laws) for (let slice = 0; slice < slices; slice++) one(law, slice);
+
+  function one(law: Law, slice: number): void {
     const title = `${name}: ${law.name}`;
-    test(title, async () => {
+    test(slices === 1 ? title : `${title}, slice ${slice + 1} of ${slices}`, async () => {
       const replay = (own: number, where: string): string =>
         `SHOAL_SEED=${own} SHOAL_PATH=${where} npm test -- ${spec} --test ${JSON.stringify(title)}`;
-      const options = { runs: long ? runs.long : runs.usually, seed, replay };
+      const options = { runs: long ? Math.ceil(runs.long / slices) : runs.usually, seed: seed + slice, replay };
       const { subject, close } = await made();
       try {
         const verdict = await law.test(subject, path === undefined ? options : { ...options, path });
