@@ -14,8 +14,13 @@ export interface Random {
   fork(label: string): Random;
 }
 
+/** One that can be made again: from where it began. */
+export interface SeededRandom extends Random {
+  readonly origin: string;
+}
+
 /** Makes a stream of random numbers from a seed. */
-export function random(seed: number | string): Random {
+export function random(seed: number | string): SeededRandom {
   const origin = String(seed);
   let a = mix(origin, 0x9e3779b9), b = mix(origin, 0x243f6a88), c = mix(origin, 0xb7e15162), counter = 1;
 
@@ -31,7 +36,8 @@ export function random(seed: number | string): Random {
   // The first numbers still show the seed's own pattern.
   for (let i = 0; i < 12; i++) bits();
 
-  const self: Random = {
+  const self: SeededRandom = {
+    origin,
     next: () => bits() / 0x1_0000_0000,
     below(bound) {
       if (!Number.isSafeInteger(bound) || bound < 1 || bound > 0x1_0000_0000) {

@@ -39,7 +39,10 @@ export function captureConsole(): () => void {
         const text = cut(format(...values));
         const { id, className, extras } = actor;
         const who = identity({ id, className, extras });
-        actor.home.log({ type: "MessageLogged", level, text, actor: who, ...during });
+        const { home } = actor;
+        const log = (): void => home.log({ type: "MessageLogged", level, text, actor: who, ...during });
+        if (home.onlooker?.aside === undefined) log();
+        else home.onlooker.aside(log);
       } finally {
         isSaying = false;
       }

@@ -16,6 +16,8 @@ export interface Onlooker<Cell> {
   /** What an actor is to use for a reference, and for the ground of one life. */
   refer?(sender: Sender): Sender;
   ground?(cell: Cell, life: number, ground: Ground): Ground;
+  /** Runs what the runtime does by itself in the middle of what an actor does. */
+  aside?(run: () => void): void;
 }
 
 interface Looked {

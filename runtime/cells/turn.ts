@@ -8,7 +8,7 @@ import type { Target } from "../reference.ts";
 export interface Acting extends Target {
   readonly handling?: { readonly name: string } | undefined;
   readonly extras?: { readonly name?: string } | undefined;
-  readonly home?: { readonly log: LogSink };
+  readonly home?: { readonly log: LogSink; readonly onlooker?: { aside?(run: () => void): void } | undefined };
 }
 
 /** The actor whose code runs right now, if any. */

@@ -4,6 +4,7 @@
 import { redactUrl } from "../../stores/open.ts";
 import { type Configuration, sectionOf } from "../launch/configuration.ts";
 import { launchOptions, start } from "../launch/launch.ts";
+import type { RecordingOptions } from "../launch/recording.ts";
 import { realWorld } from "../launch/world.ts";
 import { logLine } from "../log.ts";
 import { removeRun, type RunIdentity, type RunLayout } from "../run/layout.ts";
@@ -69,6 +70,7 @@ export async function runCampaign(campaign: Campaign): Promise<number> {
         ledger: session.ledger,
         opened: session.opened,
         launcher,
+        recording: recordingOf(campaign, session.head.number),
         isOver: () => isDone,
       },
       campaign.program.url,
@@ -197,6 +199,13 @@ async function lead(
   unwatchTime?.();
   for (const signal of signals) process.off(signal, onSignal);
   return end.state === "done" && draining !== undefined ? await draining : end;
+}
+
+/** Whether what actors do is kept for a replay, and where. */
+function recordingOf({ configuration, layout }: Campaign, head: number): RecordingOptions | undefined {
+  const { actors, bytesMax, tensorBytesMax } = sectionOf(configuration, "recording");
+  if (actors !== true) return undefined;
+  return { folder: layout.recording, head, bytesMax: Number(bytesMax), tensorBytesMax: Number(tensorBytesMax) };
 }
 
 function defaultsOf({ settings }: ReadyProgram): { [name: string]: unknown } {

@@ -29,6 +29,10 @@ const groups: { readonly [title: string]: { readonly [name: string]: Entry } } =
     status: { about: "what is running and how far it is", load: () => import("./status.ts") },
     list: { about: "the runs that are known here", load: () => import("./list.ts") },
     logs: { about: "what was said during a run", load: () => import("./logs.ts") },
+    replay: {
+      about: "runs recorded messages again, and stops at the first difference",
+      load: () => import("./replay.ts"),
+    },
   },
   "Stores": {
     store: {

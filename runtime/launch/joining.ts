@@ -11,6 +11,7 @@ import { machine } from "../run/machine.ts";
 import type { Supervision } from "../supervision.ts";
 import type { Limits } from "../system.ts";
 import type { LinkKind } from "./crossing.ts";
+import type { RecordingOptions } from "./recording.ts";
 import { version } from "./version.ts";
 import { realWorld } from "./world.ts";
 
@@ -32,6 +33,8 @@ export interface Common {
   /** What actors say to the console is recorded. */
   readonly captures: boolean;
   readonly records: boolean;
+  /** What actors are given and do is written down. */
+  readonly recording: RecordingOptions | undefined;
   readonly link: LinkKind;
   readonly threadHeapBytesMax: number | undefined;
 }

@@ -16,6 +16,7 @@ import type { Launcher } from "./launcher.ts";
 import { defaultLimits } from "./limits.ts";
 import { processSystem } from "./process.ts";
 import { loading } from "./program.ts";
+import type { RecordingOptions } from "./recording.ts";
 import { schema } from "./schema.ts";
 import { configure } from "./sources.ts";
 import { randomSeed, realWorld } from "./world.ts";
@@ -33,6 +34,8 @@ export interface Keeping {
   opened(store: Store): Promise<void>;
   /** Whether the program has come to its end, and nobody will resume the run. */
   isOver(): boolean;
+  /** What its actors are given and do is written down there. */
+  readonly recording?: RecordingOptions | undefined;
   /** Starts the other processes; this machine does unless said. */
   readonly launcher?: Launcher | undefined;
 }
@@ -144,6 +147,7 @@ export async function start(options: LaunchOptions, keeping?: Keeping, program?:
     supervision,
     record: options.record,
     ledger: keeping?.ledger,
+    recording: keeping?.recording,
     captures: keeping !== undefined,
     threads: options.threads ?? (gathering === undefined ? undefined : Math.max(1, gathering.workers.threads)),
     workers: gathering?.workers,

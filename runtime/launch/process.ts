@@ -16,7 +16,8 @@ import type { Supervision } from "../supervision.ts";
 import type { Limits, StopOptions, System } from "../system.ts";
 import { crossing } from "./crossing.ts";
 import { type Party, party, servicesOf, type Workers } from "./party.ts";
-import { threadDelivery } from "./thread.ts";
+import type { RecordingOptions } from "./recording.ts";
+import { recordingFor, threadDelivery } from "./thread.ts";
 import { threads as threadsOf } from "./threads.ts";
 import { storeUse } from "./use.ts";
 import { realWorld } from "./world.ts";
@@ -38,6 +39,7 @@ export interface ProcessOptions {
   readonly supervision: Supervision;
   readonly record: ((record: RunRecord) => void) | undefined;
   readonly ledger: Ledger | undefined;
+  readonly recording?: RecordingOptions | undefined;
   /** Whether what actors say to the console is recorded. */
   readonly captures: boolean;
   /** Nothing where nobody said it: then the threads take those that are spawned on threads, and nobody else. */
@@ -96,6 +98,7 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     supervision,
     captures: options.captures,
     records: record !== undefined,
+    recording: options.recording,
     threadHeapBytesMax: options.threadHeapBytesMax,
   };
   const others = threadsOf({
@@ -119,6 +122,8 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     again: [],
   });
   let processes: Party | undefined;
+  const classes = catalogue({ program, root, allow });
+  const actors = await recordingFor({ ...told, node: name, classes, say });
   const knows = (node: string): boolean => node === name || others.has(node) || processes?.has(node) === true;
   const main = await openNode({
     run,
@@ -130,7 +135,8 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     store,
     home: options.home,
     link: ways.linking,
-    classes: catalogue({ program, root, allow }),
+    classes,
+    onlooker: actors?.onlooker,
     limits,
     delivery: threadDelivery,
     supervision,
@@ -195,6 +201,7 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     try {
       await system.close(stopping);
     } finally {
+      actors?.close();
       processes?.remove();
     }
   }

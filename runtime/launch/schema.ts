@@ -100,6 +100,17 @@ export const schema: Schema = {
   },
   "seed": { kind: "whole", default: undefined, about: "repeats a run's random numbers" },
   "strict": { kind: "truth", default: false, about: "encode every message, find writes to read-only tensors" },
+  "recording.actors": {
+    kind: "truth",
+    default: false,
+    about: "keep what each actor is given and does, for shoal replay",
+  },
+  "recording.bytesMax": { kind: "whole", default: 2 ** 30, about: "what one thread's record may take" },
+  "recording.tensorBytesMax": {
+    kind: "whole",
+    default: 4 * 2 ** 30,
+    about: "what tensors that one thread's actors were given may take beside it",
+  },
   "launcher": {
     kind: "word",
     default: "auto",

@@ -18,6 +18,7 @@ import type { Limits, StopOptions, SystemStatistics } from "../system.ts";
 import { offer, remote } from "./control.ts";
 import { type Crossing, crossing, type LinkKind } from "./crossing.ts";
 import { enter } from "./program.ts";
+import type { RecordedNode, Recording, RecordingOptions } from "./recording.ts";
 import { realWorld } from "./world.ts";
 
 /**
@@ -48,6 +49,8 @@ export interface ThreadOptions {
   readonly limits: Limits;
   readonly supervision: Supervision;
   readonly records: boolean;
+  /** What actors are given and do is written down. */
+  readonly recording: RecordingOptions | undefined;
   /** What actors say to the console is recorded too. */
   readonly captures: boolean;
   /** The actors of the thread that was this node before. */
@@ -56,6 +59,16 @@ export interface ThreadOptions {
   readonly beyond: { readonly link: LinkKind; readonly folder: string } | undefined;
   /** The other processes, as far as they are there. */
   readonly processes: readonly Member[];
+}
+
+/** Writes down what the actors of a node do, where that is wanted: its code is loaded only then. */
+export async function recordingFor(
+  given: Pick<ThreadOptions, "run" | "program" | "recording"> & Pick<RecordedNode, "node" | "classes" | "say">,
+): Promise<Recording | undefined> {
+  const { recording: wanted, run, program, node, classes, say } = given;
+  if (wanted === undefined) return undefined;
+  const { recording } = await import("./recording.ts");
+  return recording({ ...wanted, run, program, node, classes, say, token: realWorld.token() });
 }
 
 /** What the main thread may ask of a thread. */
@@ -113,7 +126,9 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
   const processes = new Map<string, Member>();
   const head = remote<MainControl>(main, mainCalls, new Promise(() => {}));
   let node: RunningNode | undefined;
+  let name = "";
   let opened: Store | undefined;
+  let recorded: Recording | undefined;
   let isClosing = false;
   let hasRecords = false;
 
@@ -129,6 +144,12 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
     });
   }
 
+  function say(text: string, level: "warn" | "error" = "warn"): void {
+    const said = { type: "MessageLogged", level, text } as const;
+    if (hasRecords) record({ at: realWorld.date(), node: name, ...said });
+    else printLog(said);
+  }
+
   const isKnown = (of: string): boolean =>
     [...processes.values()].some(({ places }) => places.some((place) => place.node === of));
 
@@ -137,16 +158,15 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
       await on.again(recipe);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      const text = `${recipe.class} ${recipe.id} is not made again: ${why}`;
-      if (hasRecords) record({ at: realWorld.date(), node: on.name, type: "MessageLogged", level: "error", text });
-      else printLog({ type: "MessageLogged", level: "error", text });
+      say(`${recipe.class} ${recipe.id} is not made again: ${why}`, "error");
       void head.ended(recipe.id);
     }
   }
 
   const api: ThreadControl = {
     async open(options) {
-      const { run, token, name, seed, strict, limits, supervision, home } = options;
+      const { run, token, seed, strict, limits, supervision, home } = options;
+      name = options.name;
       hasRecords = options.records;
       if (options.captures) captureConsole();
       enter(`thread ${name}${options.program === undefined ? "" : ` of ${options.program}`}`);
@@ -163,6 +183,8 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
       for (const [other, port] of early.splice(0)) ways.ports.connect(other, port);
       for (const member of options.processes) if (!processes.has(member.node)) processes.set(member.node, member);
       ways.know(processes.values());
+      const classes = catalogue({ program: options.program, root: options.root, allow: options.allow });
+      recorded = await recordingFor({ ...options, node: name, classes, say });
       node = await openNode({
         run,
         token,
@@ -172,7 +194,8 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
         environment: realWorld,
         store,
         link: ways.linking,
-        classes: catalogue({ program: options.program, root: options.root, allow: options.allow }),
+        classes,
+        onlooker: recorded?.onlooker,
         limits,
         delivery: threadDelivery,
         supervision,
@@ -227,6 +250,7 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
       const parts = opened?.statistics().parts;
       if (parts !== undefined) await head.used(parts);
       await node?.system.close(options);
+      recorded?.close();
       if (records.length > 0) await head.records(records.splice(0));
     },
   };

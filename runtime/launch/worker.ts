@@ -19,7 +19,7 @@ import { isGone } from "./heart.ts";
 import { inOwnForm, type Joining, memberOf, readJoining } from "./joining.ts";
 import { enter } from "./program.ts";
 import { type Pulse, pulse } from "./pulse.ts";
-import { threadDelivery } from "./thread.ts";
+import { recordingFor, threadDelivery } from "./thread.ts";
 import { threads as threadsOf } from "./threads.ts";
 import { version } from "./version.ts";
 import { realWorld } from "./world.ts";
@@ -118,6 +118,7 @@ async function work(joining: Joining): Promise<void> {
     await threads.close(stopping);
     await heart?.stop();
     await node?.system.close(stopping);
+    actors?.close();
     // On another machine than the leader's nobody else takes away what was made for sockets.
     if (!isNear) tryRemove(folder);
     process.exit(0);
@@ -146,6 +147,8 @@ async function work(joining: Joining): Promise<void> {
     givenUpElsewhere: (of) => node?.note(main, "givenUp", { node: of }),
     again: joining.again.filter(({ id }) => nodeOf(id) !== name),
   });
+  const classes = catalogue({ program, root: joining.root, allow: joining.allow });
+  const actors = await recordingFor({ ...joining, program, node: name, classes, say });
   const running = await openNode({
     run,
     token,
@@ -155,7 +158,8 @@ async function work(joining: Joining): Promise<void> {
     environment: realWorld,
     store,
     link: ways.linking,
-    classes: catalogue({ program, root: joining.root, allow: joining.allow }),
+    classes,
+    onlooker: actors?.onlooker,
     limits,
     delivery: threadDelivery,
     supervision,

@@ -46,6 +46,8 @@ export interface RunLayout {
   readonly heads: string;
   readonly records: string;
   readonly checkpoints: string;
+  /** What actors were given and did: there where that is recorded. */
+  readonly recording: string;
   readonly stop: string;
   /** The jobs of a scheduler that were sent for it: there where there are any. */
   readonly jobs: string;
@@ -58,6 +60,7 @@ export function runLayout(directory: string): RunLayout {
     heads: join(directory, "heads"),
     records: join(directory, "records"),
     checkpoints: join(directory, "checkpoints"),
+    recording: join(directory, "recording"),
     stop: join(directory, "stop.json"),
     jobs: join(directory, "jobs"),
   };

@@ -89,13 +89,22 @@ export function* readLines(
   place: Place,
   bytesMax: number = Infinity,
 ): Generator<string> {
-  const path = join(layout.records, numbered(head, ".jsonl"));
+  yield* linesIn(join(layout.records, numbered(head, ".jsonl")), layout.directory, place, bytesMax);
+}
+
+/** The whole lines of a file from a place on, which moves with them. */
+export function* linesIn(
+  path: string,
+  directory: string,
+  place: Place,
+  bytesMax: number = Infinity,
+): Generator<string> {
   const decoder = new TextDecoder();
   let file: number;
   try {
     file = openSync(path, "r");
   } catch (error) {
-    throw troubleIn(layout.directory, "read the run's records", error);
+    throw troubleIn(directory, "read the run's records", error);
   }
   try {
     const chunk = new Uint8Array(chunkBytes);

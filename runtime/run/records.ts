@@ -205,3 +205,63 @@ export type RunRecord =
 
 /** A record before the runtime adds when and where. */
 export type Fact = RunRecord extends infer R ? (R extends RunRecord ? Omit<R, "at" | "node"> : never) : never;
+
+/** Raised by one when recordings change so that an older reader would misread them. */
+export type RecordingVersion = 1;
+
+/** A value as text: see `simulator/written.ts`. */
+export type Written = string;
+
+/** What comes to an actor (`begins`, `restores`, `gets`, `resumes`, `learns`), and what comes of it. */
+export type LineType = "begins" | "restores" | "gets" | "resumes" | "learns" | "does" | "yields" | "ends";
+
+/** One thing that an actor was given, or did. */
+export interface Line {
+  readonly step: number;
+  readonly timeMs: number;
+  /** In which of its lives. */
+  readonly life: number;
+  readonly type: LineType;
+  /** Which turn begins, yields or ends; which of the actor's own doings it learns of. */
+  readonly number: number;
+  readonly what: string;
+  readonly value: Written;
+  /** What it learned at once. */
+  readonly answer?: Written;
+  /** What was learned, or what a turn came to, is an error. */
+  readonly isError?: boolean;
+  /** What the actor was when its turn had ended, where it was looked at; of a long one its sum. */
+  readonly state?: Written;
+}
+
+/** The recording of one thread under one head of a run begins. */
+export interface RecordingBegun {
+  readonly type: "RecordingBegun";
+  readonly version: RecordingVersion;
+  readonly at: number;
+  readonly run: string;
+  readonly head: number;
+  readonly node: string;
+  readonly runtime: string;
+  readonly shoal: string;
+}
+
+/** Whose lines those of this address are. */
+export interface ActorIntroduced {
+  readonly type: "ActorIntroduced";
+  readonly actor: string;
+  /** As other nodes find it. */
+  readonly class: string;
+  readonly name?: string;
+  readonly file?: { readonly path: string; readonly digest: string };
+}
+
+/** Nothing more was recorded there: it is all, or there was no room for more. */
+export interface RecordingEnded {
+  readonly type: "RecordingEnded";
+  readonly at: number;
+  readonly lacks?: string;
+}
+
+/** One line of a recording. */
+export type RecordingRecord = RecordingBegun | ActorIntroduced | RecordingEnded | Line & { readonly actor: string };

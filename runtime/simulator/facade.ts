@@ -9,6 +9,7 @@ import type { AskOptions, StreamOptions, TellOptions } from "../ref.ts";
 import { Reference, type Sender, type Source, type Target } from "../reference.ts";
 import type { Result } from "../system.ts";
 import { type Form, iterableOver, type Port } from "./part.ts";
+import { words } from "./foreign.ts";
 import { tensorsOver } from "./handled.ts";
 import { sharingOver, topicOver } from "./topics.ts";
 import { readError, writeError } from "./written.ts";
@@ -75,9 +76,9 @@ export function randomOver(port: Port, name: string, real?: () => Random): Rando
 /** The clock and the timers that are not the runtime's, which a simulation answers from its world. */
 export function clockOver(port: Port, real?: Environment): Pick<Environment, "now" | "date" | "after"> {
   return {
-    now: () => port.now("reads performance.now()", null, () => real!.now()),
-    date: () => port.now("reads Date.now()", null, () => real!.date()),
-    after: (delayMs, call) => port.once("waits by setTimeout()", delayMs, (ring) => real!.after(delayMs, ring), call),
+    now: () => port.now(words.now, null, () => real!.now()),
+    date: () => port.now(words.date, null, () => real!.date()),
+    after: (delayMs, call) => port.once(words.timeout, delayMs, (ring) => real!.after(delayMs, ring), call),
   };
 }
 
@@ -130,6 +131,7 @@ export function groundOver(port: Port, self: Reference, real?: Ground): Ground {
     log: logOver(port, real?.log),
     get random() {
       const own = real?.random;
+      if (port.random !== undefined) return port.random(own);
       return randomOver(port, "random", own && (() => own));
     },
     get signal() {

@@ -26,18 +26,18 @@ function tensorOf(kept: unknown): Tensor<never> {
   return tensor as never;
 }
 
-const tensors: Form<Tensor<never>> = {
-  keep: ({ ref, data }) => ({ ref, data }),
-  make: tensorOf,
-};
+const tensorsIn = ({ shelf }: Port): Form<Tensor<never>> => ({
+  keep: ({ ref, data }) => shelf === undefined ? { ref, data } : shelf.keep(ref, data),
+  make: (kept) => tensorOf(shelf === undefined ? kept : shelf.load(kept)),
+});
 
-const steps: Form<IteratorResult<Tensor<never>, undefined>> = {
-  keep: ({ done = false, value }) => value === undefined ? { done } : { done, value: tensors.keep(value) },
+const stepsOf = ({ keep, make }: Form<Tensor<never>>): Form<IteratorResult<Tensor<never>, undefined>> => ({
+  keep: ({ done = false, value }) => value === undefined ? { done } : { done, value: keep(value) },
   make(kept) {
     const { done, value } = kept as { readonly done: boolean; readonly value?: unknown };
-    return done ? { done, value: undefined } : { done: false, value: tensorOf(value) };
+    return done ? { done, value: undefined } : { done: false, value: make(value) };
   },
-};
+});
 
 function draftOver(port: Port, name: string, draft: Draft<never>): Draft<never> {
   return {
@@ -63,6 +63,8 @@ const drafts: Form<Draft<never>> = {
 
 export function tensorsOver(port: Port, real?: Tensors): Tensors {
   let count = 0;
+  const tensors = tensorsIn(port);
+  const steps = stepsOf(tensors);
   return {
     async allocate(dtype, shape, options) {
       const name = `draft ${++count}`;

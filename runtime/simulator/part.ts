@@ -1,29 +1,11 @@
 // The part of one actor in a recorded run: all that it was given and all that it did, in order, so that it can be played
 // again alone. Plain data, which survives JSON.
 
-/** A value as text: see `written.ts`. */
-export type Written = string;
+import type { Random } from "../random.ts";
+import type { Line, LineType, Written } from "../run/records.ts";
+import type { Shelf } from "../run/shelf.ts";
 
-/** What comes to an actor (`begins`, `restores`, `gets`, `resumes`, `learns`), and what comes of it. */
-export type LineType = "begins" | "restores" | "gets" | "resumes" | "learns" | "does" | "yields" | "ends";
-
-export interface Line {
-  readonly step: number;
-  readonly timeMs: number;
-  /** In which of its lives. */
-  readonly life: number;
-  readonly type: LineType;
-  /** Which turn begins, yields or ends; which of the actor's own doings it learns of. */
-  readonly number: number;
-  readonly what: string;
-  readonly value: Written;
-  /** What it learned at once. */
-  readonly answer?: Written;
-  /** What was learned, or what a turn came to, is an error. */
-  readonly isError?: boolean;
-  /** What the actor was when its turn had ended. */
-  readonly state?: Written;
-}
+export type { Line, LineType, Shelf, Written };
 
 export interface Part {
   readonly actor: string;
@@ -31,10 +13,18 @@ export interface Part {
   readonly lines: readonly Line[];
   /** Why it is not all there. */
   readonly lacks?: string;
+  /** It may have done more than it says: whoever wrote it was ended, or had no room. */
+  readonly isOpen?: boolean;
+  /** It says where random numbers began, and not each of them. */
+  readonly isSeeded?: boolean;
 }
 
 /** How an actor does something to the world: with the real one behind it, or with what is recorded of it. */
 export interface Port {
+  /** Where tensors are kept; in the line itself unless said. */
+  readonly shelf?: Shelf | undefined;
+  /** Gives the random numbers of one step or life, of which the beginning is enough; unless said each is a line. */
+  random?(own: Random | undefined): Random;
   /** What is not answered. */
   act(what: string, given: unknown, real: () => void): void;
   /** What is answered at once. */

@@ -9,7 +9,7 @@ import { nodeOfSteward } from "../nodes/steward.ts";
 import type { Random } from "../random.ts";
 import { type Generating, isGenerator } from "../stream.ts";
 import { clockOver, groundOver, PlayedReference, randomOver } from "./facade.ts";
-import type { Line, Part, Port } from "./part.ts";
+import type { Line, Part, Port, Shelf, Written } from "./part.ts";
 import { stateOf, write, writeError } from "./written.ts";
 
 export interface Recorder {
@@ -18,19 +18,23 @@ export interface Recorder {
   /** The clock and the dice of whoever runs, where those that are not the runtime's are used. */
   clock(base: () => Environment): () => Environment;
   dice(base: Random): Random;
-  /** What has been written down; from then on nothing is. */
-  end(): Readonly<Record<string, Part>>;
+  /** The port of whoever runs; nothing where it is the runtime. */
+  port(): Port | undefined;
+  /** From then on nothing is written down. */
+  end(): void;
 }
 
 export interface RecorderParts {
-  readonly bytesMax: number;
   step(): { readonly step: number; readonly timeMs: number };
-}
-
-interface Writing extends Part {
-  readonly lines: Line[];
-  lacks?: string;
-  lives: number;
+  /** Takes a line of an actor. */
+  take(cell: Cell, line: Line): void;
+  /** An actor was made. */
+  made?(cell: Cell, actor: object): void;
+  /** Looks at the state of an actor when a turn has ended, or at none. */
+  look?(cell: Cell, state: () => Written): Written | undefined;
+  readonly shelf?: Shelf;
+  /** Random numbers are made again from where they began. */
+  readonly isSeeded?: boolean;
 }
 
 interface Life {
@@ -43,50 +47,40 @@ interface Life {
   add(line: Omit<Line, "step" | "timeMs" | "life">): void;
 }
 
-export function recorder({ bytesMax, step }: RecorderParts): Recorder {
-  const parts = new Map<string, Writing>();
+export function recorder(parts: RecorderParts): Recorder {
+  const { step, take, look = (_, state) => state() } = parts;
+  const counts = new Map<string, number>();
   const lives = new Map<Cell, Map<number, Life>>();
   /** Whose code runs; nobody where it is the runtime's own, at work for an actor. */
   const running = new AsyncLocalStorage<Life | undefined>();
-  let bytes = 0;
   let isOver = false;
-
-  function partOf({ id, className }: Cell): Writing {
-    const known = parts.get(id);
-    if (known !== undefined) return known;
-    const part = { actor: id, class: className, lines: [], lives: 0 };
-    parts.set(id, part);
-    return part;
-  }
 
   function lifeOf(cell: Cell, life: number): Life {
     let own = lives.get(cell);
     if (own === undefined) lives.set(cell, own = new Map());
     const known = own.get(life);
     if (known !== undefined) return known;
-    const made = newLife(cell, () => partOf(cell));
+    const made = newLife(cell);
     own.set(life, made);
     return made;
   }
 
-  function newLife(cell: Cell, part: () => Writing): Life {
+  function newLife(cell: Cell): Life {
     let number = 0;
     let calls = 0;
+    let drawn: Random | undefined;
 
     function add(line: Omit<Line, "step" | "timeMs" | "life">): void {
-      if (isOver || nodeOfSteward(cell.id) !== undefined) return;
-      const own = part();
-      if (own.lacks !== undefined) return;
-      bytes += lineBytes + line.value.length + (line.answer?.length ?? 0) + (line.state?.length ?? 0);
-      const now = step();
-      if (bytes > bytesMax) {
-        own.lacks = `it ends at step ${now.step}, at ${bytesMax} bytes in all; raise recordBytesMax`;
-      } else own.lines.push({ ...now, life: number ||= ++own.lives, ...line });
+      if (isOver) return;
+      if (number === 0) counts.set(cell.id, number = (counts.get(cell.id) ?? 0) + 1);
+      take(cell, { ...step(), life: number, ...line });
     }
 
     const isOwn = (): boolean => !isOver && running.getStore() === life;
 
     const port: Port = {
+      shelf: parts.shelf,
+      ...parts.isSeeded === true ? { random } : {},
       act: (what, given, real) => void port.now(what, given, () => (real(), null)),
       now(what, given, real) {
         if (!isOwn()) return real();
@@ -136,18 +130,29 @@ export function recorder({ bytesMax, step }: RecorderParts): Recorder {
           }));
       },
     };
+    /** Of a life or a durable step it is one and the same: that it begins is written down once. */
+    function random(own: Random | undefined): Random {
+      if (own !== drawn && isOwn()) {
+        drawn = own;
+        port.now(drawsFrom, null, () => own !== undefined && "origin" in own ? own.origin : null);
+      }
+      return own!;
+    }
     const life: Life = { cell, number, port, turns: 0, actor: undefined, add };
     return life;
   }
 
   /** Runs a turn of an actor, and writes down what it comes to. */
   function runTurn<T>(cell: Cell, type: "begins" | "gets", what: string, given: unknown, run: () => T): T {
+    if (nodeOfSteward(cell.id) !== undefined) return running.run(undefined, run);
     const life = lifeOf(cell, cell.life);
     const number = ++life.turns;
     life.add({ type, number, what, value: write(given) });
     const ends = (line: Pick<Line, "value" | "isError">): void => {
       const { actor } = life;
-      const state = isOver || actor === undefined ? undefined : write(stateOf(actor, cell.terms.durable));
+      const state = isOver || actor === undefined
+        ? undefined
+        : look(cell, () => write(stateOf(actor, cell.terms.durable)));
       life.add({ type: "ends", number, what, ...line, ...(state === undefined ? {} : { state }) });
     };
     const threw = (error: unknown): void => ends({ value: writeError(error), isError: true });
@@ -161,6 +166,7 @@ export function recorder({ bytesMax, step }: RecorderParts): Recorder {
     if (result instanceof Promise) result.then((value: unknown) => ends({ value: write(value) }), threw);
     else if (type === "begins") {
       life.actor = result as object;
+      parts.made?.(cell, life.actor);
       ends({ value: "" });
     } else if (typeof result === "object" && result !== null && isGenerator(result)) {
       ends({ value: write("a generator") });
@@ -212,6 +218,7 @@ export function recorder({ bytesMax, step }: RecorderParts): Recorder {
         const cell = sender.source as Cell;
         return new PlayedReference(sender.target, cell, sender.life, () => lifeOf(cell, sender.life).port, sender);
       },
+      aside: (run) => running.run(undefined, run),
       ground: (cell, life, ground) => groundOver(lifeOf(cell, life).port, ground.self as never, ground),
     }),
     clock: (base) => () => {
@@ -225,11 +232,28 @@ export function recorder({ bytesMax, step }: RecorderParts): Recorder {
         return life === undefined ? base.next() : randomOver(life.port, "Math", () => base).next();
       },
     }),
-    end() {
-      isOver = true;
-      const ended = [...parts.values()].map(({ lives: _lives, ...part }): [string, Part] => [part.actor, part]);
-      return Object.fromEntries(ended);
+    port: () => isOver ? undefined : running.getStore()?.port,
+    end: () => void (isOver = true),
+  };
+}
+
+/** What is said of where random numbers begin. */
+export const drawsFrom = "takes random numbers";
+
+/** Lines in memory, of each actor its own: so many bytes in all. */
+export function keptParts(bytesMax: number): Pick<RecorderParts, "take"> & { parts(): Readonly<Record<string, Part>> } {
+  const parts = new Map<string, Part & { readonly lines: Line[]; lacks?: string }>();
+  let bytes = 0;
+  return {
+    take({ id, className }, line) {
+      let own = parts.get(id);
+      if (own === undefined) parts.set(id, own = { actor: id, class: className, lines: [] });
+      if (own.lacks !== undefined) return;
+      bytes += lineBytes + line.value.length + (line.answer?.length ?? 0) + (line.state?.length ?? 0);
+      if (bytes <= bytesMax) own.lines.push(line);
+      else own.lacks = `it ends at step ${line.step}, at ${bytesMax} bytes in all; raise recordBytesMax`;
     },
+    parts: () => Object.fromEntries(parts),
   };
 }
 

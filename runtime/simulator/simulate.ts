@@ -15,7 +15,7 @@ import { type Foreign, takeOver } from "./foreign.ts";
 import type { MakeBackend } from "./home.ts";
 import type { NetworkCounts } from "./network.ts";
 import type { Part } from "./part.ts";
-import { type Recorder, recorder } from "./recorder.ts";
+import { keptParts, type Recorder, recorder } from "./recorder.ts";
 import type { Happening, Scene, SimulatedWorld, Told } from "./scene.ts";
 import { type SceneParts, singleScene } from "./single.ts";
 import { systemScene } from "./system.ts";
@@ -115,7 +115,6 @@ async function simulateNow<T>(program: Simulated<T>, options: SimulateOptions): 
   let told = 0;
   let difference: Difference | undefined;
   let timeMs = 0;
-  let parts: Simulation<T>["parts"] = {};
 
   function happened({ details, ...what }: Told): void {
     if (isOver || difference !== undefined) return;
@@ -128,11 +127,12 @@ async function simulateNow<T>(program: Simulated<T>, options: SimulateOptions): 
     if (expected !== undefined) difference ??= compare(expected[told++], happening);
   }
 
+  const kept = keptParts(recordBytesMax);
   let record: Recorder | undefined;
   function onlooker(handles: (cell: Cell, method: string) => void): Onlooker<Cell> {
     if (recordBytesMax === 0) return plainOnlooker(handles);
     const step = (): Pick<Happening, "step" | "timeMs"> => ({ step: steps, timeMs: world.now() });
-    record ??= recorder({ bytesMax: recordBytesMax, step });
+    record ??= recorder({ take: kept.take, step });
     return record.onlooker(handles);
   }
 
@@ -174,7 +174,7 @@ async function simulateNow<T>(program: Simulated<T>, options: SimulateOptions): 
     isOver = true;
     // Actors come to the end of what they are doing, so that whoever plays them again knows how far that goes.
     if (record !== undefined) await everything();
-    parts = record?.end() ?? {};
+    record?.end();
     await pump(world, scene.close());
     restore();
   }
@@ -196,7 +196,7 @@ async function simulateNow<T>(program: Simulated<T>, options: SimulateOptions): 
     ...packets,
     happenings,
     happeningsCount: count,
-    parts,
+    parts: kept.parts(),
     digest: digest.digest("hex").slice(0, 16),
   };
 }

@@ -5,27 +5,39 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { Actor, construct, type Ground, type Lives } from "../actor.ts";
 import { turn } from "../cells/turn.ts";
 import { kindOf } from "../cells/kind.ts";
+import { isShoalError } from "../../stores/error.ts";
 import type { Environment } from "../environment.ts";
-import { random } from "../random.ts";
+import { type Random, random } from "../random.ts";
 import type { Reference, Source, Target } from "../reference.ts";
 import { type Generating, isGenerator } from "../stream.ts";
 import type { ActorClass } from "../system.ts";
 import { clockOver, groundOver, PlayedReference, randomOver } from "./facade.ts";
-import { takeOver } from "./foreign.ts";
-import { isOutput, type Line, type Part, type Port } from "./part.ts";
-import { virtualWorld } from "./world.ts";
-import { cannot, read, readError, restore, stateOf, write, writeError } from "./written.ts";
+import { platform, takeOver } from "./foreign.ts";
+import { isOutput, type Line, type Part, type Port, type Shelf } from "./part.ts";
+import { drawsFrom } from "./recorder.ts";
+import { type Difference, type Said, script } from "./script.ts";
+import { cannot, isShortened, read, readError, restore, shortened, stateOf, write, writeError } from "./written.ts";
 
 /** What a solo tells: which line was expected next, if any, and what there was instead, if anything. */
 export interface Solo {
   readonly played: readonly Line[];
-  readonly difference: { readonly expected: Line | undefined; readonly happened: Said | undefined } | undefined;
+  readonly difference: Difference | undefined;
   /** The first clock or dice that it used which are not the runtime's. */
   readonly foreign: string | undefined;
+  /** Why it could be played no further, and was the same up to there. */
+  readonly lacks: string | undefined;
 }
 
-/** Something that the actor did. */
-export type Said = Pick<Line, "life" | "type" | "what" | "value" | "state" | "isError">;
+export interface SoloOptions {
+  readonly shelf?: Shelf;
+  /**
+   * How long what an actor does may take that has its answers from elsewhere than its record, as from a file: so many
+   * times as it took, and so long in any case. No time unless set.
+   */
+  readonly patience?: { readonly factor: number; readonly leastMs: number };
+}
+
+export type { Said };
 
 /** One life of the actor. */
 interface Life extends Lives, Source, Target {
@@ -40,57 +52,35 @@ const settled = Promise.resolve();
 /** How many links a chain of promises may have before it is taken for one that waits. */
 const roundsMax = 1_000;
 
-/** The clock and the dice of whoever is not played. */
-function platform(): Environment & { random(): number } {
-  const { setTimeout, clearTimeout } = globalThis;
-  return {
-    ...virtualWorld(random(0)),
-    now: performance.now.bind(performance),
-    date: Date.now,
-    random: Math.random,
-    after(delayMs, call) {
-      const timer = setTimeout(call, delayMs);
-      return () => clearTimeout(timer);
-    },
-  };
-}
-
 const pause = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-export async function solo(Class: ActorClass, part: Part): Promise<Solo> {
-  if (part.lacks !== undefined) throw cannot(`the record of ${part.actor} is not whole: ${part.lacks}`);
+export async function solo(Class: ActorClass, part: Part, { shelf, patience }: SoloOptions = {}): Promise<Solo> {
+  const { isOpen = false, isSeeded = false } = part;
+  if (part.lacks !== undefined && !isOpen) throw cannot(`the record of ${part.actor} is not whole: ${part.lacks}`);
   const isDurable = "durable" in Class && Class.durable !== undefined && Class.durable !== false;
   const kind = kindOf(Class, Actor.prototype);
   const { lines } = part;
-  const outputs = lines.filter(isOutput);
+  const plot = script(lines, { isOpen, isLoose: patience !== undefined });
   const lives = new Map<number, Life>();
-  let done = 0;
-  let difference: Solo["difference"];
   let foreign: string | undefined;
+  let lacks: string | undefined;
   const running = new AsyncLocalStorage<Life>();
 
-  /** Compares what it does with what it did next; answers that, or throws where it goes another way. */
-  function does(said: Said): Line {
-    const expected = outputs[done];
-    const isSame = expected !== undefined && expected.life === said.life && expected.type === said.type &&
-      expected.what === said.what && expected.value === said.value && expected.state === said.state &&
-      expected.isError === said.isError;
-    if (difference === undefined && isSame) return outputs[done++]!;
-    difference ??= { expected, happened: said };
-    throw cannot("it has gone another way");
-  }
-
   function newLife(number: number): Life {
+    let drawn: Random | undefined;
     const port: Port = {
+      shelf,
+      ...isSeeded ? { random: numbers } : {},
       act(what, given) {
         try {
           port.now(what, given, () => null);
         } catch (error) {
           // What goes another way goes no further; but nobody waits for this to say so.
-          if (difference === undefined) throw error;
+          if (plot.difference === undefined && !plot.isBeyond) throw error;
         }
       },
-      now<T>(what: string, given: unknown): T {
+      now<T>(what: string, given: unknown, real: () => T): T {
+        if (!plot.seek(what)) return real();
         const { answer = "", isError = false } = expectedNow(what, given);
         if (isError) throw readError(answer);
         return read(answer, refer) as T;
@@ -104,14 +94,24 @@ export async function solo(Class: ActorClass, part: Part): Promise<Solo> {
           });
         });
       },
-      once(what, given, _, call) {
+      once(what, given, real, call) {
+        if (!plot.seek(what)) return real(() => running.run(life, call));
         const own = wait(what, given, call);
         return () => void life.waiting.delete(own);
       },
     };
+    /** Where it began with others, it begins with others. */
+    function numbers(): Random {
+      plot.seek(drawsFrom);
+      const { next } = plot;
+      if (drawn === undefined || (next?.life === number && next.what === drawsFrom)) {
+        drawn = random(port.now<string>(drawsFrom, null, () => ""));
+      }
+      return drawn;
+    }
     function wait(what: string, given: unknown, then: (line: Line) => void): number {
       try {
-        const { number: own } = does({ life: number, type: "does", what, value: write(given) });
+        const { number: own } = plot.does({ life: number, type: "does", what, value: write(given) });
         life.waiting.set(own, then);
         return own;
       } catch {
@@ -121,8 +121,14 @@ export async function solo(Class: ActorClass, part: Part): Promise<Solo> {
     }
     /** Whether it was answered with an error is not the actor's doing. */
     function expectedNow(what: string, given: unknown): Line {
-      const { isError } = outputs[done] ?? {};
-      return does({ life: number, type: "does", what, value: write(given), ...(isError === true ? { isError } : {}) });
+      const { isError } = plot.next ?? {};
+      return plot.does({
+        life: number,
+        type: "does",
+        what,
+        value: write(given),
+        ...(isError === true ? { isError } : {}),
+      });
     }
     const refer = (id: string, className: string): Reference =>
       new PlayedReference({ id, className }, life, number, () => port);
@@ -147,12 +153,12 @@ export async function solo(Class: ActorClass, part: Part): Promise<Solo> {
   /** Does something as the actor, and says what came of it. */
   function as(life: Life, type: "yields" | "ends", { what, number }: Line, call: () => unknown): void {
     const over = (line: Pick<Line, "value" | "isError">): void => {
-      if (difference !== undefined) return;
-      const state = type === "yields" || life.actor === undefined
-        ? {}
-        : { state: write(stateOf(life.actor, isDurable)) };
+      if (plot.difference !== undefined) return;
+      plot.seek(what);
+      const wanted = type === "ends" ? plot.next?.state : undefined;
+      const state = wanted === undefined || life.actor === undefined ? {} : { state: stateNow(life.actor, wanted) };
       try {
-        does({ life: life.life, type, what, ...line, ...state });
+        plot.does({ life: life.life, type, what, ...line, ...state });
       } catch {
         // It is known, and the replay ends with it.
       }
@@ -173,6 +179,21 @@ export async function solo(Class: ActorClass, part: Part): Promise<Solo> {
       return over({ value: write("a generator") });
     }
     over({ value: write(result) });
+  }
+
+  const stateNow = (actor: object, expected: string): string => {
+    const state = write(stateOf(actor, isDurable));
+    return isShortened(expected) ? shortened(state) : state;
+  };
+
+  /** Until it has done so much, or will not. */
+  async function comesTo(count: number, tookMs: number): Promise<void> {
+    const isComing = (): boolean => plot.done < count && plot.difference === undefined;
+    for (let round = 0; isComing() && round < roundsMax; round++) await settled;
+    if (isComing()) await pause();
+    const deadline = patience === undefined ? 0 : before.now() + patience.leastMs + patience.factor * tookMs;
+    while (isComing() && before.now() < deadline) await new Promise<void>((resolve) => before.after(1, resolve));
+    plot.lags(count);
   }
 
   function give(line: Line): void {
@@ -216,35 +237,42 @@ export async function solo(Class: ActorClass, part: Part): Promise<Solo> {
   const before = platform();
   const clock = (): Environment => {
     const life = running.getStore();
-    return { ...before, ...(life === undefined ? {} : clockOver(life.port)) };
+    return { ...before, ...(life === undefined ? {} : clockOver(life.port, before)) };
   };
   const dice = {
     ...random(part.actor),
     next: () => {
       const life = running.getStore();
-      return life === undefined ? before.random() : randomOver(life.port, "Math").next();
+      const own = (): Random => ({ ...random(0), next: before.random });
+      return life === undefined ? before.random() : randomOver(life.port, "Math", own).next();
     },
   };
   const putBack = takeOver(clock, dice, (what) => running.getStore() && (foreign ??= what));
   let at = 0;
   try {
     let expected = 0;
-    for (; at < lines.length && difference === undefined; at++) {
+    let givenMs = lines[0]?.timeMs ?? 0;
+    for (; at < lines.length && plot.difference === undefined && lacks === undefined; at++) {
       const line = lines[at]!;
       if (isOutput(line)) {
         expected++;
         continue;
       }
       if (line.step !== lines[at - 1]?.step) await pause();
-      for (let round = 0; done < expected && difference === undefined && round < roundsMax; round++) await settled;
-      if (done < expected) await pause();
-      if (done < expected) difference ??= { expected: outputs[done], happened: undefined };
-      if (difference === undefined) give(line);
+      await comesTo(expected, line.timeMs - givenMs);
+      givenMs = line.timeMs;
+      try {
+        if (plot.difference === undefined) give(line);
+      } catch (error) {
+        if (!isShoalError(error, "Missing")) throw error;
+        lacks = error.message;
+      }
     }
+    if (lacks === undefined) await comesTo(expected, (lines.at(-1)?.timeMs ?? 0) - givenMs);
     await pause();
-    if (done < outputs.length) difference ??= { expected: outputs[done], happened: undefined };
   } finally {
     putBack();
   }
-  return { played: lines.slice(0, at), difference, foreign };
+  const { difference } = plot;
+  return { played: lines.slice(0, at), difference, foreign, lacks: lacks ?? (isOpen ? part.lacks : undefined) };
 }

@@ -1,6 +1,7 @@
 // Values as text that survives JSON: what is recorded of an actor, and compared when it is played again.
 
 import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import { isShoalError, ShoalError } from "../../stores/error.ts";
 import { bodyOfError, errorOf, plainBody } from "../nodes/body.ts";
 import { bytesOf } from "../messages/arrays.ts";
@@ -71,6 +72,17 @@ export function stateOf(actor: object, isDurable: boolean): unknown {
   const said = Object.entries(actor).filter(([, value]) => value !== undefined && !write(value).startsWith(noMessage));
   return Object.fromEntries(said);
 }
+
+const sumMark = "sum ";
+const wholeCharsMax = 8_192;
+
+/** A state as a line keeps it: of a long one the sum. */
+export function shortened(state: Written): Written {
+  if (state.length <= wholeCharsMax) return state;
+  return `${sumMark}${createHash("sha256").update(state).digest("hex").slice(0, 32)} of ${state.length} characters`;
+}
+
+export const isShortened = (state: Written): boolean => state.startsWith(sumMark);
 
 /** Makes a durable actor what it was. */
 export function restore(actor: object, state: unknown): void {
