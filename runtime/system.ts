@@ -182,8 +182,8 @@ export interface LaunchOptions {
   readonly nodes?: number;
   /** `log`: mail between processes goes over the store's log, and not by sockets within a host. */
   readonly link?: "auto" | "log";
-  /** The words that start a worker, with spaces between; as this process was started unless said. */
-  readonly workerCommand?: string;
+  /** The words that start a worker, as a list or as a shell reads them; as this process was started unless said. */
+  readonly workerCommand?: string | readonly string[];
   /** What each of these may have on its heap before it is ended, where the runtime can end it alone (Node can). */
   readonly threadHeapBytesMax?: number;
   /** Packages, paths in them, or classes, whose actors other threads and nodes may be asked for by name. */

@@ -10,6 +10,7 @@ import { ShoalError } from "../../stores/error.ts";
 import type { Store } from "../../stores/store.ts";
 import { printLog } from "../log.ts";
 import type { LaunchOptions } from "../system.ts";
+import { commandWords } from "./command.ts";
 import { workerFile } from "./joining.ts";
 import type { Launcher } from "./launcher.ts";
 import { localLauncher } from "./local.ts";
@@ -51,6 +52,7 @@ export function gather(
     throw new ShoalError("BadInput", `${text}; name a directive`);
   }
   if (options.store?.startsWith("memory:") === true) throw alone(what, nodes, options.store);
+  const command = workerCommand === undefined ? [...runningWords(), workerFile()] : commandWords(what, workerCommand);
   // Sockets have short names: this is never below the run's directory.
   const folder = mkdtempSync(join(tmpdir(), "shoal-"));
   const store = options.store ?? pathToFileURL(ground?.home ?? join(folder, "store")).href;
@@ -60,9 +62,6 @@ export function gather(
     if (record === undefined) printLog(said);
     else record({ at: realWorld.date(), node: "main", ...said });
   }
-  const command = workerCommand === undefined
-    ? [...runningWords(), workerFile()]
-    : workerCommand.split(/\s+/).filter((word) => word !== "");
   const launcher = ground?.launcher ?? localLauncher({
     wrote(_, line, to) {
       // What is recorded has come another way; what is left is for people.

@@ -71,7 +71,15 @@ const what = "Cannot launch";
 const lists = ["allow", "storeModules"] as const;
 
 function checkOptions(options: LaunchOptions): void {
-  checkKeys(what, options, [...Object.keys(kinds), "limits", "supervision", "stores", "config", ...lists]);
+  checkKeys(what, options, [
+    ...Object.keys(kinds),
+    "limits",
+    "supervision",
+    "stores",
+    "config",
+    "workerCommand",
+    ...lists,
+  ]);
   checkKinds(what, options, kinds);
   checkKeys(what, options.stores ?? {}, Object.keys(storeKinds));
   checkKinds(what, options.stores ?? {}, storeKinds);
@@ -80,6 +88,11 @@ function checkOptions(options: LaunchOptions): void {
     if (list === undefined || Array.isArray(list) && list.every((entry) => typeof entry === "string")) continue;
     throw new ShoalError("BadInput", `${what}: ${name} is ${String(list)}, expected a list of texts`);
   }
+  const command: unknown = options.workerCommand;
+  if (command === undefined || typeof command === "string") return;
+  if (Array.isArray(command) && command.every((entry) => typeof entry === "string")) return;
+  const text = `${what}: workerCommand is ${String(command)}, expected a text or a list of texts`;
+  throw new ShoalError("BadInput", text);
 }
 
 /** What the environment and some files say, as options. */
@@ -92,7 +105,9 @@ async function configured(files: readonly string[]): Promise<LaunchOptions> {
 export function launchOptions(configuration: Configuration): LaunchOptions {
   const said = Object.fromEntries(Object.entries(configuration).filter(([, { origin }]) => origin !== "default"));
   const options: { [name: string]: unknown } = {};
-  for (const [path, { value }] of Object.entries(said)) if (Object.hasOwn(kinds, path)) options[path] = value;
+  for (const [path, { value }] of Object.entries(said)) {
+    if (Object.hasOwn(kinds, path) || path === "workerCommand") options[path] = value;
+  }
   for (const section of ["limits", "supervision", "stores"]) options[section] = sectionOf(said, section);
   const modules = said["storeModules"]?.value;
   if (typeof modules === "string") options["storeModules"] = modules.split(",").filter((place) => place !== "");
@@ -167,7 +182,6 @@ const kinds: Kinds = {
   threads: "natural",
   nodes: "natural",
   link: "string",
-  workerCommand: "string",
   threadHeapBytesMax: "natural",
   record: "function",
 };

@@ -96,7 +96,7 @@ export const schema: Schema = {
   "workerCommand": {
     kind: "text",
     default: undefined,
-    about: "the words that start a worker, with spaces between; as this process was started unless said",
+    about: "the words that start a worker, as a shell reads them; as this process was started unless said",
   },
   "seed": { kind: "whole", default: undefined, about: "repeats a run's random numbers" },
   "strict": { kind: "truth", default: false, about: "encode every message, find writes to read-only tensors" },

@@ -17,7 +17,7 @@ test(`launch: a worker may run on ${other} while ${runtime} leads`, async () => 
   const system = await launch({
     nodes: 2,
     threads: 0,
-    workerCommand: command.join(" "),
+    workerCommand: command,
     record(one: RunRecord) {
       if (one.type === "NodeJoined") joined.push(one.machine.runtime);
     },

@@ -5,9 +5,11 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isShoalError, launch, type LaunchOptions, type RunRecord } from "../../runtime/mod.ts";
+import { words } from "../../runtime/launch/batch/quoting.ts";
+import { commandWords } from "../../runtime/launch/command.ts";
 import { readJoining, workerFile, writeJoining } from "../../runtime/launch/joining.ts";
 import { type Member, strangeness } from "../../runtime/nodes/registry.ts";
-import { assert, root, runtime, test } from "../suite.ts";
+import { assert, fc, property, root, runtime, test } from "../suite.ts";
 import { Here } from "./actors.ts";
 import { Private } from "./private.ts";
 
@@ -40,6 +42,20 @@ test("launch: options of several processes that mean nothing are refused before 
   assert.match((await refused({ nodes: 2, supervision })).message, /supervision.on is a function/);
 });
 
+test("launch: the command of workers is a list of words, or a text as a shell reads it", async () => {
+  const any = fc.array(fc.string({ unit: "grapheme", maxLength: 8 }).filter((one) => !one.includes("\0")), {
+    minLength: 1,
+  });
+  await property([any.filter(([first]) => first !== "")], (command) => {
+    assert.deepEqual(commandWords("Cannot launch", words(command)), command);
+    assert.deepEqual(commandWords("Cannot launch", command), command);
+  });
+  assert.deepEqual(commandWords("", String.raw` a\ b  "c \" \d"'e'  '' `), ["a b", String.raw`c " \de`, ""]);
+  assert.match((await refused({ nodes: 2, workerCommand: "node 'a" })).message, /ends within .*close the quotes/);
+  assert.match((await refused({ nodes: 2, workerCommand: " " })).message, /workerCommand is empty; leave it out/);
+  assert.match((await refused({ nodes: 2, workerCommand: [7] as never })).message, /expected a text or a list/);
+});
+
 test(
   "launch: a worker that cannot be started, or says no word, is named with its command and what it wrote",
   async () => {
@@ -51,14 +67,14 @@ test(
     const script = join(mkdtempSync(join(tmpdir(), "shoal-refusals-")), "silent.mjs");
     try {
       writeFileSync(script, code);
-      const words = runtime === "node" ? [process.execPath] : [process.execPath, "run", "-A", "--no-lock"];
-      const early = await refused({ nodes: 2, workerCommand: [...words, script].join(" ") });
+      const prefix = runtime === "node" ? [process.execPath] : [process.execPath, "run", "-A", "--no-lock"];
+      const early = await refused({ nodes: 2, workerCommand: [...prefix, script] });
       assert.match(early.message, /process \d+ on .* ended with exit code 9 before it had joined; it was run as/);
       assert.match(early.message, /its last lines:\n {2}line 10\n(.*\n){18} {2}line 29$/);
       writeFileSync(script, "console.log('I wait'); setInterval(() => {}, 1e6)");
       const late = await refused({
         nodes: 2,
-        workerCommand: [...words, script].join(" "),
+        workerCommand: [...prefix, script],
         limits: { joinTimeoutMs: 3_000 },
       });
       assert.match(
@@ -106,12 +122,12 @@ async function tampered(change: (file: string) => string): Promise<Error & { rea
   try {
     const script = join(folder, `tamper.${runtime === "node" ? "mjs" : "ts"}`);
     writeFileSync(script, change("process.argv[2]"));
-    const words = runtime === "node"
+    const prefix = runtime === "node"
       ? [process.execPath]
       : [process.execPath, "run", "-A", "--no-lock", "--conditions=source", `--config=${join(root, "deno.json")}`];
     return await refused({
       nodes: 2,
-      workerCommand: [...words, script].join(" "),
+      workerCommand: [...prefix, script],
       limits: { joinTimeoutMs: 20_000, sendTimeoutMs: 5_000 },
     });
   } finally {
@@ -165,19 +181,19 @@ process.argv[1] = ${JSON.stringify(workerFile())};
 await import(${JSON.stringify(`${here}worker${ending}`)});
 `,
     );
-    const words = runtime === "node"
+    const prefix = runtime === "node"
       ? [process.execPath]
       : [process.execPath, "run", "-A", "--no-lock", "--conditions=source", `--config=${join(root, "deno.json")}`];
     const system = await launch({
       nodes: 2,
       threads: 0,
-      workerCommand: [...words, script].join(" "),
+      workerCommand: [...prefix, script],
       record: (one) => void records.push(one),
     });
     try {
       const actor = await system.spawn(Here, undefined, { node: "n2" });
       const { pid } = await actor.ask("where");
-      const [program, ...args] = [...words, workerFile(), copy];
+      const [program, ...args] = [...prefix, workerFile(), copy];
       const second = spawnSync(program, args, { encoding: "utf8", timeout: 60_000 });
       taken = true;
       assert.equal(second.status, 70, second.stderr);

@@ -45,7 +45,7 @@ async function onStage(options: LaunchOptions, call: (stage: Stage) => Promise<v
     writeFileSync(script, gated(folder));
     const system = await launch({
       threads: 0,
-      workerCommand: [...words, script].join(" "),
+      workerCommand: [...words, script],
       ...options,
       record(one) {
         records.push(one);
