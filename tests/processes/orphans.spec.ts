@@ -24,7 +24,7 @@ if ("reason" in services) {
   test(title, async () => {
     const server = await startRedis(services.binary);
     const file = import.meta.url.endsWith(".ts") ? "tests/processes/head.ts" : "dist/tests/processes/head.js";
-    const [program = "", ...args] = commandFor(runtime, join(root, file));
+    const [program, ...args] = commandFor(runtime, join(root, file));
     const head = spawn(program, [...args, `redis://${server.host}:${server.port}?space=orphans`], {
       stdio: ["ignore", "pipe", "inherit"],
     });
