@@ -5,6 +5,7 @@ import { parentPort, type Transferable, workerData } from "node:worker_threads";
 import { writeSync } from "node:fs";
 import { allowStoreModules, openStore } from "../../stores/open.ts";
 import { lease, watch } from "../nodes/leases.ts";
+import { persistently } from "../nodes/patience.ts";
 import { errnoOf } from "../run/trouble.ts";
 import { realWorld } from "./world.ts";
 
@@ -44,7 +45,12 @@ async function live(options: HeartOptions, port: NonNullable<typeof parentPort>)
   const { run, node, epoch, leaseMs, leader } = options;
   const say = (said: HeartSaid): void => port.postMessage(said, [] as Transferable[]);
   allowStoreModules(...options.storeModules);
-  const store = await openStore(options.store, { run, environment: realWorld, strict: false, thresholdBytes: 0 });
+  // That it is away for a moment ends no process that has just begun.
+  const store = await persistently(
+    realWorld,
+    "open the store of the lease",
+    () => openStore(options.store, { run, environment: realWorld, strict: false, thresholdBytes: 0 }),
+  );
   const parts = { logs: store.logs, claims: store.claims, now: realWorld.now, leaseMs };
   const beat = lease(parts, node, epoch);
   const others = watch(parts);

@@ -66,13 +66,9 @@ async function mayhem(options: MayhemOptions): Promise<Mayhem> {
   const pids = new Map<string, number>();
   const heard = new Set<() => void>();
   let fenced = 0;
-  let joins = 0;
 
   function record(one: RunRecord): void {
-    if (one.type === "NodeJoined") {
-      pids.set(one.node, one.pid);
-      joins += 1;
-    }
+    if (one.type === "NodeJoined") pids.set(one.node, one.pid);
     if (one.type === "MessageLogged" && /which was node .* ended with exit code 75/.test(one.text)) fenced += 1;
     for (const look of heard) look();
   }
@@ -91,6 +87,19 @@ async function mayhem(options: MayhemOptions): Promise<Mayhem> {
       heard.add(look);
       look();
     });
+  }
+
+  /** One may have ended for what happened before, and its successor is the one that is struck. */
+  async function strike(node: string, signal: NodeJS.Signals): Promise<number> {
+    while (true) {
+      const pid = pids.get(node)!;
+      try {
+        process.kill(pid, signal);
+        return pid;
+      } catch {
+        await until(`somebody is ${node} after ${pid}`, () => pids.get(node) !== pid);
+      }
+    }
   }
 
   const system = await launch({
@@ -165,13 +174,11 @@ async function mayhem(options: MayhemOptions): Promise<Mayhem> {
       const trouble = troubles[kind]?.();
       fell[kind] = (fell[kind] ?? 0) + 1;
       const name = `n${node}`;
-      const pid = pids.get(name)!;
-      const before = joins;
-      if (trouble === undefined) process.kill(pid, kind === "kill" ? "SIGKILL" : "SIGSTOP");
+      const pid = trouble === undefined ? await strike(name, kind === "kill" ? "SIGKILL" : "SIGSTOP") : 0;
       for (const one of payments.slice(half)) order(one);
       await trouble;
       if (trouble === undefined) {
-        await until(`${name} comes back after a ${kind}`, () => joins > before && pids.get(name) !== pid);
+        await until(`${name} comes back after a ${kind}`, () => pids.get(name) !== pid);
       }
       if (kind === "stop") {
         const told = fenced;
