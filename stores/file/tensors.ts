@@ -70,7 +70,7 @@ export function fileTensors(options: FileTensorsOptions): FileTensors {
       putBytes += entry.bytes;
       return ref;
     } catch (error) {
-      throw troubleOf(error, "put tensor", true);
+      throw troubleOf(error, `put tensor in ${where}`, true);
     }
   }
 

@@ -73,7 +73,9 @@ for (const fsync of ["never", "always"] as const) {
         }
         assert.equal(error.code, "CapacityExceeded");
         assert.equal(error.outcome, "failed");
-        assert.match(error.message, /ENOSPC/);
+        const full =
+          /^Cannot put tensor in file:\/\/\S+: .* is full \(ENOSPC\); make room there, or name another place$/;
+        assert.match(error.message, full);
         assert.ok(refs.length * bytes > diskBytes / 2);
         // Several at once, none of which fits.
         const many = await Promise.all(

@@ -56,6 +56,11 @@ test("openStore: refuses options that cannot be", async () => {
   }
 });
 
+test("openStore: says what is wrong with a place, in words", async () => {
+  const { message } = await errorOf("Unavailable", () => openStore("file:///dev/null/x", openOptions(world())));
+  assert.equal(message, "Cannot open store file:///dev/null/x: a part of its path is a file, not a folder (ENOTDIR)");
+});
+
 test("redactUrl: no secret is left, encoded or not", () => {
   const secrets: [string, string][] = [
     ["redis://user:hunter2@n1:6379", "redis://***@n1:6379"],
