@@ -5,6 +5,7 @@ import { isAbsolute, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { denoPath, endAll, runSpec, type Spec, type SpecResult } from "./runner.ts";
 import { kafkaVariable, startKafka } from "./services/kafka.ts";
+import { nativeVariable, startNative } from "./services/native.ts";
 import { type Started, startServices, variable } from "./services/redis.ts";
 import { slurmVariable, startSlurm } from "./services/slurm.ts";
 import { root, seed } from "./suite.ts";
@@ -57,7 +58,7 @@ const minutesMin = 10;
 
 /**
  * A spec says at its top, in comments, where and how it runs: `// only: node, REASON`, `// alone: REASON`,
- * `// minutes: N`, `// needs: redis`, `kafka` or `slurm`.
+ * `// minutes: N`, `// needs: redis`, `kafka`, `slurm` or `tensorflow`.
  */
 function readSpec(path: string): Spec {
   const text = readFileSync(path, "utf8");
@@ -67,7 +68,7 @@ function readSpec(path: string): Spec {
     name: relative(`${root}/tests`, path).replaceAll("\\", "/").replace(/\.spec\.ts$/, ""),
     only: only === null ? undefined : { runtime: only[1] as "node" | "deno", reason: only[2]! },
     alone: /^\/\/ alone: /m.test(text),
-    needs: /^\/\/ needs: (redis|kafka|slurm)$/m.exec(text)?.[1],
+    needs: /^\/\/ needs: (redis|kafka|slurm|tensorflow)$/m.exec(text)?.[1],
     minutes: Math.max(minutesMin, slowness * Number(/^\/\/ minutes: (\d+)$/m.exec(text)?.[1] ?? 0)) *
       (flags.long ? 10 : 1),
   };
@@ -119,6 +120,7 @@ const servers: ReadonlyMap<string, readonly [variable: string, start: () => Prom
   ["redis", [variable, startServices]],
   ["kafka", [kafkaVariable, startKafka]],
   ["slurm", [slurmVariable, startSlurm]],
+  ["tensorflow", [nativeVariable, startNative]],
 ]);
 const services = new Map<string, Promise<Started>>();
 

@@ -3,8 +3,10 @@
 
 import { ShoalError } from "../../runtime/mod.ts";
 import { chain } from "./chained.ts";
+import { lackingGpus } from "./gpus.ts";
 import type { Heap } from "./kernels/heap.ts";
 import { registerKernels } from "./kernels/register.ts";
+import { registerNative } from "./native/kernels.ts";
 import type { BackendName } from "./network.ts";
 import { type Library, library, loadNative, loadPlain, loadWebAssembly, loadWebGpu } from "./tensorflow.ts";
 
@@ -24,6 +26,8 @@ export interface Backend extends Library {
   readonly said: string;
   /** The memory of the backend on WebAssembly. */
   readonly heap: Heap | undefined;
+  /** Whether a convolution, its bias and its rectifier are one operation on it. */
+  readonly isFused: boolean;
   /** Makes it the current one: to be called before each stretch of operations, since a thread may have several. */
   use(): void;
 }
@@ -61,7 +65,7 @@ export async function openBackend({ backend, gpus }: BackendOptions = {}): Promi
 }
 
 const cures: Readonly<Record<BackendName, string>> = {
-  tensorflow: "install @tensorflow/tfjs-node-gpu, or leave the backend out",
+  tensorflow: "shoal doctor --fix tensorflow builds it, or leave the backend out",
   webgpu: "use Deno on a machine with a graphics processor, or leave the backend out",
   wasm: "install the package again, or leave the backend out",
   cpu: "install the package again",
@@ -71,6 +75,10 @@ let shown: string | undefined;
 
 /** The native library looks at the variable once, when it loads. */
 function showGpus(gpus: string): void {
+  const lacking = lackingGpus(gpus);
+  if (lacking !== undefined) {
+    throw new ShoalError("BadInput", `Cannot give GPUs to this process: ${lacking}; leave gpus out`);
+  }
   if (opened.has("tensorflow") && shown !== gpus) {
     throw new ShoalError(
       "BadInput",
@@ -90,12 +98,14 @@ async function open(name: BackendName, isAsked: boolean): Promise<Omit<Backend, 
   await tf.ready();
   if (!isStarted || tf.getBackend() !== name) throw new Error("it does not start on this machine");
   const heap = name === "wasm" ? registerKernels(tf) : undefined;
+  if (name === "tensorflow") registerNative(tf);
   return {
     tf,
     layers,
     name,
     detail,
     heap,
+    isFused: name === "wasm" || name === "tensorflow",
     use() {
       // It was started above: nothing but the name changes, and at once, so that nobody comes in between.
       if (tf.getBackend() !== name) void tf.setBackend(name);

@@ -40,7 +40,7 @@ export async function network<Input>(
   const made = await drawing(dice(seed, -1), () => build(backend, input));
   backend.use();
   const model = checkedModel(made, "the model");
-  if (backend.heap !== undefined) fuse(backend.tf, model);
+  if (backend.isFused) fuse(backend.tf, model);
   return networkOf(backend, model, { loss, optimizer, learningRate, seed });
 }
 
@@ -109,9 +109,13 @@ function networkOf(backend: Backend, model: LayersModel, learning: Required<Lear
     return computed(() => {
       const forward = (): Scalar => lossOfBatch(samples, chosen, true);
       const { value, grads } = drawing(dice(learning.seed, step, 1), () => tf.variableGrads(forward, learnt));
-      learnt.forEach((weight, index) => {
-        const [next, ...rest] = change(weight, grads[weight.name]!, memories[index]!, step);
-        weight.assign(next!);
+      const given = learnt.map((weight, index) => ({
+        weight,
+        gradient: grads[weight.name]!,
+        memories: memories[index]!,
+      }));
+      change(given, step).forEach(([next, ...rest], index) => {
+        learnt[index]!.assign(next!);
         memories[index]!.forEach((memory) => memory.dispose());
         memories[index] = rest.map((memory) => tf.keep(memory));
       });

@@ -10,10 +10,21 @@ import type { Tensor, TensorInfo } from "./tensorflow.ts";
 export interface Optimizer {
   /** The memories of each weight. */
   readonly slots: readonly string[];
-  /** The new weight, then its new memories; step counts from 1. */
-  step(weight: Tensor, gradient: Tensor, memories: readonly Tensor[], step: number): Tensor[];
-  /** The same of many weights where they lie in the memory of the backend, if it can. */
+  /** For each weight the new one, then its new memories; step counts from 1. */
+  step(weights: readonly Weight[], step: number): Tensor[][];
+  /** The same where weights lie in the memory of the backend, if it can. */
   inPlace?(weights: readonly Placed[], step: number): void;
+}
+
+export interface Weight {
+  readonly weight: Tensor;
+  readonly gradient: Tensor;
+  readonly memories: readonly Tensor[];
+}
+
+/** How one weight changes: each of its numbers by itself. */
+interface Rule extends Pick<Optimizer, "slots" | "inPlace"> {
+  step(weight: Tensor, gradient: Tensor, memories: readonly Tensor[], step: number): Tensor[];
 }
 
 /** A weight, its gradient and its memories, by their addresses. */
@@ -24,6 +35,9 @@ export interface Placed {
   readonly size: number;
 }
 
+/** So many numbers are copied together sooner than operations on each weight are begun. */
+const togetherMax = 2 ** 18;
+
 /** The momentum of `momentum`, and the decay of `rmsprop`: the usual ones. */
 const momentum = 0.9;
 const decay = 0.9;
@@ -33,6 +47,32 @@ const epsilon = 1e-7;
 export const optimizerNames: readonly string[] = ["adam", "sgd", "momentum", "rmsprop", "adagrad"];
 
 export function optimizer(backend: Backend, name: OptimizerName, rate: number): Optimizer {
+  const { slots, step: change, inPlace } = rule(backend, name, rate);
+  const apart = ({ weight, gradient, memories }: Weight, step: number): Tensor[] =>
+    change(weight, gradient, memories, step);
+  // Elsewhere an operation on a few numbers costs as much as on thousands: all weights are one to it.
+  if (backend.heap !== undefined) {
+    return { slots, step: (all, step) => all.map((each) => apart(each, step)), ...inPlace && { inPlace } };
+  }
+  const { tf } = backend;
+  const flat = (tensors: readonly Tensor[]): Tensor => tf.concat(tensors.map((tensor) => tf.reshape(tensor, [-1])));
+  return {
+    slots,
+    step(all, step) {
+      const sizes = all.map(({ weight }) => weight.size);
+      const isFew = sizes.reduce((sum, size) => sum + size, 0) <= togetherMax && !sizes.includes(0);
+      if (!isFew || all.length < 2) return all.map((each) => apart(each, step));
+      const changed = apart({
+        weight: flat(all.map(({ weight }) => weight)),
+        gradient: flat(all.map(({ gradient }) => gradient)),
+        memories: slots.map((_, slot) => flat(all.map(({ memories }) => memories[slot]!))),
+      }, step).map((tensor) => tf.split(tensor, sizes));
+      return all.map(({ weight }, index) => changed.map((parts) => tf.reshape(parts[index]!, weight.shape)));
+    },
+  };
+}
+
+function rule(backend: Backend, name: OptimizerName, rate: number): Rule {
   const { tf } = backend;
   switch (name) {
     case "sgd":
@@ -73,7 +113,7 @@ export function optimizer(backend: Backend, name: OptimizerName, rate: number): 
     return { scale1: 1 / (1 - beta1 ** step), scale2: 1 / (1 - beta2 ** step) };
   }
 
-  function plainAdam({ tf }: Backend): Optimizer["step"] {
+  function plainAdam({ tf }: Backend): Rule["step"] {
     return (weight, gradient, [first, second], step) => {
       const { scale1, scale2 } = scales(step);
       const m = tf.add(tf.mul(first!, beta1), tf.mul(gradient, 1 - beta1));
@@ -84,7 +124,7 @@ export function optimizer(backend: Backend, name: OptimizerName, rate: number): 
   }
 
   /** One pass over memory in place of a dozen operations. */
-  function heapAdam(tf: Backend["tf"], heap: Heap): Pick<Optimizer, "step" | "inPlace"> {
+  function heapAdam(tf: Backend["tf"], heap: Heap): Pick<Rule, "step" | "inPlace"> {
     /** The addresses of each weight: where it lies, its gradient and memories, and where the new ones go. */
     function pass(
       step: number,

@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import util from "node:util";
 import type * as core from "@tensorflow/tfjs-core";
 import type * as layers from "@tensorflow/tfjs-layers";
+import { nativeFound, nativePackages } from "./native/place.ts";
 
 export type {
   GradConfig,
@@ -69,31 +70,19 @@ export async function loadWebGpu(): Promise<void> {
   await import("@tensorflow/tfjs-backend-webgpu");
 }
 
-/** The packages that carry the native backend, neither of which comes with shoal: the first that is there is taken. */
-const nativePackages = ["@tensorflow/tfjs-node-gpu", "@tensorflow/tfjs-node"];
-
-/** Brings the native backend in, from the program's own packages or shoal's; answers the name of what was found. */
+/** Brings the native backend in, from where it is found first and loads; answers its name. */
 export async function loadNative(): Promise<string> {
   // Functions of old that Node 23 and Deno no longer have, and that the native backend calls in each operation.
   Object.assign(util, { isNullOrUndefined: (value: unknown) => value === null || value === undefined });
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2";
-  const places = [import.meta.url, new URL("package.json", `file://${process.cwd()}/`).href];
+  const require = createRequire(import.meta.url);
   let reason: unknown = new Error(`neither ${nativePackages.join(" nor ")} is installed`);
-  for (const name of nativePackages) {
-    for (const place of places) {
-      const require = createRequire(place);
-      let path: string;
-      try {
-        path = require.resolve(name);
-      } catch {
-        continue;
-      }
-      try {
-        require(path);
-        return name;
-      } catch (error) {
-        reason = error;
-      }
+  for (const { name, path } of nativeFound()) {
+    try {
+      require(path);
+      return name;
+    } catch (error) {
+      reason = error;
     }
   }
   throw reason;

@@ -1,9 +1,9 @@
 // What `shoal run waves` is asked for: its flags, what of them makes no sense, and what is to come, said before it comes.
 
-import { readdirSync } from "node:fs";
 import { totalmem } from "node:os";
 import { ShoalError } from "../../runtime/mod.ts";
 import type { Values } from "../campaign.ts";
+import { gpus, lackingGpus } from "../training/gpus.ts";
 import type { Online } from "./arrivals.ts";
 import { shownBytes } from "./times.ts";
 import { pair } from "./wave.ts";
@@ -66,13 +66,8 @@ export function planOf(given: WavesSettings): Plan {
   const { sims, grid, steps, transport } = given;
   const wrong = (why: string): ShoalError => new ShoalError("BadInput", `Cannot run waves: ${why}`);
   const installed = gpus();
-  if (given.gpus !== "" && installed.length === 0) {
-    throw wrong(`GPUs ${given.gpus} are asked for, and this machine has none; leave --gpus out`);
-  }
-  const missing = given.gpus.split(",").map((gpu) => gpu.trim()).filter((gpu) =>
-    gpu !== "" && !installed.includes(gpu)
-  );
-  if (missing.length > 0) throw wrong(`there is no GPU ${missing.join(", ")}; there are ${installed.join(", ")}`);
+  const lacking = lackingGpus(given.gpus);
+  if (lacking !== undefined) throw wrong(`${lacking}; leave --gpus out`);
   const usual = installed.length > 0 ? "3,5,7,9" : "3";
   const kernels = (given.kernels.trim() === "" ? usual : given.kernels).split(",").map((text) =>
     Number(text.trim() || NaN)
@@ -97,15 +92,6 @@ export function planOf(given: WavesSettings): Plan {
     );
   }
   return { ...given, kernels, periods: periodsOf(sims), samples, bytes };
-}
-
-/** The numbers of the GPUs that this machine has. */
-export function gpus(): string[] {
-  try {
-    return readdirSync("/dev").flatMap((name) => /^nvidia(\d+)$/.exec(name)?.[1] ?? []).sort();
-  } catch {
-    return [];
-  }
 }
 
 /** What is to come, before it comes. */

@@ -39,6 +39,7 @@ const verb: Verb = {
       store: { default: undefined, about: "check this store too: reach, rights, room, speed", value: "URL" },
       launcher: { default: "auto", about: "check the scheduler too, and in a job its nodes", choices: launchers },
       site: { default: undefined, about: "the machine: polaris, aurora, one of yours, or a file", value: "NAME" },
+      fix: { default: undefined, about: "bring in what is missing, then check: tensorflow", choices: ["tensorflow"] },
       ...places,
       json: { default: false, about: "a list of objects on stdout" },
     },
@@ -48,6 +49,10 @@ const verb: Verb = {
 export default verb;
 
 async function doctor({ flags, terminal }: Request): Promise<number> {
+  const { buildNative, chemistryPrograms, nativeBackend } = await import("shoal/actors");
+  if (flags["fix"] === "tensorflow" && nativeBackend().state !== "ok") {
+    await buildNative((line) => terminal.say(`bringing in ${line}`));
+  }
   const checks = await Promise.all([
     checked(
       "shoal",
@@ -67,7 +72,8 @@ async function doctor({ flags, terminal }: Request): Promise<number> {
       () => writable(userFolder(process.env, "state"), "warning", "set XDG_STATE_HOME to a folder that you may write"),
     ),
     checked("configuration", configuration),
-    import("shoal/actors").then(({ chemistryPrograms }) => chemistryPrograms()),
+    Promise.resolve(chemistryPrograms()),
+    checked("tensorflow", nativeBackend),
   ]);
   if (flags["store"] !== undefined) checks.push(...await storeChecks(String(flags["store"])));
   const { launcher, site, runs } = flags;

@@ -1,5 +1,5 @@
 // The command as a user meets it: what it prints where, with which exit code, and what it says of what is wrong.
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert, test } from "../suite.ts";
 import { entry, inFolder } from "./stage.ts";
@@ -214,6 +214,21 @@ test("shoal doctor says whether there are the programs that compute energies, an
       state: "ok",
       found: `${join(path, "xtb")} and ${join(path, "obabel")}: molecules computes energies`,
     });
+  });
+}, { timeoutMs });
+
+test("shoal doctor says whether there is a native backend, and what keeps it from bringing one in", async () => {
+  await inFolder(async ({ path, start }) => {
+    const env = { PATH: "/nowhere", XDG_CACHE_HOME: path };
+    const { stdout } = await start(["doctor"], { env }).ended;
+    assert.match(stdout, /^warning +tensorflow +no native backend.*\n +→ shoal doctor --fix tensorflow builds it$/m);
+    const { code, stderr } = await start(["doctor", "--fix", "tensorflow"], { env }).ended;
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /Cannot bring in TensorFlow's native backend: .*there is no (npm|python3) on the PATH.*; what/,
+    );
+    assert.deepEqual(readdirSync(join(path, "shoal")), []);
   });
 }, { timeoutMs });
 

@@ -1,39 +1,32 @@
 // A convolution with its bias and its rectifier as one operation, forward and back: the layers of a model are given it in
 // place of the three that TensorFlow.js makes of them while it learns.
 
-import type { GradConfig, LayersModel, Operations, Tensor, TensorInfo } from "../tensorflow.ts";
-import { channelSums } from "./elements.ts";
-import type { Heap } from "./heap.ts";
-import { images } from "./images.ts";
+import type { GradConfig, KernelConfig, LayersModel, Operations, Tensor, TensorInfo } from "../tensorflow.ts";
 
 const convolution = "ShoalConvolution";
 const sums = "ShoalChannelSums";
 
-interface Attributes {
+export interface Attributes {
   readonly strides: [number, number];
   readonly pad: "same" | "valid";
   readonly relu: boolean;
 }
 
-/** Call once a thread. */
-export function registerFusion(tf: Operations, heap: Heap): void {
-  const { forward } = images(heap);
-  register(convolution, (inputs, { strides, pad, relu }) => {
-    const { x, filter, bias } = inputs as { x: TensorInfo; filter: TensorInfo; bias?: TensorInfo };
-    const geometry = tf.backend_util.computeConv2DInfo(x.shape as Four, filter.shape as Four, strides, 1, pad);
-    return forward(x, filter, geometry, { ...bias && { bias }, relu });
-  });
-  // What flows back through the rectifier, and its sum for each channel.
-  register(sums, (inputs, { relu }) => {
-    const { dy, y } = inputs as { dy: TensorInfo; y: TensorInfo };
-    const [batch = 0, rows = 0, columns = 0, channels = 0] = dy.shape;
-    const total = heap.make([channels]);
-    const out = relu ? heap.make(dy.shape) : undefined;
-    const addresses = [dy, y, out ?? dy, total].map((tensor) => heap.at(tensor));
-    const call = heap.routine(`channelSums ${channels} ${relu}`, () => channelSums(channels, relu));
-    call(...addresses, batch * rows, columns);
-    return out === undefined ? total : [out, total];
-  });
+/** How one backend computes both. */
+export interface Fused {
+  convolution(x: TensorInfo, filter: TensorInfo, bias: TensorInfo | undefined, attributes: Attributes): TensorInfo;
+  /** What flows back through the rectifier, if there is one, and its sum for each channel. */
+  sums(dy: TensorInfo, y: TensorInfo, relu: boolean): TensorInfo | TensorInfo[];
+}
+
+let hasGradient = false;
+
+/** Call once a thread and backend. */
+export function registerFusion(tf: Operations, backendName: string, fused: Fused): void {
+  register(convolution, ({ x, filter, bias }, attributes) => fused.convolution(x!, filter!, bias, attributes));
+  register(sums, ({ dy, y }, { relu }) => fused.sums(dy!, y!, relu));
+  if (hasGradient) return;
+  hasGradient = true;
   const gradFunc = (change: Tensor, saved: Tensor[], { strides, pad, relu }: Attributes): object => {
     const [x, filter, y] = saved as [Tensor, Tensor, Tensor];
     const engine = tf.engine();
@@ -59,13 +52,11 @@ export function registerFusion(tf: Operations, heap: Heap): void {
     kernelName: string,
     kernel: (inputs: { readonly [name: string]: TensorInfo }, attributes: Attributes) => TensorInfo | TensorInfo[],
   ): void {
-    const kernelFunc = ({ inputs, attrs }: { inputs: object; attrs?: object }): TensorInfo | TensorInfo[] =>
-      kernel(inputs as { readonly [name: string]: TensorInfo }, attrs as Attributes);
-    tf.registerKernel({ kernelName, backendName: "wasm", kernelFunc: kernelFunc });
+    const kernelFunc: KernelConfig["kernelFunc"] = ({ inputs, attrs }) =>
+      kernel(inputs as { readonly [name: string]: TensorInfo }, attrs as object as Attributes);
+    tf.registerKernel({ kernelName, backendName, kernelFunc });
   }
 }
-
-type Four = [number, number, number, number];
 
 /** What a layer of this kind says of itself. */
 interface Config {

@@ -1,6 +1,7 @@
 // Gives the WebAssembly backend the kernels that training needs and it lacks, and faster ones where it has slow ones.
 
 import type { BackendWasm, KernelConfig, Operations, TensorInfo } from "../tensorflow.ts";
+import { channelSums } from "./elements.ts";
 import { registerFusion } from "./fusion.ts";
 import { type Heap, heapOf } from "./heap.ts";
 import { fits, type Geometry, images } from "./images.ts";
@@ -102,7 +103,21 @@ export function registerKernels(tf: Operations): Heap {
     return { dataId: x.dataId, shape: x.shape, dtype: x.dtype };
   });
   registerRepairs(tf, heap);
-  registerFusion(tf, heap);
+  registerFusion(tf, "wasm", {
+    convolution(x, filter, bias, { strides, pad, relu }) {
+      const geometry = tf.backend_util.computeConv2DInfo(x.shape as Four, filter.shape as Four, strides, 1, pad);
+      return forward(x, filter, geometry, { ...bias && { bias }, relu });
+    },
+    sums(dy, y, relu) {
+      const [batch = 0, rows = 0, columns = 0, channels = 0] = dy.shape;
+      const total = heap.make([channels]);
+      const out = relu ? heap.make(dy.shape) : undefined;
+      const addresses = [dy, y, out ?? dy, total].map((tensor) => heap.at(tensor));
+      const call = heap.routine(`channelSums ${channels} ${relu}`, () => channelSums(channels, relu));
+      call(...addresses, batch * rows, columns);
+      return out === undefined ? total : [out, total];
+    },
+  });
   return heap;
 }
 
