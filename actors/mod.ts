@@ -16,7 +16,7 @@ export { default as cnn } from "./training/cnn.ts";
 export type { ModelBuilder, ModelSource } from "./training/models.ts";
 export type * from "./training/network.ts";
 export { buildNative } from "./training/native/build.ts";
-export { nativeBackend } from "./training/native/place.ts";
+export { nativeBackend, type NativeFound, nativeFound } from "./training/native/place.ts";
 export { network } from "./training/networks.ts";
 export { type Evaluation, Evaluator, Predictor } from "./training/predictor.ts";
 export { type Archive, pack, unpack } from "./training/safetensors.ts";

@@ -1,7 +1,7 @@
 // The threads of a process, seen from the main one: starts them when they are first wanted, gives each two a port for
 // their mail, and puts a successor into the place of one that has ended.
 
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, SHARE_ENV, Worker } from "node:worker_threads";
 import { ShoalError } from "../../stores/error.ts";
 import type { PartStatistics, Sharing, Store } from "../../stores/store.ts";
 import type { ThreadPorts } from "../links/thread.ts";
@@ -114,6 +114,8 @@ export function threads(options: ThreadsOptions): Threads {
     const worker = new Worker(new URL(`./thread${form}`, import.meta.url), {
       name,
       workerData: given,
+      // A copy would hide from native libraries what an actor sets before it loads them: which GPUs are its own.
+      env: SHARE_ENV,
       transferList: [control.port2, main.port2],
       ...heapBytesMax === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapBytesMax / 2 ** 20 } },
     });

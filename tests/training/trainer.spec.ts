@@ -317,6 +317,17 @@ test("Trainer: a model of one's own by its module; one that is none is refused",
   }
 });
 
+test("Trainer: the GPUs of one in a thread are what the process shows to the libraries that it loads", async () => {
+  delete process.env["CUDA_VISIBLE_DEVICES"];
+  const system = await launch({ store: "memory:", threads: 1 });
+  try {
+    await system.spawn(Trainer, { ...exampleInput, gpus: "-1" }, { on: "threads" });
+    assert.equal(process.env["CUDA_VISIBLE_DEVICES"], "-1");
+  } finally {
+    await system.close();
+  }
+});
+
 test("Trainer: a backend that was asked for and is not there is an error that says so", async () => {
   // What the user of this machine may have brought in is not there for this test.
   process.env["XDG_CACHE_HOME"] = join(root, "dist", "nowhere");
