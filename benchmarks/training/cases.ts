@@ -4,6 +4,7 @@ import type { Bar, Case, Parameters } from "../case.ts";
 import { type Answer, numberOf } from "../protocol.ts";
 
 const partOfTorchMin = 0.7;
+const multipleOfPlainMin = 1.3;
 const partOfNodeMin = 0.8;
 const twiceMin = 1.7;
 
@@ -13,13 +14,15 @@ const operationsOf = (kernel: number): number => {
   return 2 * (3 * weights - kernel ** 2 * 8);
 };
 
-const besideTorch: Bar = {
-  text: `at least ${partOfTorchMin} × PyTorch in its default layout, one thread each`,
+/** Ours on one backend beside one of the others. */
+const beside = (backend: string, least: number, peer: string, title: string): Bar => ({
+  text: `${backend} at least ${least} × ${title}, one thread each`,
+  isFor: ({ library }) => library === backend,
   holds(own, peers) {
-    const torch = peers.find(({ library }) => library === "torch");
-    return torch === undefined ? undefined : own.median >= partOfTorchMin * torch.median;
+    const other = peers.find(({ library }) => library === peer);
+    return other === undefined ? undefined : own.median >= least * other.median;
   },
-};
+});
 
 const besideNode: Bar = {
   text: `Deno at least ${partOfNodeMin} × Node`,
@@ -63,7 +66,12 @@ export function trainingCases(workload: { readonly [name: string]: Parameters })
           numberOf(answer, "count") * grid ** 2 * operationsOf(3) / numberOf(answer, "cpuSeconds") / 1e9,
         loss: (answer) => numberOf(answer, "loss"),
       },
-      bars: [besideTorch, besideNode],
+      bars: [
+        beside("wasm", partOfTorchMin, "torch", "PyTorch in its default layout"),
+        beside("tensorflow", 1, "torch", "PyTorch in its default layout"),
+        beside("tensorflow", multipleOfPlainMin, "tfjs-node", "TensorFlow.js as it comes"),
+        besideNode,
+      ],
     });
   return [
     training("train-128", 128),
@@ -72,7 +80,12 @@ export function trainingCases(workload: { readonly [name: string]: Parameters })
       title: "two trainers on two threads, as a multiple of one",
       unit: "×",
       value: (answer) => 2 * numberOf(answer, "aloneSeconds") / numberOf(answer, "seconds"),
-      extras: { seconds: (answer: Answer) => numberOf(answer, "seconds") },
+      extras: {
+        seconds: (answer: Answer) => numberOf(answer, "seconds"),
+        // Where the machine is busy with others, this tells what two cost each other; 1 is nothing.
+        "CPU of both by twice one's": (answer) =>
+          numberOf(answer, "cpuSeconds") / (2 * numberOf(answer, "aloneCpuSeconds")),
+      },
       bars: [twice],
       isFor: ({ own }) => own,
     }),

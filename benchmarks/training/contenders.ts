@@ -1,10 +1,41 @@
-// Who runs the suite `training`: shoal's backends on each runtime, and PyTorch where pip can install it.
+// Who runs the suite `training`: shoal's backends on each runtime, TensorFlow.js without shoal, and PyTorch where pip can
+// install it.
 
 import { join } from "node:path";
-import { build, built, runtimeTitles, started } from "../built.ts";
-import type { Contender, Runtime } from "../case.ts";
+import process from "node:process";
+import { buildNative, nativeBackend, nativeFound } from "shoal/actors";
+import { build, built, cacheFolder, runtimeTitles, started } from "../built.ts";
+import type { Contender, Runtime, Start } from "../case.ts";
 
 const ours = ["wasm", "tensorflow"] as const;
+
+/** Brings the native backend in once, beside what else is built for benchmarks; answers its main file. */
+async function native(root: string): Promise<string> {
+  const before = process.env["XDG_CACHE_HOME"];
+  process.env["XDG_CACHE_HOME"] = nativeCache(root);
+  try {
+    if (nativeBackend().state !== "ok") await buildNative(() => {});
+    return nativeFound()[0]!.path;
+  } finally {
+    if (before === undefined) delete process.env["XDG_CACHE_HOME"];
+    else process.env["XDG_CACHE_HOME"] = before;
+  }
+}
+
+const nativeCache = (root: string): string => join(cacheFolder(root), "native");
+
+/** One thread each: the library asks the environment when it loads. */
+const oneThread = [
+  "TF_NUM_INTRAOP_THREADS=1",
+  "TF_NUM_INTEROP_THREADS=1",
+  "OMP_NUM_THREADS=1",
+  "TF_CPP_MIN_LOG_LEVEL=2",
+];
+
+const inEnvironment = (variables: readonly string[], { command, args }: Start): Start => ({
+  command: "env",
+  args: [...variables, command, ...args],
+});
 
 function torch(root: string, layout: "default" | "channels-last"): Contender {
   const source = join(root, "benchmarks", "training", "python");
@@ -37,9 +68,26 @@ export function trainingContenders(root: string, runtimes: readonly Runtime[]): 
         own: true,
         fair: true,
         lacks: {},
-        prepare: async () => started(root, runtime, program, [backend]),
+        async prepare() {
+          if (backend === "wasm") return started(root, runtime, program, [backend]);
+          await native(root);
+          const variables = [...oneThread, `XDG_CACHE_HOME=${nativeCache(root)}`];
+          return inEnvironment(variables, started(root, runtime, program, [backend]));
+        },
       }))
     ),
+    {
+      name: "TensorFlow.js as it comes on Node",
+      library: "tfjs-node",
+      own: false,
+      fair: true,
+      lacks: {},
+      async prepare() {
+        const main = await native(root);
+        const plain = join(root, "dist", "benchmarks", "training", "plain.js");
+        return inEnvironment(oneThread, started(root, "node", plain, [main]));
+      },
+    },
     torch(root, "default"),
     torch(root, "channels-last"),
   ];

@@ -93,13 +93,17 @@ async function inTwoThreads(command: Command): Promise<Measured> {
     const task = { pairs: [pairs], epochs: epoch + 1, batch: numberOf(command, "batch") };
     return (await trainer.ask("fit", task)).epochs[0]!.loss;
   };
-  const alone = performance.now();
+  const cpuSince = (before?: NodeJS.CpuUsage): number => {
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1e6;
+  };
+  const [alone, aloneCpu] = [performance.now(), process.cpuUsage()];
   await epoch(trainers[0]!);
-  const aloneSeconds = secondsSince(alone);
-  const together = performance.now();
+  const [aloneSeconds, aloneCpuSeconds] = [secondsSince(alone), cpuSince(aloneCpu)];
+  const [together, togetherCpu] = [performance.now(), process.cpuUsage()];
   const losses = await Promise.all(trainers.map(epoch));
-  const seconds = secondsSince(together);
-  return { seconds, aloneSeconds, count, loss: Math.max(...losses) };
+  const [seconds, cpuSeconds] = [secondsSince(together), cpuSince(togetherCpu)];
+  return { seconds, aloneSeconds, cpuSeconds, aloneCpuSeconds, count, loss: Math.max(...losses) };
 }
 
 await serve({
