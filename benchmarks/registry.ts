@@ -8,6 +8,8 @@ import { actorContenders } from "./actors/contenders.ts";
 import type { Parameters, Suite } from "./case.ts";
 import { linkCases } from "./links/cases.ts";
 import { linkContenders } from "./links/contenders.ts";
+import { moleculeCases } from "./molecules/cases.ts";
+import { moleculeContenders } from "./molecules/contenders.ts";
 import { recordCases } from "./records/cases.ts";
 import { recordContenders } from "./records/contenders.ts";
 import { storeCases } from "./stores/cases.ts";
@@ -56,6 +58,12 @@ export const suites: { readonly [name: string]: (scale: number, stores: readonly
     title: "Two processes of one machine",
     cases: linkCases(workloadOf("links", scale)),
     contenders: (runtimes) => linkContenders(rootFolder(), runtimes, stores),
+  }),
+  molecules: (scale, stores) => ({
+    name: "molecules",
+    title: "Campaigns: what they cost beside their simulations",
+    cases: moleculeCases(workloadOf("molecules", scale)),
+    contenders: (runtimes) => moleculeContenders(rootFolder(), runtimes, stores),
   }),
   records: (scale) => ({
     name: "records",

@@ -21,6 +21,9 @@ export interface Candidate {
 export interface Simulated {
   readonly value: number;
   readonly simulator: "xtb" | "recorded";
+  /** When it computed, in milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly endedAt: number;
 }
 
 export class Molecule extends Actor {
@@ -52,10 +55,11 @@ export class Molecule extends Actor {
 
   async simulate({ smiles }: Candidate): Promise<Simulated> {
     const { simulator, log } = this.#input;
+    const startedAt = this.now();
     const value = this.#calculator === undefined
       ? this.#recorded?.get(smiles) ?? NaN
       : (await this.#calculator.energy(smiles, { signal: this.signal, ...(log === undefined ? {} : { log }) })).ieEv;
-    if (Number.isFinite(value)) return { value, simulator };
+    if (Number.isFinite(value)) return { value, simulator, startedAt, endedAt: this.now() };
     throw new ShoalError("Missing", `Cannot simulate ${smiles}: it has no recorded energy`);
   }
 }

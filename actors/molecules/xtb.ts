@@ -48,10 +48,15 @@ export function chemistryPrograms(): { what: string; state: "ok" | "warning"; fo
 
 export function calculator({ timeoutMs = 60_000, scratch, starts = 1 }: CalculatorOptions = {}): Calculator {
   const usual = { timeoutMs, cure, ...(scratch === undefined ? {} : { scratch }) };
-  const babel = program({ ...usual, executable: "obabel" });
-  // More threads than one are slower for molecules of this size.
-  const environment = { OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1", ...parametersOf(executablePath("xtb")) };
-  const xtb = program({ ...usual, executable: "xtb", environment });
+  // More threads than one are slower for molecules of this size: of both programs, and of Open Babel on a busy machine
+  // ten times, since its threads wait for each other without rest.
+  const single = { OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1" };
+  const babel = program({ ...usual, executable: "obabel", environment: single });
+  const xtb = program({
+    ...usual,
+    executable: "xtb",
+    environment: { ...single, ...parametersOf(executablePath("xtb")) },
+  });
 
   async function one(smiles: string, job: { signal?: AbortSignal; log?: string }): Promise<Energy> {
     const { outputs: { "start.xyz": start } } = await babel.run({
