@@ -9,9 +9,10 @@ import { entries as storeEntries } from "./copied/entries.ts";
 import { tidying as storeTidying } from "./copied/tidying.ts";
 import { bodies as kafkaBodies } from "./kafka/bodies.ts";
 import type { ClientOptions } from "./kafka/client.ts";
-import { control as kafkaControl } from "./kafka/control.ts";
+import { control as kafkaControl, named } from "./kafka/control.ts";
 import { listing as kafkaListing } from "./kafka/listing.ts";
 import { kafkaLogs } from "./kafka/logs.ts";
+import { enter } from "./kafka/owners.ts";
 import { sender } from "./kafka/sender.ts";
 import { swept } from "./kafka/janitor.ts";
 import { lent } from "./kafka/shared.ts";
@@ -102,12 +103,30 @@ export async function kafkaStore(options: KafkaOptions): Promise<Store> {
   let end: (error: Error | undefined) => void;
   const ended = new Promise<Error | undefined>((resolve) => end = resolve);
 
-  const { of, isFlushed } = await topicsOf({ client, place, partitions, replicas }).catch((error: unknown) => {
+  const { of, isFlushed, isMade } = await topicsOf({ client, place, partitions, replicas }).catch((error: unknown) => {
     giveBack();
     throw error;
   });
 
+  const { name: topic, batchBytesMax } = of.control;
+  const control = kafkaControl({
+    client,
+    sender: sender({ client, topic, partition: 0, batchBytesMax }),
+    topic,
+    partition: 0,
+    turnBytesMax: Math.floor(batchBytesMax / 4),
+    space,
+    writer,
+    throwIfClosed,
+  });
+  const presence = await enter({ control, writer, isMade }).catch((error: unknown) => {
+    control.close();
+    giveBack();
+    throw named(error, "open store");
+  });
+
   function throwIfClosed(): void {
+    if (presence.lost !== undefined) throw presence.lost;
     if (isClosed) throw new ShoalError("ShuttingDown", `Cannot use store ${url}: it was closed`);
   }
 
@@ -147,17 +166,6 @@ export async function kafkaStore(options: KafkaOptions): Promise<Store> {
       // Gone for this process in any case; where the servers cannot be reached now, release says so.
       erase(ref, why).catch(() => {});
     },
-  });
-  const { name: topic, batchBytesMax } = of.control;
-  const control = kafkaControl({
-    client,
-    sender: sender({ client, topic, partition: 0, batchBytesMax }),
-    topic,
-    partition: 0,
-    turnBytesMax: Math.floor(batchBytesMax / 4),
-    space,
-    writer,
-    throwIfClosed,
   });
   const listing = kafkaListing({ client, topic: of.tensors, space, run });
   const chunkBytesMax = Math.min(options.chunkBytesMax ?? chunkBytesUnlessSaid, of.chunks.batchBytesMax - headBytesMax);
@@ -203,6 +211,7 @@ export async function kafkaStore(options: KafkaOptions): Promise<Store> {
   async function close(): Promise<void> {
     if (isClosed) return;
     isClosed = true;
+    void track(presence.leave());
     room.close();
     logs.close();
     let timer: ReturnType<typeof setTimeout> | undefined;

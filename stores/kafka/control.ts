@@ -8,7 +8,7 @@ import type { Claimed, Claims } from "../store.ts";
 import { type Ledger, ledger as ledgerOf, type LedgerOptions } from "./ledger.ts";
 import type { Record } from "./batch.ts";
 import type { StandingRecord } from "./kafkajs.ts";
-import { isCount, keyBelow, packed, unpacked } from "./record.ts";
+import { type Head, isCount, keyBelow, packed, unpacked } from "./record.ts";
 import type { Remains } from "./streams.ts";
 
 export interface ControlOptions extends Omit<LedgerOptions, "fold" | "changed"> {
@@ -38,6 +38,10 @@ export interface Control {
   goneAs(id: string): Gone | undefined;
   /** Says of a tensor that it is gone; the first to say so is right about why. */
   end(id: string, why: Gone): Promise<void>;
+  /** Says things of the run itself, or takes them back, each under a key of its own; of the place behind a `\n`. */
+  say(all: readonly (readonly [key: string, head: Head | undefined])[]): Promise<void>;
+  /** Whether such a thing stands now. What is said of the whole place is said of each run. */
+  stands(key: string): Promise<boolean>;
   /** Takes away, by their keys, what was said of tensors of which nothing is left to ask for. */
   forget(keys: readonly string[]): Promise<void>;
   close(): void;
@@ -54,11 +58,18 @@ const forgottenMax = 1_000;
 export const goneKey: string = "gone ";
 /** No run's keys begin like this. */
 const basePrefix = Buffer.from("\nbase ");
+const placePrefix = Buffer.from("\n");
 
 export function control({ space, writer, throwIfClosed, ...options }: ControlOptions): Control {
   const prefix = Buffer.from(`${space}\n`);
+  /** Of the whole place where it says so by how it begins. */
+  const keyOf = (key: string): string => key.startsWith("\n") ? key : `${space}\n${key}`;
   const claimed = new Map<string, Standing>();
+  /** Which claims stand, by their keys. */
+  const names = new Map<string, string>();
   const gone = new Map<string, Gone>();
+  /** What was said of the run itself, and of the place. */
+  const said = new Set<string>();
   const bases = new Map<number, { readonly offset: number; readonly body: Buffer }>();
   /** What became of claims of this opening, by their keys. */
   const answers = new Map<string, Answer>();
@@ -71,14 +82,26 @@ export function control({ space, writer, throwIfClosed, ...options }: ControlOpt
   function fold(record: StandingRecord): void {
     const { value } = record;
     if (value !== undefined && keyBelow(basePrefix, record) !== undefined) return foldBase(value);
-    const key = keyBelow(prefix, record);
+    const own = keyBelow(prefix, record);
+    const key = own ?? keyBelow(placePrefix, record);
     if (key === undefined) return;
-    // Its record is gone from the tensors too: whoever asks for it finds nothing.
-    if (value === undefined) return void (key.startsWith(goneKey) && gone.delete(key.slice(goneKey.length)));
+    if (value === undefined) return taken(key);
     const { head } = unpacked(value, topic);
+    if (isSaid(head)) said.add(key);
+    if (own === undefined) return;
     if (head["k"] === "gone" && typeof head["id"] === "string") {
       if (!gone.has(head["id"])) gone.set(head["id"], head["why"] === "late" ? "late" : "gone");
     } else if (head["k"] === "claim") foldClaim(key, head["name"], head["epoch"], head["value"]);
+  }
+
+  function taken(key: string): void {
+    said.delete(key);
+    // Its record is gone from the tensors too: whoever asks for it finds nothing.
+    if (key.startsWith(goneKey)) gone.delete(key.slice(goneKey.length));
+    // What is superseded stands no more; what stands is taken away with its run only.
+    const name = names.get(key);
+    if (name !== undefined && claimed.get(name)?.key === key) claimed.delete(name);
+    names.delete(key);
   }
 
   function foldBase(value: Buffer): void {
@@ -92,17 +115,23 @@ export function control({ space, writer, throwIfClosed, ...options }: ControlOpt
     if (typeof name !== "string" || typeof epoch !== "number" || !isEpoch(epoch) || typeof value !== "string") return;
     const before = claimed.get(name);
     const isNewer = before === undefined || before.epoch < epoch;
-    if (isNewer) claimed.set(name, { epoch, value, key });
+    if (isNewer) {
+      claimed.set(name, { epoch, value, key });
+      names.set(key, name);
+      if (before !== undefined) names.delete(before.key);
+    }
     const after = claimed.get(name)!;
     if (!key.startsWith(`claim ${writer} `)) return;
     answers.set(key, { held: after.epoch === epoch && after.value === value, epoch: after.epoch, value: after.value });
+    // One that came twice stands all the same.
+    if (after.key === key && !isNewer) return;
     if (!isNewer) superseded.push(key);
     else if (before !== undefined) superseded.push(before.key);
   }
 
   /** Takes away what has been superseded: nobody would miss it. */
   const swept = (): Record[] =>
-    superseded.splice(0, sweptMax).map((key) => ({ key: Buffer.from(`${space}\n${key}`), value: undefined }));
+    superseded.splice(0, sweptMax).map((key) => ({ key: Buffer.from(keyOf(key)), value: undefined }));
 
   async function claim(name: string, epoch: number, value: string): Promise<Answer> {
     if ((claimed.get(name)?.epoch ?? -1) >= epoch) {
@@ -159,6 +188,17 @@ export function control({ space, writer, throwIfClosed, ...options }: ControlOpt
       await book.append(() => [record]);
       if (old.length > 0) await book.append(() => old);
     },
+    async say(all) {
+      await book.append(() =>
+        all.map(([key, head]) =>
+          head === undefined ? { key: Buffer.from(keyOf(key)), value: undefined } : packed(keyOf(key), head)
+        )
+      );
+    },
+    async stands(key) {
+      await book.sync();
+      return said.has(key);
+    },
     sync: () => book.sync(),
     goneAs: (id) => gone.get(id),
     async end(id, why) {
@@ -180,6 +220,9 @@ export function control({ space, writer, throwIfClosed, ...options }: ControlOpt
     close: () => book.close(),
   };
 }
+
+const saidKinds: readonly unknown[] = ["owner", "opened", "going", "made"];
+const isSaid = ({ k }: Head): boolean => saidKinds.includes(k);
 
 /** An error of the servers, with what was asked of them. */
 export function named(error: unknown, what: string): unknown {

@@ -22,12 +22,12 @@ const deleteMs = 10_000;
 const remainsMax = 50_000;
 
 /** Everything that stands in a partition below an offset, from another on. */
-async function scanned(
+export async function scanned(
   client: Client,
   { name: topic, batchBytesMax }: Topic,
   partition: number,
   fold: (record: StandingRecord) => void,
-  origin?: () => Promise<number>,
+  origin?: (first: number) => Promise<number>,
 ): Promise<number> {
   const book = ledger({
     client,

@@ -79,8 +79,12 @@ export function ledger(options: LedgerOptions): Ledger {
       const what = `Cannot read ${topic}: what stood at ${was} is gone, and somebody else than shoal took it away`;
       throw new ShoalError("Lost", `${what}; look at the topic's retention`, { cause: { was, start, end } });
     }
+    // An answer from before the account begins anew.
+    if (next < 0) return;
     const before = next;
     for (const record of records) {
+      // Two may have asked at once: what both were told counts once.
+      if (record.offset < next) continue;
       fold(record);
       next = record.offset + 1;
     }

@@ -33,6 +33,8 @@ export interface Topics {
   readonly of: Readonly<Record<Kind, Topic>>;
   /** Each record is on the disk before it is acknowledged. */
   readonly isFlushed: boolean;
+  /** There was none of them before. */
+  readonly isMade: boolean;
 }
 
 const madeBytesMax = 24 * 2 ** 20;
@@ -44,7 +46,7 @@ const passing: readonly number[] = [errors.unknownTopic, errors.leaderNotAvailab
 /** Whether a text may be the name of a place: with a kind behind it, it is a topic's. */
 export const isPlace = (text: string): boolean => /^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$/.test(text);
 
-const nameOf = (place: string, kind: Kind): string => `${place}.${kind}`;
+export const nameOf = (place: string, kind: Kind): string => `${place}.${kind}`;
 
 function wanted(place: string, kind: Kind, partitions: number, replicas: number): TopicWanted {
   const kept = { "retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": `${madeBytesMax}` };
@@ -65,7 +67,7 @@ export async function topicsOf({ client, place, partitions, replicas }: TopicsOp
   const missing = kinds.filter(isMissing);
   // What is there already is looked at before anything is made beside it.
   const before = await looked(client, place, kinds.filter((kind) => !isMissing(kind)), found);
-  if (missing.length === 0) return before as Topics;
+  if (missing.length === 0) return { ...before, isMade: false } as Topics;
   const all = missing.map((kind) => wanted(place, kind, partitions, replicas));
   const outcomes = await client.controlling(() => createTopics(all, makeMs));
   for (const [topic, [number, message]] of outcomes) {
@@ -75,7 +77,8 @@ export async function topicsOf({ client, place, partitions, replicas }: TopicsOp
     }
   }
   found = await settled(client, names);
-  return await looked(client, place, kinds, found) as Topics;
+  const isMade = [...outcomes.values()].every(([number]) => number === 0) && missing.length === kinds.length;
+  return { ...await looked(client, place, kinds, found), isMade } as Topics;
 }
 
 /** How some of a place's topics are. Throws where one cannot be used, or would not keep a run. */

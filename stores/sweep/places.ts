@@ -19,15 +19,15 @@ const openers: ReadonlyMap<string, () => Promise<PlaceOpener>> = new Map([
       return folderPlace({ ...options, root: rootOf(url.address), url: url.redacted });
     };
   }],
+  ["kafka", async (): Promise<PlaceOpener> => (await import("../kafka/place.ts")).openKafkaPlace],
   ["redis", redis],
   ["rediss", redis],
   ["redis+cluster", redis],
   ["rediss+cluster", redis],
 ]);
 
-/** Stores that leave nothing to anybody, and those whose servers have ways of their own. */
+/** Stores that leave nothing to anybody. */
 const leavesNothing: ReadonlyMap<string, string> = new Map([
-  ["kafka", "kafka: keeps its topics until somebody deletes them, as in kafka-topics.sh --delete --topic 'run42[.].*'"],
   ["memory", "memory: ends with its process, and leaves nothing"],
   ["route", "route: keeps nothing itself; look into each of its parts"],
   ["module", "a store of one's own has its own ways; shoal does not know what it leaves"],
