@@ -1,12 +1,15 @@
-// Every law of stores with the node's cache in front, and all tensors in it: on files, and on a real Redis.
-// needs: redis
-// minutes: 3
+// Every law of stores with the node's cache in front, and all tensors in it: on files, on a real Redis, and on Kafka.
+// needs: redis, kafka
+// minutes: 4
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { storeLaws, type Subject } from "../../stores/conformance/mod.ts";
 import { openStore } from "../../stores/open.ts";
+import { kafkaSubject, placing } from "../kafka/subjects.ts";
 import { redisSubject } from "../redis/subjects.ts";
+import { host as kafkaHost } from "../services/broker.ts";
+import { kafkaService } from "../services/kafka.ts";
 import { redisServices } from "../services/redis.ts";
 import { memoryFolder } from "../shm/place.ts";
 import { testLaws } from "../stores/lawful.ts";
@@ -14,6 +17,7 @@ import { byUrl } from "../stores/subjects.ts";
 import { test } from "../suite.ts";
 
 const services = await redisServices();
+const kafka = await kafkaService();
 /** What is behind the cache is a disk in memory: these laws are about what is before it. */
 const memory = memoryFolder();
 process.on("exit", () => rmSync(memory, { recursive: true, force: true }));
@@ -61,5 +65,22 @@ if ("reason" in services) {
     },
     3,
     500,
+  );
+}
+if ("reason" in kafka) {
+  test.skip("cache: every law on kafka:", kafka.reason);
+} else {
+  const topicsOf = placing();
+  laws(
+    kafkaSubject("kafka: behind the node's cache", kafka.plain, {
+      open({ place, capacity, ...options }) {
+        const bounds = capacity && `&capacity=${capacity.bytes}&full=${capacity.full}&waitMs=${capacity.waitMs}`;
+        const at = `kafka://${kafkaHost}:${kafka.plain}/${topicsOf(place)}/${place}`;
+        return openStore(`${at}?${cacheAt(place)}${bounds ?? ""}`, options);
+      },
+      remove: forget,
+    }),
+    2,
+    200,
   );
 }
