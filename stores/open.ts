@@ -4,12 +4,14 @@ import { ShoalError } from "./error.ts";
 import { inlineStore } from "./inline.ts";
 import { isRunName } from "./reference.ts";
 import type { OpenOptions, Store } from "./store.ts";
-import { parseStoreUrl, type StoreUrl, unknown } from "./url.ts";
+import type { OwnServer } from "./own.ts";
+import { ownUrl, parseStoreUrl, readOptions, type StoreUrl, unknown, wordOption } from "./url.ts";
 
 export { type Changed, type Directory, directory, type DirectoryOptions, type Named } from "./directory.ts";
 export { dtypes } from "./dtype.ts";
 export { type ErrorCode, isShoalError, type Outcome, ShoalError } from "./error.ts";
 export { allowStoreModules, type StoreModule } from "./module.ts";
+export type { OwnPlace, OwnServer } from "./own.ts";
 export { isRunName, isTensorRef } from "./reference.ts";
 export { isSurvives, outlasts } from "./survival.ts";
 export { isTaskKind, type TaskKind, taskKinds, type TaskStores, withTopics } from "./topics.ts";
@@ -37,6 +39,34 @@ const openers: ReadonlyMap<string, () => Promise<Opener>> = new Map([
     return (url, options) => openRoute(url, options, openStore);
   }],
 ]);
+
+const owns: ReadonlyMap<string, () => Promise<OwnServer>> = new Map([
+  ["redis", async (): Promise<OwnServer> => (await import("./redis/own.ts")).redisOwn],
+  ["kafka", async (): Promise<OwnServer> => (await import("./kafka/own.ts")).kafkaOwn],
+]);
+
+export const isOwnUrl = (url: unknown): boolean => typeof url === "string" && ownUrl.test(url);
+
+/** What `redis:auto` and `kafka:auto` ask for. */
+export interface OwnAsked {
+  readonly server: OwnServer;
+  /** Whether what it is told is to be there when a run is resumed. */
+  readonly keeps: boolean;
+  /** All other options, for the URL by which it is opened. */
+  readonly options: string;
+}
+
+/** The server that a run is to start for itself; nothing for the URL of any other store. */
+export async function ownServer(url: string): Promise<OwnAsked | undefined> {
+  const [, scheme, query = ""] = ownUrl.exec(url) ?? [];
+  if (scheme === undefined) return undefined;
+  const { keep } = readOptions(
+    { ...parseStoreUrl(url), options: new Map([...parseStoreUrl(url).options].filter(([name]) => name === "keep")) },
+    { keep: wordOption("on", "off") },
+  );
+  const options = query.split("&").filter((option) => option !== "" && !option.startsWith("keep=")).join("&");
+  return { server: await owns.get(scheme.toLowerCase())!(), keeps: keep !== "off", options };
+}
 
 /**
  * Opens the store that a URL names. Tensors below `thresholdBytes` stay in their references, and references that carry

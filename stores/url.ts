@@ -39,6 +39,13 @@ export function redactUrl(url: string): string {
   return outer.slice(0, start) + inner.join("&");
 }
 
+/** What asks for servers that a run starts for itself. */
+export const ownUrl: RegExp = /^(redis|kafka):auto(?:\?(.*))?$/i;
+
+/** Why such a URL opens nothing by itself. */
+export const unstarted = (url: string, other: string): string =>
+  `${url} is a server that a run starts and ends: no run has started it; name one that runs, as in ${other}`;
+
 export function parseStoreUrl(url: string): StoreUrl {
   if (typeof url !== "string") throw badInput("Cannot open store: its URL is no text");
   if (url.length > urlCharactersMax) throw badInput(`Cannot open store: its URL has ${url.length} characters`);

@@ -13,7 +13,7 @@ import type { Configured, Fact, RunRecord } from "../run/records.ts";
 import { errorRecordOf, runSession, type Session } from "../run/session.ts";
 import type { System } from "../system.ts";
 import { type HeadJob, headJob, whenFree } from "./job.ts";
-import { launcherHere } from "./launching.ts";
+import { launcherHere, serversHere } from "./launching.ts";
 import type { ReadyProgram } from "./program.ts";
 import { progressLine } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
@@ -71,6 +71,8 @@ export async function runCampaign(campaign: Campaign): Promise<number> {
         opened: session.opened,
         launcher,
         recording: recordingOf(campaign, session.head.number),
+        services: layout.services,
+        ...serversHere(campaign, job?.allocation),
         isOver: () => isDone,
       },
       campaign.program.url,

@@ -27,15 +27,28 @@ export function launcherHere(
   launching: Launching,
   allocation: Allocation | undefined,
   wrote: LocalLauncherOptions["wrote"] = print,
+  part = "workers",
 ): Launcher | undefined {
   const { configuration } = launching;
   const launcher = configuration["launcher"]?.value ?? "auto";
   if (launcher === "local") return undefined;
-  if (launcher === "ssh") return bySsh(launching, wrote);
+  if (launcher === "ssh") return bySsh(launching, wrote, part);
   if (allocation === undefined || allocation.hosts.length < 2) return undefined;
+  return byJob(launching, allocation, siteOf(configuration), wrote, part);
+}
+
+function siteOf(configuration: Configuration): Site | undefined {
   const named = configuration["batch.site"]?.value;
-  const site = named === undefined ? undefined : findSite(String(named), userFolder(process.env, "config"));
-  return byJob(launching, allocation, site, wrote);
+  return named === undefined ? undefined : findSite(String(named), userFolder(process.env, "config"));
+}
+
+/** Who starts the servers of a run's own on its nodes, and by which network these reach each other. */
+export function serversHere(
+  launching: Launching,
+  allocation: Allocation | undefined,
+): { readonly serviceLauncher: Launcher | undefined; readonly network: string | undefined } {
+  const serviceLauncher = launcherHere(launching, allocation, () => {}, "services");
+  return { serviceLauncher, network: siteOf(launching.configuration)?.interface };
 }
 
 function print(_: number, line: string): void {
@@ -43,13 +56,15 @@ function print(_: number, line: string): void {
   if (!/lacks support for cpu binding/.test(line)) process.stderr.write(`${line}\n`);
 }
 
-const folderFor = ({ layout }: Launching): string => join(layout.directory, "workers");
+const folderFor = ({ layout }: Launching, part: string): string =>
+  part === "services" ? join(layout.services, "launch") : join(layout.directory, part);
 
 function byJob(
   launching: Launching,
   { scheduler, job, hosts }: Allocation,
   site: Site | undefined,
   wrote: LocalLauncherOptions["wrote"],
+  part: string,
 ): Launcher {
   const clients = sentJobs(launching.layout).at(-1)?.clients;
   const leaders: readonly Leader[] = site?.launch !== undefined
@@ -74,7 +89,7 @@ function byJob(
     flags: site?.launchFlags ?? [],
     setup: site?.setup ?? [],
     pack: packIn(process.env),
-    folder: folderFor(launching),
+    folder: folderFor(launching, part),
     wrote,
   });
 }
@@ -84,7 +99,7 @@ function slotsHere(): ReadonlyMap<string, readonly number[]> | undefined {
   return path !== undefined && existsSync(path) ? readNodeFile(readFileSync(path, "utf8")) : undefined;
 }
 
-function bySsh(launching: Launching, wrote: LocalLauncherOptions["wrote"]): Launcher {
+function bySsh(launching: Launching, wrote: LocalLauncherOptions["wrote"], part: string): Launcher {
   const named = launching.configuration["batch.hosts"]?.value;
   const others = named === undefined ? [] : expandNodelist(String(named));
   if (others.length === 0) {
@@ -101,7 +116,7 @@ function bySsh(launching: Launching, wrote: LocalLauncherOptions["wrote"]): Laun
     hosts: [here, ...others.filter((host) => host !== here)],
     flags: [],
     setup: [],
-    folder: folderFor(launching),
+    folder: folderFor(launching, part),
     wrote,
   });
 }

@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, rmdirSync, statfsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { isShoalError, ShoalError } from "../../stores/error.ts";
-import { openPlace, openStore, type Store } from "../../stores/open.ts";
+import { openPlace, openStore, type OwnAsked, ownServer, type Store } from "../../stores/open.ts";
 import { realWorld } from "../launch/world.ts";
 import { allowConfigured } from "./modules.ts";
 import { size } from "./terminal.ts";
@@ -48,6 +48,8 @@ export async function storeChecks(url: string): Promise<StoreCheck[]> {
   const wasThere = folder === undefined || isShared || existsSync(folder);
   const run = `doctor-${randomBytes(6).toString("hex")}`;
   const checks: StoreCheck[] = [];
+  const own = await ownServer(url);
+  if (own !== undefined) return [await startable(own)];
   await allowConfigured(url);
   let store: Store;
   try {
@@ -75,6 +77,19 @@ export async function storeChecks(url: string): Promise<StoreCheck[]> {
   if (folder !== undefined) checks.push({ what: "store space", ...space(folder) }, ...await holds(url, run));
   if (folder !== undefined && !wasThere) removeEmpty(folder);
   return checks;
+}
+
+/** Whether a run could start its server here. */
+async function startable({ server }: OwnAsked): Promise<StoreCheck> {
+  try {
+    const { about } = await server.found();
+    return {
+      what: "store",
+      ...ok(`${about}: a run starts ${server.isSharded ? "one on each node" : "one for all nodes"}`),
+    };
+  } catch (error) {
+    return failed("store", error);
+  }
 }
 
 /** The folder of a store that lies in one. */

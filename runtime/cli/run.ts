@@ -40,7 +40,7 @@ export const keyFlags: { readonly [flag: string]: string } = {
 };
 
 const everyRun: Flags = {
-  "store": { default: "memory:", about: "where tensors live", value: "URL" },
+  "store": { default: "memory:", about: "where tensors live; redis:auto and kafka:auto start servers", value: "URL" },
   "store-threshold": { default: 10_000, about: "smaller tensors travel in their reference", value: "BYTES" },
   ...Object.fromEntries(taskKinds.flatMap((task): [string, Flags[string]][] => [
     [`${task}-store`, {

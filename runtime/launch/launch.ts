@@ -1,14 +1,26 @@
 // From options to a running system. What is not said comes from the environment, then from the defaults below.
 
 import { randomBytes } from "node:crypto";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ShoalError } from "../../stores/error.ts";
-import { allowStoreModules, openStore, outlasts, resumeRun, taskKinds, withTopics } from "../../stores/open.ts";
+import {
+  allowStoreModules,
+  isOwnUrl,
+  openStore,
+  outlasts,
+  resumeRun,
+  taskKinds,
+  withTopics,
+} from "../../stores/open.ts";
 import type { Store } from "../../stores/store.ts";
 import { checkKeys, checkKinds, type Kinds, limitsFrom, supervisionFrom } from "../options.ts";
 import type { Ledger } from "../run/ledger.ts";
 import { defaultSupervision } from "../supervision.ts";
-import type { LaunchOptions, System } from "../system.ts";
+import { printLog } from "../log.ts";
+import type { LaunchOptions, StopOptions, System } from "../system.ts";
 import { inside } from "../cells/turn.ts";
 import { type Configuration, sectionOf } from "./configuration.ts";
 import { gather } from "./gathering.ts";
@@ -18,6 +30,7 @@ import { processSystem } from "./process.ts";
 import { loading } from "./program.ts";
 import type { RecordingOptions } from "./recording.ts";
 import { schema } from "./schema.ts";
+import { type Services, startServices } from "./services/services.ts";
 import { configure } from "./sources.ts";
 import { randomSeed, realWorld } from "./world.ts";
 
@@ -38,6 +51,10 @@ export interface Keeping {
   readonly recording?: RecordingOptions | undefined;
   /** Starts the other processes; this machine does unless said. */
   readonly launcher?: Launcher | undefined;
+  /** Where servers of the run's own keep what they keep; who starts them on other nodes, and by which network. */
+  readonly services: string;
+  readonly serviceLauncher?: Launcher | undefined;
+  readonly network?: string | undefined;
 }
 
 /**
@@ -117,6 +134,63 @@ export function launchOptions(configuration: Configuration): LaunchOptions {
 /** Starts a system from options alone, of the program whose module is at this URL. */
 export async function start(options: LaunchOptions, keeping?: Keeping, program?: string): Promise<System> {
   checkOptions(options);
+  const { store, stores = {} } = options;
+  const asked = Object.entries({ store, ...stores }).filter((one): one is [string, string] => isOwnUrl(one[1]));
+  if (asked.length === 0) return await startOn(options, keeping, program);
+  const name = options.name ?? newRunName();
+  const isOver = (): boolean => keeping === undefined || keeping.isOver();
+  const services = await servicesOf(asked.map(([, url]) => url), name, options, keeping);
+  const url = (one: unknown): unknown => typeof one === "string" ? services.urlOf(one) : one;
+  try {
+    const named = Object.fromEntries(Object.entries(stores).map(([kind, one]) => [kind, url(one)]));
+    const home = store === undefined ? {} : { store: services.urlOf(store) };
+    const system = await startOn({ ...options, name, ...home, stores: named }, keeping, program);
+    // One that ends by itself takes them along too.
+    const end = (): Promise<void> => services.end(isOver());
+    const ended = system.ended.then(end, async (error: unknown) => {
+      await end();
+      throw error;
+    });
+    ended.catch(() => {});
+    const close = async (stopping?: StopOptions): Promise<void> => {
+      try {
+        await system.close(stopping);
+      } finally {
+        await end();
+      }
+    };
+    return { ...system, ended, close, [Symbol.asyncDispose]: () => close() };
+  } catch (error) {
+    await services.end(keeping === undefined);
+    throw error;
+  }
+}
+
+async function servicesOf(
+  urls: readonly string[],
+  run: string,
+  { limits, record }: LaunchOptions,
+  keeping: Keeping | undefined,
+): Promise<Services> {
+  const folder = keeping?.services ?? mkdtempSync(join(tmpdir(), "shoal-services-"));
+  const services = await startServices(urls, {
+    run,
+    folder,
+    isPassing: keeping === undefined,
+    launcher: keeping?.serviceLauncher,
+    network: keeping?.network,
+    joinTimeoutMs: limits?.joinTimeoutMs ?? defaultLimits.joinTimeoutMs,
+    say(text) {
+      const said = { type: "MessageLogged", level: "info", text } as const;
+      if (record === undefined) printLog(said);
+      else record({ at: realWorld.date(), node: "main", ...said });
+    },
+  });
+  return services!;
+}
+
+/** Starts it on stores that are there. */
+async function startOn(options: LaunchOptions, keeping?: Keeping, program?: string): Promise<System> {
   const limits = limitsFrom(what, defaultLimits, options.limits);
   const supervision = supervisionFrom(what, defaultSupervision, options.supervision);
   const strict = options.strict ?? false;

@@ -51,6 +51,8 @@ export interface RunLayout {
   readonly stop: string;
   /** The jobs of a scheduler that were sent for it: there where there are any. */
   readonly jobs: string;
+  /** Servers that the run has started for itself: there where there are any. */
+  readonly services: string;
 }
 
 export function runLayout(directory: string): RunLayout {
@@ -63,6 +65,7 @@ export function runLayout(directory: string): RunLayout {
     recording: join(directory, "recording"),
     stop: join(directory, "stop.json"),
     jobs: join(directory, "jobs"),
+    services: join(directory, "services"),
   };
 }
 

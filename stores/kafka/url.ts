@@ -4,7 +4,7 @@ import { cacheUrlOptions } from "../cache.ts";
 import { readFileSync } from "node:fs";
 import type { ConnectionOptions } from "node:tls";
 import { ShoalError } from "../error.ts";
-import { msOption, type Read, type Reader, sizeOption, type StoreUrl, wordOption } from "../url.ts";
+import { msOption, type Read, type Reader, sizeOption, type StoreUrl, unstarted, wordOption } from "../url.ts";
 import type { Address, ClientOptions } from "./client.ts";
 import { type Mechanism, mechanisms } from "./connection.ts";
 import { isPlace } from "./topics.ts";
@@ -79,6 +79,7 @@ export interface KafkaAddress {
 
 /** Reads what stands between the scheme and the options. */
 export function addressOf({ address, redacted }: StoreUrl): KafkaAddress {
+  if (address === "auto") throw bad(unstarted("kafka:auto", "kafka://b1:9092/run42"));
   const [, login, hosts = "", path = ""] = /^\/\/(?:(.*)@)?([^/@]*)(?:\/(.*))?$/s.exec(address) ?? [];
   const servers = hosts.split(",").filter((host) => host !== "").map((host): Address => {
     const [, name, literal, port] = /^(?:([^:[\]\s]+)|\[([0-9a-f:]+)\])(?::(\d{1,5}))?$/i.exec(host) ?? [];

@@ -3,7 +3,16 @@
 import { readFileSync } from "node:fs";
 import { cacheUrlOptions } from "../cache.ts";
 import { ShoalError } from "../error.ts";
-import { msOption, type Read, type Reader, readOptions, sizeOption, type StoreUrl, wordOption } from "../url.ts";
+import {
+  msOption,
+  type Read,
+  type Reader,
+  readOptions,
+  sizeOption,
+  type StoreUrl,
+  unstarted,
+  wordOption,
+} from "../url.ts";
 import type { Access, Endpoint } from "./client.ts";
 
 export interface Address {
@@ -116,6 +125,7 @@ export function addressOf(url: StoreUrl): { readonly address: Address; readonly 
   const isCluster = url.scheme.endsWith("+cluster");
   const isEncrypted = url.scheme.startsWith("rediss");
   const [, authority, path = ""] = /^\/\/([^/]+)(?:\/(.*))?$/s.exec(url.address) ?? [];
+  if (url.address === "auto") throw bad(unstarted("redis:auto", "redis://n1:6379"));
   if (authority === undefined) throw bad(`${url.scheme}: wants its servers, as in ${url.scheme}://n1:6379,n2:6379`);
   const at = authority.lastIndexOf("@");
   const user = at < 0 ? undefined : authority.slice(0, at);

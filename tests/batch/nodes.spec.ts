@@ -2,9 +2,10 @@
 // needs: slurm
 // minutes: 10
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { entry } from "../cli/stage.ts";
 import { shown } from "../command.ts";
+import { redisBinary } from "../services/binary.ts";
 import { killNode, startNode } from "../services/slurm.ts";
 import { assert, test } from "../suite.ts";
 import { type Lab, onSlurm, program, resultIn, resultOf, until, untilTasks } from "./stage.ts";
@@ -49,11 +50,11 @@ test("a job over two nodes runs on both; one that dies is no end, and the result
 
 test.on(
   "deno",
-  "a packed job runs over two nodes from what it has unpacked there, and leaves nothing of it",
+  "a packed job with a Redis server on each of two nodes runs from what it has unpacked there, and leaves nothing",
   "on Node a program of the user's does so",
   async () => {
     await onSlurm(async (lab) => {
-      const { shoal, ask, path } = lab;
+      const { shoal, start, ask, path } = lab;
       const waves = [
         "waves",
         "--sims",
@@ -72,8 +73,11 @@ test.on(
         (JSON.parse(text.trim().split("\n").at(-1)!) as { checksum: unknown }).checksum;
       const here = await shoal("run", ...waves, "--quiet");
       assert.equal(here.code, 0, shown(here));
-      const flags = ["--launcher", "slurm", "--nodes", "2", "--pack", "--walltime", "10m", "--name", "packed"];
-      const sent = await shoal("submit", ...waves, ...flags);
+      const redis = redisBinary();
+      const own = "reason" in redis ? [] : ["--store", "redis:auto"];
+      const env = "reason" in redis ? {} : { PATH: `${dirname(redis.path)}:${lab.env["PATH"] ?? process.env["PATH"]}` };
+      const flags = ["--launcher", "slurm", "--nodes", "2", "--pack", "--walltime", "10m", "--name", "packed", ...own];
+      const sent = await start(["submit", ...waves, ...flags], { env }).ended;
       assert.equal(sent.code, 0, shown(sent));
       const { job, script } = JSON.parse(sent.stdout) as { job: string; script: string };
       await until("the job says its result", () => lab.said("packed").includes('{"run"'), () => lab.said("packed"));
@@ -85,6 +89,9 @@ test.on(
       assert.ok(readFileSync(worker, "utf8").includes(local));
       await until("its job has ended", async () => (await ask("squeue", "-h", "-j", job)).stdout === "", () => "");
       assert.equal(existsSync(local), false, local);
+      if (own.length === 0) return;
+      assert.match(lab.said("packed"), /redis:auto is redis-server \S+ at \S+, on \S+:\d+, \S+:\d+$/m);
+      assert.equal(existsSync(join(path, "runs/packed/services")), false);
     });
   },
   { timeoutMs },
