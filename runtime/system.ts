@@ -180,6 +180,8 @@ export interface LaunchOptions {
    * them reach; where none is named, in files.
    */
   readonly nodes?: number;
+  /** The GPUs of each node, as in `0,1,2,3`: each process there is shown its part of them, and nothing else. */
+  readonly gpus?: string;
   /** `log`: mail between processes goes over the store's log, and not by sockets within a host. */
   readonly link?: "auto" | "log";
   /** The words that start a worker, as a list or as a shell reads them; as this process was started unless said. */

@@ -24,7 +24,6 @@ export interface LearnerInput {
   readonly trains: boolean;
   readonly trainer: "tfjs" | "pytorch";
   readonly backend?: BackendName;
-  readonly gpus?: string;
 }
 
 /** One network. Plain values, the same for the same network: a resumed run finds by them what it had learnt. */
@@ -78,10 +77,10 @@ export class Learner extends Actor {
 
   /** Opens the backend, so that no training waits for it, and what is missing is told before anybody simulates. */
   async started(): Promise<void> {
-    const { trains, trainer, gpus } = this.#input;
+    const { trains, trainer } = this.#input;
     if (!trains) return;
     if (trainer === "tfjs") await openBackend(this.#backend());
-    else (await startTorch(gpus)).end();
+    else (await startTorch()).end();
   }
 
   stopping(): void {
@@ -130,7 +129,7 @@ export class Learner extends Actor {
   }
 
   async #torch(task: LearnerTask): Promise<Work> {
-    const torch = await startTorch(this.#input.gpus);
+    const torch = await startTorch();
     const end = (): void => torch.end();
     this.signal.addEventListener("abort", end);
     return {
@@ -239,8 +238,8 @@ export class Learner extends Actor {
     return { samples: seen };
   }
 
-  #backend(): { readonly backend?: BackendName; readonly gpus?: string } {
-    const { backend, gpus } = this.#input;
-    return { ...backend !== undefined && { backend }, ...gpus !== undefined && { gpus } };
+  #backend(): { readonly backend?: BackendName } {
+    const { backend } = this.#input;
+    return backend === undefined ? {} : { backend };
   }
 }

@@ -3,7 +3,7 @@
 import { totalmem } from "node:os";
 import { ShoalError } from "../../runtime/mod.ts";
 import type { Values } from "../campaign.ts";
-import { gpus, lackingGpus } from "../training/gpus.ts";
+import { gpus } from "../training/gpus.ts";
 import type { Online } from "./arrivals.ts";
 import { shownBytes } from "./times.ts";
 import { pair } from "./wave.ts";
@@ -28,7 +28,6 @@ export const settings = {
     about: "where tfjs computes; auto takes the fastest that can be had",
     choices: ["auto", "tensorflow", "webgpu", "wasm", "cpu"],
   },
-  "gpus": { default: "", about: "GPUs that trainers may use, as in 0,1", value: "LIST" },
   "simulate-workers": { default: 2, about: "actors that simulate", least: 1 },
   "train-workers": { default: 2, about: "actors that train, each a network at a time", least: 1 },
   "transport": {
@@ -66,8 +65,6 @@ export function planOf(given: WavesSettings): Plan {
   const { sims, grid, steps, transport } = given;
   const wrong = (why: string): ShoalError => new ShoalError("BadInput", `Cannot run waves: ${why}`);
   const installed = gpus();
-  const lacking = lackingGpus(given.gpus);
-  if (lacking !== undefined) throw wrong(`${lacking}; leave --gpus out`);
   const usual = installed.length > 0 ? "3,5,7,9" : "3";
   const kernels = (given.kernels.trim() === "" ? usual : given.kernels).split(",").map((text) =>
     Number(text.trim() || NaN)

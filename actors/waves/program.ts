@@ -77,7 +77,6 @@ async function launched(system: System, plan: Plan, online: Online | undefined, 
       ...marks !== undefined && { marks },
       ...online !== undefined && { online },
       ...plan.backend !== "auto" && { backend: plan.backend as BackendName },
-      ...plan.gpus !== "" && { gpus: plan.gpus },
     },
     // That one task is refused is no reason to open the backend anew.
     supervision: { on: "resume" },

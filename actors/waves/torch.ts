@@ -37,9 +37,8 @@ const program = fileURLToPath(new URL("pytorch.py", import.meta.url));
 const errorCharsMax = 4_000;
 
 /** Starts Python, and says so where it, or PyTorch, is not there. */
-export async function startTorch(gpus: string | undefined): Promise<Torch> {
-  const env = { ...process.env, ...gpus !== undefined && { CUDA_VISIBLE_DEVICES: gpus } };
-  const child = spawn("python3", [program], { env, stdio: ["pipe", "pipe", "pipe"] });
+export async function startTorch(): Promise<Torch> {
+  const child = spawn("python3", [program], { stdio: ["pipe", "pipe", "pipe"] });
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => errors = (errors + text).slice(-errorCharsMax));
   const failed = new Promise<never>((_, reject) => child.once("error", reject));

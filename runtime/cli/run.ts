@@ -31,6 +31,7 @@ export const keyFlags: { readonly [flag: string]: string } = {
   ])),
   "threads": "threads",
   "nodes": "nodes",
+  "gpus": "gpus",
   "link": "link",
   "record": "recording.actors",
   "runs": "runs",
@@ -56,6 +57,7 @@ const everyRun: Flags = {
   ])),
   "threads": { default: undefined, about: "threads that pools are spread over; 0 keeps all in one", value: "N" },
   "nodes": { default: undefined, about: "processes that pools are spread over", value: "N", least: 1 },
+  "gpus": { default: undefined, about: "GPUs of each node: each process there sees its part", value: "0,1,2,3" },
   "link": {
     default: "auto",
     about: "log: mail between processes goes over the store's log, and by no socket",

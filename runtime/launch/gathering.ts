@@ -39,6 +39,7 @@ export function gather(
   what: string,
   options: LaunchOptions & { readonly nodes: number },
   ground: Ground | undefined,
+  gpus: readonly string[] | undefined,
 ): Gathering {
   const { nodes, link = "auto", workerCommand, record } = options;
   if (link !== "auto" && link !== "log") {
@@ -82,6 +83,7 @@ export function gather(
       // Other machines do not see what is private to this one.
       files: ground === undefined || launcher.name === "local" ? folder : ground.home,
       threads,
+      gpus,
     },
     check({ abilities, url }) {
       if (abilities.shared !== "host" && abilities.shared !== "network") throw alone(what, nodes, url);

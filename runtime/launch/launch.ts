@@ -24,6 +24,7 @@ import type { LaunchOptions, StopOptions, System } from "../system.ts";
 import { inside } from "../cells/turn.ts";
 import { type Configuration, sectionOf } from "./configuration.ts";
 import { gather } from "./gathering.ts";
+import { gpusOfProcess, readGpus } from "./gpus.ts";
 import type { Launcher } from "./launcher.ts";
 import { defaultLimits } from "./limits.ts";
 import { processSystem } from "./process.ts";
@@ -196,8 +197,14 @@ async function startOn(options: LaunchOptions, keeping?: Keeping, program?: stri
   const strict = options.strict ?? false;
   const run = options.name ?? newRunName();
   const seed = options.seed ?? randomSeed();
+  const gpus = options.gpus === undefined ? undefined : readGpus(what, options.gpus);
   const several = options.nodes !== undefined && options.nodes > 1 ? options.nodes : undefined;
-  const gathering = several === undefined ? undefined : gather(what, { ...options, nodes: several }, keeping);
+  const gathering = several === undefined ? undefined : gather(what, { ...options, nodes: several }, keeping, gpus);
+  // Before anything of the program's own loads here, and in all threads that are started from now on.
+  if (gpus !== undefined) {
+    const [processes, hosts] = [several ?? 1, gathering?.workers.launcher.hosts.length ?? 1];
+    Object.assign(process.env, gpusOfProcess(gpus, { number: 0, processes, hosts }));
+  }
   const url = withTopics(gathering?.store ?? options.store ?? "memory:", options.stores);
   const storeModules = allowStoreModules(...options.storeModules ?? []);
   const storeThresholdBytes = options.storeThresholdBytes ?? storeThresholdBytesDefault;
@@ -255,6 +262,7 @@ const kinds: Kinds = {
   strict: "boolean",
   threads: "natural",
   nodes: "natural",
+  gpus: "string",
   link: "string",
   threadHeapBytesMax: "natural",
   record: "function",

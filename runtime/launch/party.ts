@@ -9,6 +9,7 @@ import type { Services } from "../nodes/steward.ts";
 import type { StopOptions } from "../system.ts";
 import type { Crossing, LinkKind } from "./crossing.ts";
 import { type Common, memberOf } from "./joining.ts";
+import { gpusOfProcess } from "./gpus.ts";
 import type { Launcher } from "./launcher.ts";
 import { type Processes, processes, type ProcessesOptions } from "./processes.ts";
 import { pulse } from "./pulse.ts";
@@ -29,6 +30,8 @@ export interface Workers {
   readonly files: string;
   /** In each of them. */
   readonly threads: number;
+  /** Of each of its hosts: its processes share them. */
+  readonly gpus: readonly string[] | undefined;
 }
 
 export interface PartyOptions extends Pick<ProcessesOptions, "record" | "failed" | "say" | "answers"> {
@@ -49,7 +52,7 @@ export interface Party extends Pick<Processes, "joined" | "nodes" | "members" | 
 }
 
 export function party({ workers, common, main, ways, threads, record, failed, say, answers }: PartyOptions): Party {
-  const { nodes, launcher, command, folder, files } = workers;
+  const { nodes, launcher, command, folder, files, gpus } = workers;
   let isOver = false;
 
   const leader = (): Member => memberOf(main.name, main.epoch, "", [ways.place, ...threads.places()]);
@@ -87,6 +90,8 @@ export function party({ workers, common, main, ways, threads, record, failed, sa
     folder,
     files,
     threads: workers.threads,
+    shown: (number) =>
+      gpus === undefined ? {} : gpusOfProcess(gpus, { number, processes: nodes, hosts: launcher.hosts.length }),
     asking: main,
     leader,
     changed,

@@ -28,6 +28,8 @@ export interface ProcessesOptions {
   readonly folder: string;
   readonly files: string;
   readonly threads: number;
+  /** What the nth of them alone finds in its environment. */
+  shown(number: number): { readonly [name: string]: string };
   readonly asking: Asking;
   /** The process that leads, as it is now. */
   leader(): Member;
@@ -104,7 +106,7 @@ export function processes(options: ProcessesOptions): Processes {
       const { version, threads, folder, command, files } = options;
       const leader = options.leader();
       const told = { ...common, version, form, node, threads, folder, leader, again: recipes.of(node) };
-      made = startWorker({ launcher, command, files, number, host, told, joinTimeoutMs });
+      made = startWorker({ launcher, command, shown: options.shown(number), files, number, host, told, joinTimeoutMs });
     } catch (error) {
       throw new ShoalError("Unavailable", `Cannot start node ${node}: ${textOf(error)}`, { cause: error });
     }

@@ -87,6 +87,7 @@ export const schema: Schema = {
     about: "processes that pools are spread over, the one that leads among them",
     least: 1,
   },
+  "gpus": { kind: "text", default: undefined, about: "GPUs of each node, as in 0,1,2,3: its processes share them" },
   "link": {
     kind: "word",
     default: undefined,

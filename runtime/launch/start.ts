@@ -12,6 +12,8 @@ export interface StartOptions {
   readonly launcher: Launcher;
   /** The words that start a worker, without its file. */
   readonly command: readonly string[];
+  /** What only this one finds in its environment. No secrets: it stands on its command line. */
+  readonly shown: { readonly [name: string]: string };
   /** Where it is written what the worker is told. */
   readonly files: string;
   readonly number: number;
@@ -34,7 +36,8 @@ export function startWorker(options: StartOptions): Start {
   const { launcher, number, host, told, joinTimeoutMs } = options;
   const ticket = realWorld.token();
   const file = join(options.files, `${told.node}.${ticket}.join`);
-  const [program = "", ...args] = options.command;
+  const own = Object.entries(options.shown).map(([name, value]) => `${name}=${value}`);
+  const [program = "", ...args] = own.length === 0 ? options.command : ["env", ...own, ...options.command];
   writeJoining(file, { ...told, ticket });
   const askedAt = realWorld.date();
   const started = launcher.start(number, host, { program, args: [...args, file], env: {}, folder: process.cwd() });

@@ -228,7 +228,6 @@ const wrong: { readonly [what: string]: readonly [Partial<WavesSettings>, RegExp
   "an even kernel": [{ kernels: "3,4" }, /kernels is 3,4; expected odd numbers/],
   "a kernel that is no number": [{ kernels: "three" }, /kernels is three/],
   "no kernel between commas": [{ kernels: "3,,5" }, /kernels is 3,,5/],
-  "a GPU that is not there": [{ gpus: "97" }, /GPU/],
   "a learning rate of zero": [{ "learning-rate": 0 }, /learning-rate is 0; take one above 0/],
   "online by value": [{ online: true, transport: "inline" }, /leave out --transport inline/],
   "online by pytorch": [{ online: true, trainer: "pytorch" }, /leave out --online/],

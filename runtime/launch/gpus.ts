@@ -1,0 +1,45 @@
+// Which of a node's GPUs a process may use: said in its environment before any framework loads, since each looks there
+// once.
+
+import { ShoalError } from "../../stores/error.ts";
+
+const gpusMax = 1_024;
+
+/** The devices of a node: `0,1,2,3`, tiles as in `0.0,0.1`, or the names that CUDA knows them by. */
+export function readGpus(what: string, text: string): readonly string[] {
+  const list = text.split(",").map((one) => one.trim());
+  const wrong = list.find((one) => !/^[A-Za-z0-9][A-Za-z0-9_./-]{0,99}$/.test(one));
+  if (wrong === undefined && list.length <= gpusMax && new Set(list).size === list.length) return list;
+  const why = wrong === undefined ? "a GPU is named twice" : `${JSON.stringify(wrong)} is no GPU`;
+  throw new ShoalError("BadInput", `${what}: gpus is ${text}: ${why}; write the list of one node, as in 0,1,2,3`);
+}
+
+/** Those of the nth of all processes of a node: its part of them, or one that it shares where there are too few. */
+export function gpusOf(gpus: readonly string[], nth: number, processes: number): readonly string[] {
+  if (gpus.length < processes) return [gpus[nth % gpus.length]!];
+  const at = (index: number): number => Math.floor(index * gpus.length / processes);
+  return gpus.slice(at(nth), at(nth + 1));
+}
+
+/**
+ * What shows a process these and no others, to CUDA, HIP and Level Zero; a tile is known to the last alone. What HIP
+ * sees is chosen among what ROCR_VISIBLE_DEVICES leaves: that one stays the scheduler's.
+ */
+export function gpuVariables(gpus: readonly string[]): { readonly [name: string]: string } {
+  const list = gpus.join(",");
+  const isTiled = gpus.some((gpu) => /^\d+\.\d+$/.test(gpu));
+  return {
+    ZE_AFFINITY_MASK: list,
+    ...(isTiled ? {} : { CUDA_VISIBLE_DEVICES: list, HIP_VISIBLE_DEVICES: list }),
+  };
+}
+
+/** Those of the nth process of a run that is spread over so many hosts, its head being the first. */
+export function gpusOfProcess(
+  gpus: readonly string[],
+  { number, processes, hosts }: { readonly number: number; readonly processes: number; readonly hosts: number },
+): { readonly [name: string]: string } {
+  const host = number % hosts;
+  const here = Math.ceil((processes - host) / hosts);
+  return gpuVariables(gpusOf(gpus, Math.floor(number / hosts) % here, here));
+}
