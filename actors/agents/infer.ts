@@ -3,6 +3,7 @@
 
 import { Actor, type TensorRef } from "../../runtime/mod.ts";
 import type { Predictions } from "../trainer.ts";
+import { isEnding } from "./endings.ts";
 import type { AgentClass, Inferring, Shop, Update } from "./shop.ts";
 
 const attemptsMax = 2;
@@ -29,6 +30,7 @@ export function infer(shop: Shop): AgentClass<Inferring> {
         const chunks = await Promise.all(starts.map((from) => this.#chunk(update, model, trained, from, 1)));
         shop.agents.select.tell("predicted", { update, model, chunks });
       } catch (error) {
+        if (isEnding(error)) return shop.fail(error);
         this.log.warn(`model ${model} could not predict: ${String(error)}`);
         shop.agents.select.tell("predicted", { update, model });
       }
@@ -60,6 +62,7 @@ export function infer(shop: Shop): AgentClass<Inferring> {
         written(values.bytes);
         return { from, values };
       } catch (error) {
+        if (isEnding(error)) throw error;
         written(0, String(error));
         if (attempt >= attemptsMax) throw error;
         return await this.#chunk(update, model, trained, from, attempt + 1);

@@ -1,8 +1,9 @@
 // The agent that keeps slots for simulations busy: it takes the head of the ranked queue for each that is free, unless
 // its lane waits for a ranking.
 
-import { Actor, isShoalError } from "../../runtime/mod.ts";
+import { Actor } from "../../runtime/mod.ts";
 import type { Outcome, SimulationLine } from "../simulation.ts";
+import { isEnding } from "./endings.ts";
 import type { AgentClass, Ranked, Shop, Submitting } from "./shop.ts";
 
 /** Slots that run in rounds. */
@@ -20,9 +21,6 @@ interface Lane {
   /** On how many simulations the ranking must stand that it waits for. */
   waitsFor: number | undefined;
 }
-
-/** What says nothing of the candidate: the campaign ends, or is being ended. */
-const endings = ["ShuttingDown", "Ended", "Cancelled", "Fenced", "Suspended"] as const;
 
 export function submit(shop: Shop): AgentClass<Submitting> {
   const { settings, plan, parts, book, shuffled } = shop;
@@ -201,7 +199,7 @@ export function submit(shop: Shop): AgentClass<Submitting> {
       parts.simulate(parts.candidates[row], this.#cancel.signal).then(
         (outcome) => end(resultOf(outcome)),
         (error: Error) => {
-          if (endings.some((code) => isShoalError(error, code))) shop.fail(error);
+          if (isEnding(error)) shop.fail(error);
           else end({ error: error.message });
         },
       );

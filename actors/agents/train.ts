@@ -2,6 +2,7 @@
 // to it. What is asked for meanwhile is kept, and begins when this update has ended.
 
 import { Actor } from "../../runtime/mod.ts";
+import { isEnding } from "./endings.ts";
 import type { AgentClass, Shop, Training, Update } from "./shop.ts";
 
 const attemptsMax = 2;
@@ -71,6 +72,7 @@ export function train(shop: Shop): AgentClass<Training> {
           shop.agents.update.tell("trained", { update, model, trained });
         },
         (error: Error) => {
+          if (isEnding(error)) return shop.fail(error);
           written(error.message);
           if (attempt < attemptsMax) this.#train(update, model, attempt + 1);
           else shop.agents.update.tell("trained", { update, model, error: error.message });

@@ -158,6 +158,20 @@ for (const broken of ["train", "predict"] as const) {
   });
 }
 
+for (const gone of ["train", "predict"] as const) {
+  test(`campaign ends, to be resumed, where those who ${gone} are gone`, async () => {
+    await inYard(async (yard) => {
+      let tried = 0;
+      const error = new ShoalError("Ended", "Cannot learn: nobody is left who could");
+      const learn = { ...learning(yard.system), [gone]: () => (tried++, Promise.reject(error)) };
+      await assert.rejects(drive(yard, yard.run({ models: 1, chunk: candidates.length }, { learn }), first), {
+        code: "Ended",
+      });
+      assert.equal(tried, 1, "it was tried again");
+    });
+  });
+}
+
 test("campaign under delay goes on without the ranking that does not come", async () => {
   await inYard(async (yard) => {
     const learn = { ...learning(yard.system), train: () => new Promise<never>(() => {}) };
