@@ -109,11 +109,17 @@ export async function campaign<Candidate, Model>(system: System, parts: Parts<Ca
     select: await system.spawn(select(shop), undefined, { name: "select", supervision }),
   };
   shop.agents = agents;
+  const known = shop.book.known.size;
+  if (known > 0) parts.say?.(`kept: ${known} simulations; those that were under way run again`);
   try {
     await agents.submit.tell("begin");
     const found = await finished;
     // Whoever was taken for dead, and has been succeeded, has nothing to tell.
     shop.book.check();
+    if (found.simulated.length === 0) {
+      const why = `each of ${candidates.length} simulations failed; the run said of the first why`;
+      throw new ShoalError("HandlerError", `Cannot find anything: ${why}; with that cured, run it anew`);
+    }
     return found;
   } finally {
     for (const agent of Object.values(agents)) await system.stop(agent, { now: true });

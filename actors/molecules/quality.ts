@@ -113,6 +113,7 @@ export default async function quality(
 
   const path = directory === undefined ? undefined : join(directory, "quality.jsonl");
   const done = path === undefined ? [] : campaignsIn(path);
+  if (done.length > 0) say(`kept: ${done.length} campaigns; the one that was under way runs again`);
   const once = async (kind: Kind, seed: number): Promise<void> => {
     if (done.some((each) => each.title === kind.title && each.seed === seed)) return;
     const { simulated, meanRelativeError } = await run(kind, seed);

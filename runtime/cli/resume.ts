@@ -233,8 +233,9 @@ function say({ identity, summary, state }: RunView, session: Session, terminal: 
       terminal.say(`runs again: ${counts.again} tasks of ${name}, whose tensors are not in the store any more`);
     }
   }
-  if (kept.size === 0) terminal.say("kept: nothing was recorded under a name; all of it runs again");
-  else terminal.say("runs again: what has no name, and what was under way");
+  if (kept.size === 0) {
+    terminal.say("kept: what the program itself wrote down; it recorded no task under a name, and all else runs again");
+  } else terminal.say("runs again: what has no name, and what was under way");
   for (const { file, spoilt, cutOff } of damage) {
     if (cutOff) terminal.say(`${file}: its last record was cut off; what it told runs again`);
     if (spoilt > 0) terminal.say(`${file}: ${spoilt} lines cannot be read; what they told runs again`);
