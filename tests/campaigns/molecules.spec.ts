@@ -1,11 +1,10 @@
 // minutes: 2
-// `shoal run molecules` as users type it: the same answer on every store and number of threads and after kills, tables
+// `shoal run molecules` as users type it: the same answer on every store and number of threads, tables
 // in the run directory, and clear words for bad input. And the campaigns of others that stand on the same ground.
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { random } from "../../runtime/mod.ts";
-import { assert, long, seed, test } from "../suite.ts";
-import { type Folder, inFolder, programPath } from "../cli/stage.ts";
+import { assert, test } from "../suite.ts";
+import { inFolder, programPath } from "../cli/stage.ts";
 
 const timeoutMs = 240_000;
 const recorded = ["--simulator", "recorded", "--seed", "42", "--policy", "sequential", "--json", "--quiet"];
@@ -65,85 +64,6 @@ test(
   { timeoutMs },
 );
 
-/**
- * Stands in for both programs: a line in `starts` for each simulation that begins, and energies out of the name. While
- * there is a file `hold`, those wait that begin when there are as many lines as it says.
- */
-function programs({ path, write }: Folder): { PATH: string; STARTS: string; HOLD: string } {
-  const bin = join(path, "bin");
-  mkdirSync(bin);
-  write(
-    "bin/obabel",
-    `#!/bin/sh
-smiles="\${1#-:}"
-echo "$smiles" >> "$STARTS"
-sleep 0.02
-while [ -e "$HOLD" ] && [ "$(wc -l < "$STARTS")" -ge "$(cat "$HOLD")" ] 2> /dev/null; do sleep 0.02; done
-case "$smiles" in *O*) : > start.xyz; exit 0 ;; esac
-number=$(printf %s "$smiles" | cksum | cut -d' ' -f1)
-printf '2\\n%s\\nC 0 0 0\\nC 0 0 %s\\n' "$smiles" "$((number % 9000 + 1000))" > start.xyz
-`,
-  );
-  write(
-    "bin/xtb",
-    `#!/bin/sh
-number=$(sed -n 4p "$1" | cut -d' ' -f4)
-case "$*" in
-  *--opt*) cp "$1" xtbopt.xyz; echo "  | TOTAL ENERGY    -10.0000 Eh  |" ;;
-  *) echo "  | TOTAL ENERGY    -9.$number Eh  |" ;;
-esac
-`,
-  );
-  for (const name of ["obabel", "xtb"]) chmodSync(join(bin, name), 0o755);
-  writeFileSync(join(path, "starts"), "");
-  return { PATH: `${bin}:${process.env["PATH"] ?? ""}`, STARTS: join(path, "starts"), HOLD: join(path, "hold") };
-}
-
-test(
-  "shoal run molecules that was killed goes on to the same answer, and repeats only what was under way",
-  async () => {
-    await inFolder(async (folder) => {
-      const env = programs(folder);
-      const dice = random(seed);
-      const args = ["run", "molecules", "--simulator", "xtb", "--seed", "42", "--policy", "sequential", "--json"];
-      const starts = (): string[] => readFileSync(env.STARTS, "utf8").trim().split("\n").filter((line) => line !== "");
-      const reference = await folder.start([...args, "--name", "whole"], { env }).ended;
-      assert.equal(reference.code, 0, reference.stderr);
-      const { seconds: _, utilisation: __, resumed: ___, store: ____, run: _____, ...whole } = JSON.parse(
-        reference.stdout,
-      );
-      assert.equal(whole.simulated, 24);
-      assert.ok(whole.failed > 0, "none failed");
-      const all = starts().sort();
-      assert.equal(all.length, 24 + whole.failed);
-      for (let kill = 1; kill <= (long ? 20 : 2); kill++) {
-        writeFileSync(env.STARTS, "");
-        const name = `kill-${kill}`;
-        const at = 1 + dice.below(all.length - 2);
-        // It does not come to its end before it is killed, however late that is.
-        folder.write("hold", `${at}`);
-        const run = folder.start([...args, "--name", name], { env });
-        while (starts().length < at) await new Promise((resolve) => setTimeout(resolve, 2));
-        run.child.kill("SIGKILL");
-        await run.ended;
-        rmSync(env.HOLD);
-        const resumed = await folder.start(["resume", name, "--json"], { env }).ended;
-        assert.equal(resumed.code, 0, resumed.stderr);
-        const { seconds: _, utilisation: __, resumed: ___, store: ____, run: _____, ...found } = JSON.parse(
-          resumed.stdout,
-        );
-        assert.deepEqual(found, whole);
-        const lines = readFileSync(join(folder.path, "runs", name, "simulate.jsonl"), "utf8").trim().split("\n");
-        assert.equal(lines.length, all.length);
-        // Two slots: what was under way when it was killed began a second time.
-        assert.ok(starts().length <= all.length + 2, `${starts().length} starts of ${all.length}`);
-        assert.deepEqual([...new Set(starts())].sort(), all);
-      }
-    });
-  },
-  { timeoutMs },
-);
-
 test("shoal run molecules says what is wrong with a space, and counts what is no molecule", async () => {
   await inFolder(async ({ shoal, write }) => {
     const run = (...args: string[]) => shoal("run", "molecules", ...recorded, ...args);
@@ -183,8 +103,8 @@ test("shoal run molecules says what is wrong with a space, and counts what is no
       "3",
     );
     assert.equal(said.code, 0, said.stderr);
-    assert.match(said.stderr, /1 of 6 are no molecules.*line 4: C\(\(\(/);
-    assert.match(said.stderr, /1 of 6 stand in the space more than once.*line 3: OCC/);
+    assert.match(said.stderr, /left out 1 of 6, no molecules that RDKit knows; the first on line 4: C\(\(\(/);
+    assert.match(said.stderr, /left out 1 of 6, in the space more than once; the first on line 3: OCC/);
     const { simulated, failed, bestSimulated } = JSON.parse(said.stdout);
     assert.deepEqual([simulated, bestSimulated.smiles], [3, "CC"]);
     assert.ok(failed <= 1);
@@ -197,6 +117,25 @@ test("shoal run molecules without xtb and without recorded energies says what to
     const said = await start(["run", "molecules", "--space", "bare.tsv"], { env: { PATH: "/nowhere" } }).ended;
     assert.notEqual(said.code, 0);
     assert.match(said.stderr, /apt-get install xtb openbabel/);
+  });
+}, { timeoutMs });
+
+test("shoal run molecules with an xtb that prints garbage says so at once, and fails", async () => {
+  await inFolder(async ({ start, write, path }) => {
+    write("bare.tsv", "smiles\nC\nCC\nCCC\n");
+    mkdirSync(join(path, "bin"));
+    const shape = "printf '1\\n\\nC 0 0 0\\n' > start.xyz";
+    chmodSync(write("bin/obabel", `#!/bin/sh\n${shape}\n`), 0o755);
+    chmodSync(write("bin/xtb", "#!/bin/sh\necho '~%^ garbage'; echo oops > xtbopt.xyz\n"), 0o755);
+    const env = { PATH: `${join(path, "bin")}:${process.env["PATH"] ?? ""}` };
+    const args = ["run", "molecules", "--space", "bare.tsv", "--initial", "1", "--max", "2", "--simulator", "xtb"];
+    const said = await start(args, { env }).ended;
+    assert.equal(said.code, 1, said.stderr);
+    assert.match(
+      said.stderr,
+      /a simulation failed, and another takes its place: {"smiles":"C+"}: .*xtbopt\.xyz.*garbage/,
+    );
+    assert.match(said.stderr, /Cannot find anything: each of 3 simulations failed/);
   });
 }, { timeoutMs });
 
