@@ -138,5 +138,5 @@ function check({ initial, max, batch, simulateSlots }: Settings, count: number):
   if (initial >= max) {
     fail(`--initial ${initial} leaves nothing to choose of --max ${max}; lower the one or raise the other`);
   }
-  if (max > count) fail(`--max ${max} is more than there are candidates: ${count}`);
+  if (max > count) fail(`--max ${max} is more than there are candidates: ${count}; lower it, or bring more`);
 }

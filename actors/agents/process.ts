@@ -8,6 +8,8 @@ import type { AgentClass, Processing, Ranked, Shop } from "./shop.ts";
 
 const kinds = ["simulate", "train", "infer"] as const;
 
+const errorCharsMax = 300;
+
 const spanOf = (seconds: number): string =>
   seconds < 90
     ? `${seconds.toFixed(1)} s`
@@ -21,6 +23,7 @@ export function processing(shop: Shop): AgentClass<Processing> {
   return class Process extends Actor<Processing> implements Processing {
     readonly #successes: SimulationLine[] = [];
     #failed = 0;
+    #toldAt = 1;
     #resumed = 0;
     #iterations = 0;
     /** How many were known when models were last asked for. */
@@ -37,6 +40,7 @@ export function processing(shop: Shop): AgentClass<Processing> {
       if (!isNew) this.#resumed++;
       if (line.value === undefined) {
         this.#failed++;
+        if (isNew && this.#failed >= this.#toldAt) this.#tellFailed(line);
         return;
       }
       this.#successes.push(line);
@@ -89,6 +93,16 @@ export function processing(shop: Shop): AgentClass<Processing> {
         resumed: this.#resumed,
       };
       shop.finish(found);
+    }
+
+    /** The first, and then ever fewer: who has forgotten something reads it at once. */
+    #tellFailed({ row, error = "it answered nothing" }: SimulationLine): void {
+      this.#toldAt = 10 ** `${this.#failed}`.length;
+      const last = error.trim().split(/\s+/).join(" ").slice(0, errorCharsMax);
+      const what = this.#failed === 1
+        ? "a simulation failed, and another takes its place"
+        : `${this.#failed} simulations failed, the last one so`;
+      parts.say?.(`${what}: ${JSON.stringify(parts.candidates[row])}: ${last}`);
     }
 
     #learn(): void {

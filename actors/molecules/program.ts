@@ -107,7 +107,10 @@ async function learning(
 
 function simulatorOf(wanted: string, isRecorded: boolean): "xtb" | "recorded" {
   if (wanted === "recorded" && !isRecorded) {
-    throw new ShoalError("BadInput", "Cannot look up energies: the space has no column ie; name one by --column");
+    throw new ShoalError(
+      "BadInput",
+      "Cannot look up energies: the space has no column ie; name one by --column, or take --simulator xtb",
+    );
   }
   if (wanted === "recorded" || (wanted === "auto" && !canCompute() && isRecorded)) return "recorded";
   if (canCompute()) return "xtb";
@@ -129,7 +132,8 @@ function report(
   if (directory !== undefined) write(directory, found, best, candidates);
 
   const { total, simulate, train, infer } = found.seconds;
-  say(`simulated      ${found.simulated.length} molecules, ${found.failed} more failed, in ${total.toFixed(2)} s`);
+  const failed = found.failed === 0 ? "none failed" : `${found.failed} more failed`;
+  say(`simulated      ${found.simulated.length} molecules, ${failed}, in ${total.toFixed(2)} s`);
   for (const each of best.slice(0, 1).map(named)) say(`best simulated ${each.ieEv.toFixed(2)} eV  ${each.smiles}`);
   const predicted = found.bestPredicted && named(found.bestPredicted);
   if (predicted !== undefined) {

@@ -47,11 +47,20 @@ export async function spaceOf(
   const tell = (rows: readonly number[], what: string): void => {
     if (rows.length === 0) return;
     const first = rows[0]!;
-    say(`${rows.length} of ${names.length} ${what}, the first on line ${table.lines[first]}: ${table.smiles[first]}`);
+    say(
+      `left out ${rows.length} of ${names.length}, ${what}; the first on line ${table.lines[first]}: ${
+        table.smiles[first]
+      }`,
+    );
   };
-  tell(invalid, "are no molecules that RDKit knows and were left out");
-  tell(twice, "stand in the space more than once and were left out");
-  if (kept.length === 0) throw new ShoalError("BadInput", "Cannot read the space: no line of it is a molecule");
+  tell(invalid, "no molecules that RDKit knows");
+  tell(twice, "in the space more than once");
+  if (kept.length === 0) {
+    throw new ShoalError(
+      "BadInput",
+      "Cannot read the space: no line of it is a molecule; its column smiles wants SMILES, such as CCO",
+    );
+  }
 
   const draft = await system.store.allocate("uint32", [kept.length, fingerprintWords]);
   let next = 0;

@@ -2,6 +2,7 @@
 // recorded energies. Lines that begin with # say how it was made.
 
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { ShoalError } from "../../runtime/mod.ts";
 
 export interface Table {
@@ -19,14 +20,16 @@ const energyColumn = "ie";
 
 /** Reads a table. BadInput, with the line and a cure, where it is none. */
 export function readTable(path: string | URL, column?: string): Table {
+  const name = path instanceof URL ? fileURLToPath(path) : path;
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new ShoalError("BadInput", `Cannot read the space: ${why}; name a table by --space`, { cause });
+    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+    const why = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : String(cause);
+    throw new ShoalError("BadInput", `Cannot read the space ${name}: ${why}; --space wants a table, a file`, { cause });
   }
-  return parseTable(text, String(path), column);
+  return parseTable(text, name, column);
 }
 
 export function parseTable(text: string, name: string, column?: string): Table {
@@ -42,12 +45,13 @@ export function parseTable(text: string, name: string, column?: string): Table {
   const split = (row: string): string[] => row.split(separator).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
   const columns = split(header.row);
   const at = columns.findIndex((title) => title.toLowerCase() === "smiles");
-  if (at < 0) return fail(`line ${header.line} names no column smiles; it names ${columns.join(", ")}`);
+  const names = `it names ${columns.join(", ")}, as tabs or commas part them`;
+  if (at < 0) return fail(`line ${header.line} names no column smiles; ${names}`);
   const energyAt = columns.indexOf(column ?? energyColumn);
   if (column !== undefined && energyAt < 0) {
-    return fail(`line ${header.line} names no column ${column}; it names ${columns.join(", ")}`);
+    return fail(`line ${header.line} names no column ${column}; ${names}`);
   }
-  if (rows.length === 0) return fail(`no molecules follow its header on line ${header.line}`);
+  if (rows.length === 0) return fail(`no molecules follow its header on line ${header.line}; write one on each line`);
   const energies = energyAt < 0 ? undefined : new Float64Array(rows.length);
   const smiles = rows.map(({ row, line }, index) => {
     const cells = split(row);
@@ -55,7 +59,9 @@ export function parseTable(text: string, name: string, column?: string): Table {
     if (energies !== undefined) energies[index] = energy === undefined || energy === "" ? NaN : Number(energy);
     if (Number.isNaN(energies?.[index] ?? 0) && energy !== undefined && energy !== "" && !/^nan$/i.test(energy)) {
       return fail(
-        `line ${line}: ${columns[energyAt]} is ${JSON.stringify(energy)}, which is no number of electronvolts`,
+        `line ${line}: ${columns[energyAt]} is ${
+          JSON.stringify(energy)
+        }, which is no number of electronvolts; leave it empty where none is known`,
       );
     }
     return cells[at] ?? "";

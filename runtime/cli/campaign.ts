@@ -1,6 +1,7 @@
 // Runs a program under one head of its run: starts the system, shows how far it is, ends it in order when it is told
 // to, and leaves the run directory so that `resume` can go on.
 
+import { isShoalError } from "../../stores/error.ts";
 import { redactUrl } from "../../stores/open.ts";
 import { type Configuration, sectionOf } from "../launch/configuration.ts";
 import { launchOptions, start } from "../launch/launch.ts";
@@ -101,7 +102,11 @@ export async function runCampaign(campaign: Campaign): Promise<number> {
       removeRun(layout);
       throw end.error;
     }
-    terminal.say(`the run failed; after a cure: shoal resume ${identity.run}`);
+    terminal.say(
+      isShoalError(end.error, "BadInput")
+        ? `the run failed; if a flag was wrong, run it anew; if a file was, cure it and shoal resume ${identity.run}`
+        : `the run failed; after a cure: shoal resume ${identity.run}`,
+    );
     throw end.error;
   }
   if (end.state === "interrupted") {
