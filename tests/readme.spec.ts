@@ -87,10 +87,12 @@ async function runProgram(text: string, isRun: boolean): Promise<Said> {
 }
 
 const runs = mkdtempSync(join(tmpdir(), "runs-"));
+/** Whoever has runs of the same names knows of others. */
+const state = mkdtempSync(join(tmpdir(), "state-"));
 
 const runBlock = (block: Block): Promise<Said> =>
   block.kind.startsWith("sh")
-    ? run("bash", ["-euo", "pipefail", "-c", block.text], { env: { SHOAL_RUNS: runs } })
+    ? run("bash", ["-euo", "pipefail", "-c", block.text], { env: { SHOAL_RUNS: runs, XDG_STATE_HOME: state } })
     : runProgram(block.text, true);
 
 test("README's printed text is compared: what fits, fits, and what differs is named", () => {
