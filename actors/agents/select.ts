@@ -59,13 +59,20 @@ export function select(shop: Shop): AgentClass<Selecting> {
         mean + settings.beta * Math.sqrt(Math.max(0, squares[row]! - mean * mean))
       );
       // Where two score the same, the order of the table decides on every machine.
-      this.#order = [...scores.keys()].filter((row) => !this.#taken.has(row))
-        .sort((one, other) => scores[other]! - scores[one]! || one - other);
+      const order: number[] = [];
+      for (let row = 0; row < scores.length; row++) if (!this.#taken.has(row)) order.push(row);
+      this.#order = order.sort((one, other) => scores[other]! - scores[one]! || one - other);
       this.#given = 0;
       this.#means = means;
-      const expected = [...this.#order].sort((one, other) => means[other]! - means[one]! || one - other);
-      const best = expected.slice(0, settings.max).map((row) => ({ row, predicted: means[row]! }));
-      shop.agents.process.tell("ranked", { best });
+      // One model alone has no spread: what it expects most of is what stands first.
+      const expected = models.length === 1
+        ? this.#order
+        : [...this.#order].sort((one, other) => means[other]! - means[one]! || one - other);
+      const rows = new Uint32Array(expected.slice(0, settings.max));
+      shop.agents.process.tell("ranked", {
+        rows,
+        values: new Float64Array(rows.length).map((_, at) => means[rows[at]!]!),
+      });
       shop.agents.submit.tell("ranked", { best: this.#best(), basis, isNew: true });
     }
 

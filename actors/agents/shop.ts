@@ -57,6 +57,12 @@ export interface Submitting {
   waited(wait: { readonly lane: number; readonly round: number }): void;
 }
 
+/** What is expected most of, best first: more than can be simulated before the next ranking. */
+export interface Expected {
+  readonly rows: Uint32Array;
+  readonly values: Float64Array;
+}
+
 /** Triggered by a finished simulation, writes it down, and asks for new models. */
 export interface Processing {
   simulated(end: { readonly line: SimulationLine; readonly isNew: boolean }): void;
@@ -64,8 +70,7 @@ export interface Processing {
   roundEnded(): void;
   /** Nothing more is to be simulated. */
   over(end: { readonly busyMs: number; readonly utilisation: number }): void;
-  /** What is expected most of, more than can be simulated before the next ranking. */
-  ranked(ranking: { readonly best: readonly Ranked[] }): void;
+  ranked(expected: Expected): void;
   learned(
     spent: {
       readonly task: "train" | "infer";
