@@ -175,6 +175,10 @@ function unproven(cause: unknown, { mechanism, user }: Credentials, where: strin
     return new ShoalError("Unavailable", `${what}: ${why}`, { cause });
   }
   const { message } = cause as Error;
+  // The library's own clock may be first, and its error may stand in another.
+  if (/ timed out/.test(message)) {
+    return new ShoalError("Unavailable", `Cannot log in to Kafka at ${where}: ${message}`, { cause });
+  }
   const why = /not supported by the server|does not support the requested SASL/i.test(message)
     ? `it knows no ${mechanism}; set mechanism= to another of ${mechanisms.join(", ")}`
     : `${message}; check the user and the password`;

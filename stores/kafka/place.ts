@@ -28,7 +28,7 @@ interface Open {
   readonly of: Topics["of"];
   /** What is said of one run. */
   controlOf(space: string): Control;
-  survey(): Promise<Map<string, Found>>;
+  survey(): Promise<ReadonlyMap<string, Found>>;
 }
 
 const dayMs = 86_400_000;
@@ -57,8 +57,11 @@ export async function openKafkaPlace(url: StoreUrl): Promise<Place> {
     const client = kafkaClient(options);
     const controls = new Map<string, Control>();
     try {
-      const there = await client.topics(kinds.map((kind) => nameOf(place, kind)));
-      if (there.some(({ error }) => error === errors.unknownTopic)) return yield* work(undefined);
+      const isNowhere = async (): Promise<boolean> => {
+        const there = await client.topics(kinds.map((kind) => nameOf(place, kind)));
+        return there.some(({ error }) => error === errors.unknownTopic);
+      };
+      if (await isNowhere()) return yield* work(undefined);
       const { of } = await topicsOf({ client, place, partitions: 1, replicas: -1 });
       const { name: topic, batchBytesMax } = of.control;
       const controlOf = (space: string): Control => {
@@ -72,7 +75,16 @@ export async function openKafkaPlace(url: StoreUrl): Promise<Place> {
         controls.set(space, made);
         return made;
       };
-      yield* work({ client, of, controlOf, survey: () => survey({ client, of, control: controlOf("") }) });
+      async function surveyed(): Promise<ReadonlyMap<string, Found>> {
+        try {
+          return await survey({ client, of, control: controlOf("") });
+        } catch (error) {
+          // A sweep has taken the topics away meanwhile, and a broker that had not heard of it named them.
+          if (await isNowhere()) return new Map();
+          throw error;
+        }
+      }
+      yield* work({ client, of, controlOf, survey: surveyed });
     } finally {
       for (const control of controls.values()) control.close();
       client.close();
