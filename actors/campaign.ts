@@ -117,8 +117,11 @@ export async function campaign<Candidate, Model>(system: System, parts: Parts<Ca
     // Whoever was taken for dead, and has been succeeded, has nothing to tell.
     shop.book.check();
     if (found.simulated.length === 0) {
-      const why = `each of ${candidates.length} simulations failed; the run said of the first why`;
-      throw new ShoalError("HandlerError", `Cannot find anything: ${why}; with that cured, run it anew`);
+      const why = `each of ${candidates.length} simulations failed, and a resume tries none of them again`;
+      throw new ShoalError(
+        "HandlerError",
+        `Cannot find anything: ${why}; cure what stopped the first, and run it anew`,
+      );
     }
     return found;
   } finally {

@@ -27,7 +27,9 @@ export function readTable(path: string | URL, column?: string): Table {
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
     const why = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a folder" : String(cause);
-    throw new ShoalError("BadInput", `Cannot read the space ${name}: ${why}; --space wants a table, a file`, { cause });
+    throw new ShoalError("BadInput", `Cannot read the space ${name}: ${why}; --space wants a table in a file`, {
+      cause,
+    });
   }
   return parseTable(text, name, column);
 }
