@@ -1,8 +1,7 @@
 // `file:`: tensors, logs and claims in a folder of any POSIX file system, Lustre among them. Whoever opens the same
 // URL and run, from whatever process or node, has the same store; file/layout.ts says where everything lies.
 import { constants } from "node:buffer";
-import { fileURLToPath } from "node:url";
-import { cacheUrlOptions, nodeCache } from "./cache.ts";
+import { nodeCache } from "./cache.ts";
 import { ShoalError } from "./error.ts";
 import { adopted as fileAdopted } from "./file/adopted.ts";
 import { bodies as fileBodies } from "./file/bodies.ts";
@@ -17,17 +16,20 @@ import { listed } from "./file/listed.ts";
 import { fileLogs } from "./file/logs.ts";
 import { posixDiskAt } from "./file/posix.ts";
 import { packedBytesMax, packedNearBytesMax, segments as fileSegments } from "./file/segments.ts";
+import { fileUrlOptions, rootOf } from "./file/options.ts";
 import { roomy } from "./file/roomy.ts";
 import { spares as fileSpares } from "./file/spares.ts";
 import { lfsStriping } from "./file/striping.ts";
 import { fileTensors } from "./file/tensors.ts";
 import { tidying as fileTidying } from "./copied/tidying.ts";
 import { troubleOf } from "./file/trouble.ts";
+import { type FileUsage, fileUsage } from "./file/usage.ts";
 import { wholes as fileWholes } from "./file/whole.ts";
 import { room as boundedRoom } from "./room.ts";
 import type { OpenOptions, Store, StoreEnvironment, TensorRef } from "./store.ts";
+import { claimants, ownersOf } from "./sweep/owners.ts";
 import { filePresence } from "./sweep/presence.ts";
-import { msOption, type Reader, readOptions, sizeOption, type StoreUrl, wordOption } from "./url.ts";
+import { readOptions, type StoreUrl } from "./url.ts";
 
 export interface FileOptions {
   /** An absolute path. */
@@ -37,7 +39,7 @@ export interface FileOptions {
   readonly strict?: boolean;
   /** `always`: what a call has answered, a power cut does not take back. `never` unless set: the system decides when. */
   readonly fsync?: "always" | "never";
-  /** What the tensors of this opening may take together. Without a limit, but for the disk's own, unless set. */
+  /** What the run's tensors may take together. Without a limit, but for the disk's own, unless set. */
   readonly capacityBytes?: number;
   readonly full?: "wait" | "reject";
   readonly waitMs?: number;
@@ -67,42 +69,6 @@ const frameBytesMax = 16 * 2 ** 20;
 /** What was pooled and not used for as long, and at most twice as long, goes. */
 const tidyMs = 10_000;
 
-/** What a `file:` URL may say, and how each is read. */
-export const fileUrlOptions: {
-  readonly fsync: Reader<"always" | "never">;
-  readonly capacity: Reader<number>;
-  readonly full: Reader<"wait" | "reject">;
-  readonly waitMs: Reader<number>;
-  readonly graceMs: Reader<number>;
-  readonly pool: Reader<number>;
-  readonly adopt: Reader<string>;
-  readonly stripe: Reader<number>;
-  readonly cache: Reader<number>;
-  readonly cacheFrom: Reader<number>;
-  readonly cacheDir: Reader<string>;
-} = {
-  fsync: wordOption("always", "never"),
-  capacity: sizeOption,
-  full: wordOption("wait", "reject"),
-  waitMs: msOption,
-  graceMs: msOption,
-  pool: sizeOption,
-  adopt: folderOption,
-  stripe: stripeOption,
-  ...cacheUrlOptions,
-};
-
-function folderOption(text: string, name: string): string {
-  if (text.startsWith("/") && !text.includes("\0")) return text;
-  throw new ShoalError("BadInput", `Cannot open store: ${name}=${text}: an absolute path is wanted, as in /data`);
-}
-
-/** As Lustre counts: -1 is all of them. */
-function stripeOption(text: string, name: string): number {
-  if (/^(-1|[1-9]\d{0,3})$/.test(text)) return Number(text);
-  throw new ShoalError("BadInput", `Cannot open store: ${name}=${text}: a number of targets is wanted, or -1 for all`);
-}
-
 /** Opens the store of a `file:` URL. */
 export async function openFile(url: StoreUrl, { run, environment, strict }: OpenOptions): Promise<Store> {
   const { capacity, pool, cache, ...rest } = readOptions(url, fileUrlOptions);
@@ -119,22 +85,10 @@ export async function openFile(url: StoreUrl, { run, environment, strict }: Open
   });
 }
 
-/** The folder that a `file:` URL names. */
-export function rootOf(address: string): string {
-  try {
-    if (!/^\/\/\/[^/]/.test(address)) throw new Error("no absolute path");
-    return fileURLToPath(`file:${address}`).replace(/\/+$/, "");
-  } catch (cause) {
-    throw new ShoalError("BadInput", "Cannot open store: file: wants an absolute path, as in file:///scratch/run42", {
-      cause,
-    });
-  }
-}
-
 /** A store in a folder, which it makes where there is none. */
 export async function fileStore(options: FileOptions): Promise<Store> {
   const { root, run, environment, strict = false, fsync = "never" } = options;
-  const { capacityBytes = Number.MAX_SAFE_INTEGER, full = "wait", waitMs = 30_000, graceMs = 1_000 } = options;
+  const { capacityBytes = Infinity, full = "wait", waitMs = 30_000, graceMs = 1_000 } = options;
   const { poolBytesMax = 2 ** 30, url = `file://${root}`, pollMs = { min: 5, max: 1_000 } } = options;
   const where = `file://${root}`;
   const durable = fsync === "always";
@@ -193,12 +147,30 @@ export async function fileStore(options: FileOptions): Promise<Store> {
   // A power cut may mix the old with the new in a file that is written again: not where that is promised away.
   const isSpared = disk.isNear === true && !durable;
   const spares = isSpared ? fileSpares(disk, Math.min(poolBytesMax, capacityBytes), tidying.touched) : undefined;
-  const room = boundedRoom({ capacityBytes, full, waitMs, environment });
-
   // What is kept for the next tensor must not keep others from theirs, nor the mail.
-  const shared = spares === undefined ? disk : roomy(disk, spares.clear);
-  const wholes = fileWholes(shared, durable, writer);
-  const segments = fileSegments({ disk: shared, wholes, layout, writer, durable, descriptors });
+  const spared = spares === undefined ? disk : roomy(disk, spares.clear);
+  let usage: FileUsage | undefined;
+  const shared = (usedBytes: () => number): FileUsage =>
+    usage = fileUsage({
+      disk: spared,
+      layout,
+      writer,
+      durable,
+      capacityBytes,
+      environment,
+      usedBytes,
+      standingBytes: () => entries.standingBytes,
+      look: () => track(tensors.look()),
+      owners: presence && (async () => {
+        const all = await claimants(disk, ownersOf(layout.run));
+        return new Map(all.map((one) => [one.writer, one.isProvenDead]));
+      }),
+    });
+  const bounds = { capacityBytes, full, waitMs, environment };
+  const room = boundedRoom({ ...bounds, usage: capacityBytes === Infinity ? undefined : shared });
+
+  const wholes = fileWholes(spared, durable, writer);
+  const segments = fileSegments({ disk: spared, wholes, layout, writer, durable, descriptors });
   const striping = options.stripe === undefined ? undefined : lfsStriping(options.stripe);
   const wideBytesMin = options.wideBytesMin ?? 2 ** 30;
   const cache = options.cache === undefined ? undefined : nodeCache({
@@ -231,6 +203,7 @@ export async function fileStore(options: FileOptions): Promise<Store> {
     entries,
     buffers,
     room,
+    told: usage?.sealed,
     strict,
     adopted,
     packedBytesMax: disk.isNear === true ? packedNearBytesMax : packedBytesMax,
@@ -240,7 +213,7 @@ export async function fileStore(options: FileOptions): Promise<Store> {
     forget: (id) => cache?.forget(id),
     listed: () => listed(disk, layout, run),
   });
-  const kept = { disk: shared, wholes, layout, throwIfClosed };
+  const kept = { disk: spared, wholes, layout, throwIfClosed };
   const logs = fileLogs({ ...kept, writer, durable, environment, pollMs, frameBytesMax });
   const claims = fileClaims(kept);
 
@@ -249,6 +222,7 @@ export async function fileStore(options: FileOptions): Promise<Store> {
     isClosed = true;
     room.close();
     try {
+      await usage?.stop();
       await logs.close();
       while (underWay > 0) await new Promise<void>((resolve) => idle = resolve);
       await segments.close();
@@ -256,6 +230,7 @@ export async function fileStore(options: FileOptions): Promise<Store> {
       await descriptors.close();
       await spares?.clear();
       await cache?.close();
+      await usage?.close();
     } finally {
       entries.close();
       buffers.clear();

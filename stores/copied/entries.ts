@@ -32,6 +32,8 @@ export interface EntriesOptions {
 
 export interface Entries {
   readonly size: number;
+  /** What was made here and stands, as far as is known here. */
+  readonly standingBytes: number;
   add(bytes: number, lifetime: Lifetime): Entry;
   seal(entry: Entry, ref: TensorRef): void;
   discard(entry: Entry): void;
@@ -58,12 +60,14 @@ export function entries({ writer, environment, room, graceMs, erase }: EntriesOp
   const gone = lately<"Missing" | "Expired">(rememberedMax);
   let count = 0;
   let size = 0;
+  let standingBytes = 0;
   const timer = leases<Entry>(environment, graceMs, settle);
 
   const isPinned = ({ pins }: Entry): boolean => pins !== undefined && pins.size > 0;
 
   function end(entry: Entry, code: "Missing" | "Expired"): void {
     entry.state = "released";
+    if (entry.isOwn) standingBytes -= entry.bytes;
     gone.set(entry.id, code);
     if (entry.ref !== undefined) erase(entry.ref, code === "Expired" ? "late" : "gone");
   }
@@ -107,6 +111,9 @@ export function entries({ writer, environment, room, graceMs, erase }: EntriesOp
     get size() {
       return size;
     },
+    get standingBytes() {
+      return standingBytes;
+    },
     add(bytes, lifetime) {
       // A draft has no place yet, and so no id that anybody could ask for.
       const entry = entryOf(`${writer}-d${(count++).toString(36)}`, bytes, true, lifetime);
@@ -119,6 +126,7 @@ export function entries({ writer, environment, room, graceMs, erase }: EntriesOp
       entry.id = ref.id;
       entry.ref = ref;
       entry.state = "sealed";
+      standingBytes += entry.bytes;
       all.set(entry.id, entry);
       if (entry.lifetime === undefined || !("leaseMs" in entry.lifetime)) return;
       entry.deadline = environment.now() + entry.lifetime.leaseMs;

@@ -8,7 +8,7 @@ import type { Lifetime, TensorRef } from "../store.ts";
 import type { Buffers } from "../copied/buffers.ts";
 import type { Descriptors } from "./descriptors.ts";
 import { closed, type Disk, type DiskFile, ifThere, ifThereNow, readAll, writeAll, writeNow } from "./disk.ts";
-import { fanOut, idOf, isAdoptedId, type Layout, type Place, placeOf } from "./layout.ts";
+import { fanOut, folderOf, idOf, isAdoptedId, type Layout, type Place, placeOf } from "./layout.ts";
 import { readSummed, writeSummed } from "./pieces.ts";
 import {
   type Head,
@@ -46,6 +46,8 @@ export interface Bodies {
   write(meta: Omit<Meta, "id">, lifetime: Lifetime, bytes: Uint8Array, isAdopted?: boolean): Promise<Place>;
   /** All bytes, verified; of an adopted tensor its record. Throws Missing, Expired or Corrupt. */
   read(ref: TensorRef): Promise<Body>;
+  /** Whether it is there, and not marked as gone. */
+  stands(ref: TensorRef): Promise<boolean>;
   /** From here on it is Missing, or Expired, for everybody. Leaves alone what is not what the reference says. */
   erase(ref: TensorRef, mark: "gone" | "late"): Promise<void>;
 }
@@ -69,7 +71,6 @@ export interface BodiesOptions {
 
 export function bodies(options: BodiesOptions): Bodies {
   const { disk, wholes, layout, writer, durable, buffers, cache, descriptors, spares, striping } = options;
-  const { wideBytesMin } = options;
   const isNear = disk.isNear === true;
   /** Which of the folders that tensors are spread over are there. */
   const homes = new Set<number>();
@@ -159,13 +160,8 @@ export function bodies(options: BodiesOptions): Bodies {
     prepared ??= makeTemp(temp);
     await prepared;
     const path = `${temp}/${id}`;
-    const isWide = bytes >= wideBytesMin && await striping?.wide(path) === true;
+    const isWide = bytes >= options.wideBytesMin && await striping?.wide(path) === true;
     return { path, file: await disk.open(path, isWide ? "change" : "create"), bytes: 0 };
-  }
-
-  async function makeHome(number: number, place: Place): Promise<void> {
-    await wholes.makeFolder(folderOf(layout.tensor(place)));
-    homes.add(number);
   }
 
   async function write(
@@ -178,7 +174,10 @@ export function bodies(options: BodiesOptions): Bodies {
     const total = head.byteLength + meta.bytes;
     const home = layout.tensor(place);
     const number = fanOut(place.count);
-    if (!homes.has(number)) await makeHome(number, place);
+    if (!homes.has(number)) {
+      await wholes.makeFolder(folderOf(home));
+      homes.add(number);
+    }
     // One of about that length, or a new one.
     const { path, file, bytes: stale } = spares?.take(total) ?? await fresh(meta.id, total);
     let isHome = false;
@@ -285,6 +284,12 @@ export function bodies(options: BodiesOptions): Bodies {
       if (found === undefined) throw await missing(ref.id);
       return found;
     },
+    async stands(ref) {
+      const place = placeOf(ref.id);
+      const head = place && await opened(place, "read", (file, at) => headAt(file, ref, at));
+      if (head === undefined && !await disk.exists(layout.run)) throw await missing(ref.id);
+      return head?.mark === "live";
+    },
     async erase(ref, mark) {
       const place = placeOf(ref.id);
       if (place === undefined) return;
@@ -293,5 +298,3 @@ export function bodies(options: BodiesOptions): Bodies {
     },
   };
 }
-
-const folderOf = (path: string): string => path.slice(0, path.lastIndexOf("/"));

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 
 //   <root>/<run>/layout                              which layout this is, for a shoal that knows another
 //   <root>/<run>/owners/<writer>                     who has the run open, and a beat beside it: sweep/owners.ts
+//   <root>/<run>/usage/<writer>                      what a writer takes of the run's capacity: usage.ts
 //   <root>/.swept-<token>                            a run that a sweep took away, being removed
 //   <root>/<run>/tensors/<writer>/<hh>/<id>          one tensor each, or what is recorded of an adopted one; 256 folders
 //   <root>/<run>/tensors/<writer>/segments/<n>       small tensors, one after the other, appended by one process
@@ -25,6 +26,8 @@ export type Place =
 // One tensor has one id: leading zeros would give it more.
 const filePattern = /^([0-9a-f]{16})-([fa])(0|[1-9a-z][0-9a-z]{0,9})$/;
 const packedPattern = /^([0-9a-f]{16})-s(0|[1-9a-z][0-9a-z]{0,9})\.(0|[1-9a-z][0-9a-z]{0,6})$/;
+
+export const folderOf = (path: string): string => path.slice(0, path.lastIndexOf("/"));
 
 export const isWriter = (name: string): boolean => /^[0-9a-f]{16}$/.test(name);
 
@@ -61,6 +64,7 @@ export interface Layout {
   readonly tensors: string;
   readonly logs: string;
   readonly claims: string;
+  readonly usage: string;
   writer(writer: string): { readonly temp: string; readonly segments: string; readonly folder: string };
   tensor(place: Place): string;
   stream(name: string): string;
@@ -82,6 +86,7 @@ export function layout(root: string, run: string): Layout {
     tensors: `${base}/tensors`,
     logs: `${base}/logs`,
     claims: `${base}/claims`,
+    usage: `${base}/usage`,
     writer,
     tensor(place) {
       const { folder, segments } = writer(place.writer);

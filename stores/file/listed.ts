@@ -36,28 +36,41 @@ async function* headsOf(disk: Disk, path: string): AsyncGenerator<{ readonly hea
   }
 }
 
+/** A writer's tensors that stand; of an adopted one, the bytes of what is recorded of it. */
+export async function* standingOf(
+  disk: Disk,
+  layout: Layout,
+  writer: string,
+): AsyncGenerator<{ readonly id: string; readonly bytes: number }, void, undefined> {
+  const { folder, segments } = layout.writer(writer);
+  for (const hh of await namesIn(disk, folder)) {
+    if (!/^[0-9a-f]{2}$/.test(hh)) continue;
+    for (const id of await namesIn(disk, `${folder}/${hh}`)) {
+      const place = placeOf(id);
+      if (place?.kind !== "file" || layout.tensor(place) !== `${folder}/${hh}/${id}`) continue;
+      for await (const { head } of headsOf(disk, `${folder}/${hh}/${id}`)) {
+        if (idIn(head) === id && head.mark === "live") yield { id, bytes: head.bytes };
+        break;
+      }
+    }
+  }
+  for (const segment of await namesIn(disk, segments)) {
+    for await (const { head, at } of headsOf(disk, `${segments}/${segment}`)) {
+      const id = idIn(head);
+      const place = placeOf(id);
+      if (place?.kind !== "packed" || place.offset !== at || layout.tensor(place) !== `${segments}/${segment}`) break;
+      if (head.mark === "live") yield { id, bytes: head.bytes };
+    }
+  }
+}
+
+/** What all who make tensors are called. */
+export async function writersOf(disk: Disk, layout: Layout): Promise<string[]> {
+  return (await namesIn(disk, layout.tensors)).filter(isWriter);
+}
+
 export async function* listed(disk: Disk, layout: Layout, run: string): AsyncGenerator<TensorEntry, void, undefined> {
-  for (const writer of await namesIn(disk, layout.tensors)) {
-    if (!isWriter(writer)) continue;
-    const { folder, segments } = layout.writer(writer);
-    for (const hh of await namesIn(disk, folder)) {
-      if (!/^[0-9a-f]{2}$/.test(hh)) continue;
-      for (const id of await namesIn(disk, `${folder}/${hh}`)) {
-        const place = placeOf(id);
-        if (place?.kind !== "file" || layout.tensor(place) !== `${folder}/${hh}/${id}`) continue;
-        for await (const { head } of headsOf(disk, `${folder}/${hh}/${id}`)) {
-          if (idIn(head) === id && head.mark === "live") yield { id, run, bytes: head.bytes, state: "sealed" };
-          break;
-        }
-      }
-    }
-    for (const segment of await namesIn(disk, segments)) {
-      for await (const { head, at } of headsOf(disk, `${segments}/${segment}`)) {
-        const id = idIn(head);
-        const place = placeOf(id);
-        if (place?.kind !== "packed" || place.offset !== at || layout.tensor(place) !== `${segments}/${segment}`) break;
-        if (head.mark === "live") yield { id, run, bytes: head.bytes, state: "sealed" };
-      }
-    }
+  for (const writer of await writersOf(disk, layout)) {
+    for await (const { id, bytes } of standingOf(disk, layout, writer)) yield { id, run, bytes, state: "sealed" };
   }
 }

@@ -27,6 +27,8 @@ export interface FileTensorsOptions {
   readonly entries: Entries;
   readonly buffers: Buffers;
   readonly room: Room;
+  /** Told of each that stands from now on. */
+  readonly told?: (() => Promise<void> | undefined) | undefined;
   readonly strict: boolean;
   /** Tensors of fewer bytes share files. */
   readonly packedBytesMax: number;
@@ -45,11 +47,13 @@ export interface FileTensorsOptions {
 export interface FileTensors extends Tensors {
   readonly putBytes: number;
   readonly getBytes: number;
+  /** Looks which of its own others have released, and lets go of them. */
+  look(): Promise<void>;
 }
 
 export function fileTensors(options: FileTensorsOptions): FileTensors {
   const { run, where, bodies, segments, entries, buffers, room, strict, track, erase, listed } = options;
-  const { packedBytesMax, adopted, throwIfClosed, forget } = options;
+  const { packedBytesMax, adopted, throwIfClosed, forget, told } = options;
   const seen = views({ run, entries, buffers });
   let putBytes = 0;
 
@@ -68,6 +72,8 @@ export function fileTensors(options: FileTensorsOptions): FileTensors {
       const ref = tensorRef({ ...meta, id: idOf(place), where });
       entries.seal(entry, ref);
       putBytes += entry.bytes;
+      const telling = told?.();
+      if (telling !== undefined) await telling;
       return ref;
     } catch (error) {
       throw troubleOf(error, `put tensor in ${where}`, true);
@@ -163,6 +169,13 @@ export function fileTensors(options: FileTensorsOptions): FileTensors {
         // Gone for this process in any case, whatever the disk's reason was.
         const { code, message, cause } = troubleOf(error, `release tensor ${ref.id}`);
         throw new ShoalError(code, message, { outcome: "unknown", cause });
+      }
+    },
+    async look() {
+      const own = Array.from(entries.own());
+      for (const entry of own) {
+        if (entry.state !== "sealed" || entry.bytes === 0 || entry.ref === undefined) continue;
+        if (!await bodies.stands(entry.ref)) entries.release(entry);
       }
     },
     pin: seen.pin,

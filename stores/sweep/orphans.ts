@@ -40,7 +40,10 @@ export async function* orphansOf(scene: Scene): AsyncGenerator<Orphan, void, und
     if (!scene.dryRun && isSure) await tidy(disk, layout, writer, leasing.has(writer));
   }
   if (scene.dryRun) return;
-  for (const { writer } of dead) if (!leasing.has(writer)) await forget(disk, ownersOf(layout.run), writer);
+  for (const { writer } of dead) {
+    await ifThere(disk.remove(`${layout.usage}/${writer}`));
+    if (!leasing.has(writer)) await forget(disk, ownersOf(layout.run), writer);
+  }
 }
 
 /** Answers whether tensors on a lease are left. */
@@ -98,7 +101,7 @@ async function taken(scene: Scene, path: string, kind: Orphan["kind"], why: stri
 async function* unlinked(scene: Scene, dead: ReadonlySet<string>): AsyncGenerator<Orphan, void, undefined> {
   if (dead.size === 0) return;
   const { disk, layout } = scene;
-  const folders = [layout.run, ownersOf(layout.run)];
+  const folders = [layout.run, layout.usage, ownersOf(layout.run)];
   for (const base of [layout.logs, layout.claims]) {
     for (const hh of await namesIn(disk, base, "folder")) {
       for (const hash of await namesIn(disk, `${base}/${hh}`, "folder")) folders.push(`${base}/${hh}/${hash}`);

@@ -11,7 +11,7 @@ const openers: ReadonlyMap<string, () => Promise<PlaceOpener>> = new Map([
   ["shm", async (): Promise<PlaceOpener> => (await import("../shm/survey.ts")).openShmPlace],
   ["file", async (): Promise<PlaceOpener> => {
     const [{ fileUrlOptions, rootOf }, { folderPlace }] = await Promise.all([
-      import("../file.ts"),
+      import("../file/options.ts"),
       import("./folder.ts"),
     ]);
     return (url, options) => {

@@ -36,6 +36,8 @@ export function filesBelow(folder: string): string[] {
 }
 
 export interface Child {
+  /** Tells one that obeys what to do next, or that there is nothing more. */
+  tell(wish?: object): void;
   readonly lines: AsyncIterable<string>;
   kill(signal: "SIGKILL"): void;
   readonly ended: Promise<void>;
@@ -45,8 +47,12 @@ export interface Child {
 export function child(...args: string[]): Child {
   const path = fileURLToPath(new URL(`./child${import.meta.url.endsWith(".js") ? ".js" : ".ts"}`, import.meta.url));
   const [program, ...first] = commandFor(runtime, path);
-  const process: ChildProcess = spawn(program, [...first, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const process: ChildProcess = spawn(program, [...first, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+  // One that was killed hears nothing more.
+  process.stdin!.on("error", () => {});
   return {
+    tell: (wish) =>
+      void (wish === undefined ? process.stdin!.end() : process.stdin!.write(`${JSON.stringify(wish)}\n`)),
     lines: createInterface({ input: process.stdout! }),
     kill: (signal) => void process.kill(signal),
     ended: new Promise((resolve, reject) => process.on("close", () => resolve()).on("error", reject)),
