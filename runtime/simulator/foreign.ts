@@ -68,7 +68,7 @@ function isCalledByRuntime(): boolean {
 export const words = {
   date: "reads Date.now()",
   now: "reads performance.now()",
-  random: "draws Math.next",
+  random: "draws Math.random()",
   timeout: "waits by setTimeout()",
 } as const;
 

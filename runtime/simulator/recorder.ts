@@ -8,7 +8,8 @@ import type { Environment } from "../environment.ts";
 import { nodeOfSteward } from "../nodes/steward.ts";
 import type { Random } from "../random.ts";
 import { type Generating, isGenerator } from "../stream.ts";
-import { clockOver, groundOver, PlayedReference, randomOver } from "./facade.ts";
+import { clockOver, groundOver, PlayedReference } from "./facade.ts";
+import { words } from "./foreign.ts";
 import type { Line, Part, Port, Shelf, Written } from "./part.ts";
 import { stateOf, write, writeError } from "./written.ts";
 
@@ -229,7 +230,7 @@ export function recorder(parts: RecorderParts): Recorder {
       ...base,
       next() {
         const life = running.getStore();
-        return life === undefined ? base.next() : randomOver(life.port, "Math", () => base).next();
+        return life === undefined ? base.next() : life.port.now(words.random, null, base.next);
       },
     }),
     port: () => isOver ? undefined : running.getStore()?.port,

@@ -11,8 +11,8 @@ import { type Random, random } from "../random.ts";
 import type { Reference, Source, Target } from "../reference.ts";
 import { type Generating, isGenerator } from "../stream.ts";
 import type { ActorClass } from "../system.ts";
-import { clockOver, groundOver, PlayedReference, randomOver } from "./facade.ts";
-import { platform, takeOver } from "./foreign.ts";
+import { clockOver, groundOver, PlayedReference } from "./facade.ts";
+import { platform, takeOver, words } from "./foreign.ts";
 import { isOutput, type Line, type Part, type Port, type Shelf } from "./part.ts";
 import { drawsFrom } from "./recorder.ts";
 import { type Difference, type Said, script } from "./script.ts";
@@ -243,8 +243,7 @@ export async function solo(Class: ActorClass, part: Part, { shelf, patience }: S
     ...random(part.actor),
     next: () => {
       const life = running.getStore();
-      const own = (): Random => ({ ...random(0), next: before.random });
-      return life === undefined ? before.random() : randomOver(life.port, "Math", own).next();
+      return life === undefined ? before.random() : life.port.now(words.random, null, before.random);
     },
   };
   const putBack = takeOver(clock, dice, (what) => running.getStore() && (foreign ??= what));
