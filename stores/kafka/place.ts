@@ -61,8 +61,21 @@ export async function openKafkaPlace(url: StoreUrl): Promise<Place> {
         const there = await client.topics(kinds.map((kind) => nameOf(place, kind)));
         return there.some(({ error }) => error === errors.unknownTopic);
       };
-      if (await isNowhere()) return yield* work(undefined);
-      const { of } = await topicsOf({ client, place, partitions: 1, replicas: -1 });
+      // A sweep may have taken the topics away, and a broker that has not heard of it still name them.
+      const unlessNowhere = async <R>(call: () => Promise<R>): Promise<R | undefined> => {
+        try {
+          return await call();
+        } catch (error) {
+          if (await isNowhere()) return undefined;
+          throw error;
+        }
+      };
+      const isThere = !await isNowhere();
+      const topics = isThere
+        ? await unlessNowhere(() => topicsOf({ client, place, partitions: 1, replicas: -1 }))
+        : undefined;
+      if (topics === undefined) return yield* work(undefined);
+      const { of } = topics;
       const { name: topic, batchBytesMax } = of.control;
       const controlOf = (space: string): Control => {
         const known = controls.get(space);
@@ -75,15 +88,8 @@ export async function openKafkaPlace(url: StoreUrl): Promise<Place> {
         controls.set(space, made);
         return made;
       };
-      async function surveyed(): Promise<ReadonlyMap<string, Found>> {
-        try {
-          return await survey({ client, of, control: controlOf("") });
-        } catch (error) {
-          // A sweep has taken the topics away meanwhile, and a broker that had not heard of it named them.
-          if (await isNowhere()) return new Map();
-          throw error;
-        }
-      }
+      const surveyed = async (): Promise<ReadonlyMap<string, Found>> =>
+        await unlessNowhere(() => survey({ client, of, control: controlOf("") })) ?? new Map<string, Found>();
       yield* work({ client, of, controlOf, survey: surveyed });
     } finally {
       for (const control of controls.values()) control.close();
@@ -140,7 +146,8 @@ export async function openKafkaPlace(url: StoreUrl): Promise<Place> {
     const control = controlOf(space);
     await control.say([[goingKey, { k: "going", at: Date.now() }]]);
     const all = await survey();
-    const found = all.get(space)!;
+    const found = all.get(space);
+    if (found === undefined) return false;
     if (isLive(found)) {
       await control.say([[goingKey, undefined]]);
       return false;

@@ -163,5 +163,11 @@ function checked(name: string, kind: Kind, said: ReadonlyMap<string, string>, pa
 
 /** Takes a place away whole. */
 export async function removePlace(client: Client, place: string): Promise<void> {
-  await client.controlling(() => deleteTopics(kinds.map((kind) => nameOf(place, kind)), makeMs));
+  const names = kinds.map((kind) => nameOf(place, kind));
+  await client.controlling(() => deleteTopics(names, makeMs));
+  // Not every broker knows of it at once, and one that does not would name them to whoever asks next.
+  for (let waitedMs = 0; waitedMs <= makeMs; waitedMs += 50) {
+    if ((await client.topics(names)).every(({ error }) => error === errors.unknownTopic)) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
