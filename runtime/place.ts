@@ -12,7 +12,8 @@ export class Place<M> {
   /** The tasks that it has. */
   given = 0;
   readonly #isFar: boolean;
-  #isAlone = false;
+  /** Whether what it has may be what ended the one who had it before. */
+  isAlone = false;
   /** How long a task takes, as far as is known: long, until it is known. */
   #taskMs = aheadMs;
   #since = 0;
@@ -25,19 +26,19 @@ export class Place<M> {
   /** How many more tasks it may be given now. */
   get room(): number {
     if (this.given === 0) return 1;
-    if (!this.#isFar || this.#isAlone) return 0;
+    if (!this.#isFar || this.isAlone) return 0;
     return Math.max(0, Math.min(Math.floor(aheadMs / this.#taskMs), tasksMax) - this.given);
   }
 
   begin(now: number, isAlone: boolean): void {
     if (this.given++ === 0) this.#since = now;
-    this.#isAlone = isAlone;
+    this.isAlone = isAlone;
   }
 
   /** A task has ended: what it took is what has passed since it was given, or since the one before it ended. */
   end(now: number): void {
     this.given--;
-    this.#isAlone = false;
+    this.isAlone = false;
     this.#taskMs += (now - this.#since - this.#taskMs) * share;
     this.#since = now;
   }

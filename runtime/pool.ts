@@ -49,6 +49,8 @@ export interface Pooling extends Omit<SpawnOptions, "name"> {
   readonly on?: "threads" | "processes";
 }
 
+const nodeOf = ({ id }: Member): string => id.slice(0, id.lastIndexOf("/"));
+
 /** The untyped pool behind `Pool`. */
 export interface Work {
   readonly size: number;
@@ -116,13 +118,21 @@ export function poolOf<M extends Member>(parts: PoolParts<M>): Work {
   /** One that is idle; or where tasks are shorter than the way to a member, the one who has the least before it. */
   function placeFor(task: Task): Place<M> | undefined {
     // Of those that were lost together one may be what ended the others: they do not go where they were, nor together.
-    const free = task.attempts > 0 ? idle.shift() : idle.pop();
-    if (free !== undefined || task.attempts > 0) return free;
+    if (task.attempts > 0) return idle.splice(Math.max(0, idle.findIndex(isApart)), 1)[0];
+    const free = idle.pop();
+    if (free !== undefined) return free;
     let best: Place<M> | undefined;
     for (const place of working) {
       if (place.room > 0 && (best === undefined || place.given < best.given)) best = place;
     }
     return best;
+  }
+
+  /** Whether no other of its node, which would end with it, has one of those either. */
+  function isApart({ member }: Place<M>): boolean {
+    const node = nodeOf(member);
+    for (const other of working) if (other.isAlone && nodeOf(other.member) === node) return false;
+    return true;
   }
 
   function give(task: Task, place: Place<M>): void {

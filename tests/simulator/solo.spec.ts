@@ -257,7 +257,10 @@ test("replay of one actor answers other clocks and dice as they were answered, a
     },
   };
   const other = await replay(Honest, recorded, { actor: partsOf(recorded, "Gambler")[0]!.actor });
-  assert.match(table(other), /expected n1\/\d+ does draws Math\.random\(\): .* and there was n1\/\d+ does draws random.next/);
+  assert.match(
+    table(other),
+    /expected n1\/\d+ does draws Math\.random\(\): .* and there was n1\/\d+ does draws random.next/,
+  );
 });
 
 test("replay of one actor refuses what it has no record of, and says why", async () => {
