@@ -97,7 +97,7 @@ test("replay runs the recorded messages of threads and processes again, and show
     assert.match(other.stderr, /mine\.mjs has changed since it was recorded/);
     assert.match(
       other.stdout,
-      /differs +trainer Trainer main\/@trainer.*\n +at message \d+, (train|note): its state at \.\S+\n +recorded: /,
+      /differs +trainer Trainer main\/@trainer.*\n +at message \d+, train: its state at \.\S+\n +recorded: /,
     );
     const { difference } = parsed((await shoal("replay", "both", "trainer", "--json")).stdout).actors[0]!;
     // Which member of the state comes first is up to the order in which it was written.

@@ -273,3 +273,38 @@ test("replay of one actor refuses what it has no record of, and says why", async
   await assert.rejects(replay(Handyman, whole, { actor: "main/9" }), /no part of main\/9; the record has .*main\/2 \(/);
   await assert.rejects(replay(Friend, whole, { actor: "main/2" }), /main\/2 was a Handyman, and this is Friend/);
 });
+
+class Counts extends Actor {
+  at = 0;
+
+  async one(): Promise<void> {
+    await Promise.resolve();
+    this.at += 1;
+  }
+
+  two(): number {
+    return this.at;
+  }
+}
+
+test("replay of one actor gives no message behind the one whose state differs", async () => {
+  const recorded = kept(
+    await simulate(async (system) => {
+      const counts = await system.spawn(Counts, undefined, { node: "n1" });
+      await counts.ask("one");
+      return await counts.ask("two");
+    }, { seed: 5, nodes: 1, recordBytesMax }),
+  );
+  const { Counts: Changed } = {
+    Counts: class extends Counts {
+      override async one(): Promise<void> {
+        await super.one();
+        this.at += 1;
+      }
+    },
+  };
+  const other = await replay(Changed, recorded, { actor: partsOf(recorded, "Counts")[0]!.actor });
+  assert.equal(other.outcome, "differs", table(other));
+  assert.match(table(other), /gets one/);
+  assert.ok(!table(other).includes("gets two"), table(other));
+});
