@@ -5,11 +5,12 @@ import { randomBytes } from "node:crypto";
 import { cancelled } from "../cancellation.ts";
 import { buffers as storeBuffers } from "../copied/buffers.ts";
 import { pooledLanding } from "../copied/landing.ts";
-import { isShoalError, nearest, ShoalError } from "../error.ts";
+import { isShoalError, ShoalError } from "../error.ts";
 import { isRunName, tensorRef } from "../reference.ts";
 import type { Dtype } from "../store.ts";
 import type { HeldRun, Orphan, Place, RunState, SweepOptions, Verified } from "../sweep.ts";
 import { endedName } from "../sweep/ended.ts";
+import { wantedOf } from "../sweep/wanted.ts";
 import { readOptions, type StoreUrl } from "../url.ts";
 import { bodies as kafkaBodies } from "./bodies.ts";
 import { type Client, client as kafkaClient } from "./client.ts";
@@ -99,16 +100,6 @@ export async function openKafkaPlace(url: StoreUrl): Promise<Place> {
 
   const runsOf = (all: ReadonlyMap<string, Found> | undefined): Found[] =>
     [...all?.values() ?? []].filter(isOurs).sort((a, b) => a.run < b.run ? -1 : 1);
-
-  function only(runs: readonly Found[], wanted: string | undefined): readonly Found[] {
-    const found = wanted === undefined ? runs : runs.filter(({ run }) => run === wanted);
-    if (found.length > 0 || wanted === undefined) return found;
-    const near = nearest(wanted, runs.map(({ run }) => run));
-    const hint = near === undefined
-      ? `it holds ${runs.slice(0, 5).map(({ run }) => run).join(", ") || "none"}`
-      : `did you mean ${near}?`;
-    throw new ShoalError("BadInput", `Cannot find run ${wanted.slice(0, 80)} in ${url.redacted}; ${hint}`);
-  }
 
   function whyItGoes(found: Found, { run: givenUp, keepDays }: SweepOptions): string | undefined {
     const state = stateOf(found);
@@ -219,7 +210,7 @@ export async function openKafkaPlace(url: StoreUrl): Promise<Place> {
     },
     async *sweep(options = {}) {
       yield* within(async function* (open) {
-        for (const found of only(runsOf(await open?.survey()), options.run)) {
+        for (const found of wantedOf(runsOf(await open?.survey()), options.run, url.redacted)) {
           if (options.signal?.aborted) throw cancelled(options.signal);
           yield* sweepRun(open!, found, options);
         }
@@ -227,7 +218,7 @@ export async function openKafkaPlace(url: StoreUrl): Promise<Place> {
     },
     async *verify({ run, signal } = {}) {
       yield* within(async function* (open) {
-        for (const found of only(runsOf(await open?.survey()), run)) {
+        for (const found of wantedOf(runsOf(await open?.survey()), run, url.redacted)) {
           for await (const one of verifyRun(open!, found)) {
             if (signal?.aborted) throw cancelled(signal);
             yield one;

@@ -1,10 +1,11 @@
 // What Redis servers hold of all runs: listed, verified, and freed of what nobody owns. A run is marked as going before
 // it is looked who has it open, and the mark goes last: whoever is cut off leaves it for the next sweep to finish.
 import { cancelled } from "../cancellation.ts";
-import { nearest, ShoalError } from "../error.ts";
+import { ShoalError } from "../error.ts";
 import { isRunName } from "../reference.ts";
 import type { HeldRun, Orphan, Place, RunState, SweepOptions, Verified } from "../sweep.ts";
 import { hasEnded } from "../sweep/ended.ts";
+import { wantedOf } from "../sweep/wanted.ts";
 import type { StoreUrl } from "../url.ts";
 import { redisClaims } from "./claims.ts";
 import { type Keys, keys as redisKeys } from "./keys.ts";
@@ -117,16 +118,6 @@ export async function openRedisPlace(url: StoreUrl): Promise<Place> {
     }
   }
 
-  function only(runs: readonly Run[], wanted: string | undefined): readonly Run[] {
-    const found = wanted === undefined ? runs : runs.filter(({ run }) => run === wanted);
-    if (found.length > 0 || wanted === undefined) return found;
-    const near = nearest(wanted, runs.map(({ run }) => run));
-    const hint = near === undefined
-      ? `it holds ${runs.slice(0, 5).map(({ run }) => run).join(", ") || "none"}`
-      : `did you mean ${near}?`;
-    throw new ShoalError("BadInput", `Cannot find run ${wanted.slice(0, 80)} in ${url.redacted}; ${hint}`);
-  }
-
   async function whyItGoes(one: Run, state: HeldRun, { run: givenUp, keepDays }: SweepOptions) {
     const { servers, keys, run } = one;
     if (state.state === "live") {
@@ -191,7 +182,7 @@ export async function openRedisPlace(url: StoreUrl): Promise<Place> {
     },
     async *sweep(options = {}) {
       yield* within(async function* (runs) {
-        for (const one of only(runs, options.run)) {
+        for (const one of wantedOf(runs, options.run, url.redacted)) {
           if (options.signal?.aborted) throw cancelled(options.signal);
           yield* sweepRun(one, options);
         }
@@ -199,7 +190,7 @@ export async function openRedisPlace(url: StoreUrl): Promise<Place> {
     },
     async *verify({ run, signal } = {}) {
       yield* within(async function* (runs) {
-        for (const one of only(runs, run)) {
+        for (const one of wantedOf(runs, run, url.redacted)) {
           for await (const found of verifyRun(one)) {
             if (signal?.aborted) throw cancelled(signal);
             yield found;

@@ -1,6 +1,6 @@
 // The place of `file:`: a folder of runs. A sweep looks at all runs first, watches those whose owners are on other
 // machines for one lease, and then takes, run by run, what nobody owns.
-import { nearest, ShoalError } from "../error.ts";
+import { ShoalError } from "../error.ts";
 import { errnoOf } from "../file/disk.ts";
 import { layout as fileLayout } from "../file/layout.ts";
 import { troubleOf } from "../file/trouble.ts";
@@ -16,6 +16,7 @@ import { isOfRun, removeTaken } from "./removal.ts";
 import { claimsOf, type Found, found, held, idleDays, stateOf, survey } from "./survey.ts";
 import { takeAway } from "./taking.ts";
 import { verifyRun } from "./verifying.ts";
+import { unknownRun } from "./wanted.ts";
 
 export interface FolderPlaceOptions extends PlaceOptions {
   /** An absolute path. */
@@ -149,12 +150,6 @@ export function folderPlace(options: FolderPlaceOptions): Place {
       }
     },
   };
-}
-
-function unknownRun(run: string, runs: readonly string[], url: string): ShoalError {
-  const near = nearest(run, runs);
-  const hint = near === undefined ? `it holds ${runs.slice(0, 5).join(", ") || "none"}` : `did you mean ${near}?`;
-  return new ShoalError("BadInput", `Cannot find run ${run.slice(0, 80)} in ${url}; ${hint}`);
 }
 
 /** A run is given up by whoever says so, but never from under one who uses it. */
