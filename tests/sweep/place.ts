@@ -107,3 +107,9 @@ export function child(...args: string[]): Child {
     ended: new Promise((resolve, reject) => started.on("close", () => resolve()).on("error", reject)),
   };
 }
+
+export const timeoutMs = 60_000;
+
+/** What was found, by its kinds. */
+export const kinds = (orphans: readonly { readonly kind: string }[]): string[] =>
+  orphans.map(({ kind }) => kind).sort();
