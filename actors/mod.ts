@@ -9,6 +9,7 @@ export { Molecule } from "./molecules/molecule.ts";
 export { Neighbours } from "./molecules/neighbours.ts";
 export { chemistryPrograms } from "./molecules/xtb.ts";
 export { program, type ProgramOptions, text } from "./programs/program.ts";
+export { recipe, type RecipeOptions } from "./programs/recipe.ts";
 export type * from "./simulation.ts";
 export type { Predictions, PredictTask, TrainingSet, TrainTask } from "./trainer.ts";
 export { type Backend, openBackend } from "./training/backends.ts";

@@ -12,7 +12,7 @@ export const settings = {
   "atoms": { default: 6, about: "heavy atoms of the largest molecules", least: 2 },
   "starts": { default: 1, about: "shapes each is started from; the one of least energy counts", least: 1 },
   "simulate-workers": { default: 2, about: "actors that compute", least: 1 },
-  "timeout": { default: 60, about: "seconds after which a program is ended" },
+  "timeout": { default: 60, about: "seconds after which the programs of a molecule are ended" },
   "out": { default: "energies.tsv", about: "the table that is written", value: "FILE" },
 } as const;
 

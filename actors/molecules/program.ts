@@ -35,7 +35,12 @@ const own = {
   },
   "epochs": { default: 512, about: "how often a network of the ensemble sees its training set", least: 1 },
   "learning-rate": { default: 0.001, about: "of the networks" },
-  "timeout": { default: 60, fraction: true, about: "seconds after which a program of a simulation is ended", least: 1 },
+  "timeout": {
+    default: 60,
+    fraction: true,
+    about: "seconds after which the programs of a simulation are ended",
+    least: 1,
+  },
 } as const;
 
 export const settings: CampaignFlags<typeof own> = { ...campaignSettings, ...own };

@@ -4,7 +4,8 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ShoalError } from "../../runtime/mod.ts";
-import { executablePath, program, text } from "../programs/program.ts";
+import { executablePath, text } from "../programs/program.ts";
+import { recipe } from "../programs/recipe.ts";
 
 export interface Energy {
   /** Vertical ionization energy, in electronvolts. */
@@ -13,13 +14,13 @@ export interface Energy {
   readonly totalHartree: number;
 }
 
-/** Computes energies; every call is three programs, one after the other. */
+/** Computes energies; every call is a recipe of three programs. */
 export interface Calculator {
   energy(smiles: string, options?: { readonly signal?: AbortSignal; readonly log?: string }): Promise<Energy>;
 }
 
 export interface CalculatorOptions {
-  /** After this long one program is ended. */
+  /** After this long a computation is ended. */
   readonly timeoutMs?: number;
   readonly scratch?: string;
   /** How many shapes each molecule is started from; the one of least energy counts. */
@@ -47,38 +48,38 @@ export function chemistryPrograms(): { what: string; state: "ok" | "warning"; fo
 }
 
 export function calculator({ timeoutMs = 60_000, scratch, starts = 1 }: CalculatorOptions = {}): Calculator {
-  const usual = { timeoutMs, cure, ...(scratch === undefined ? {} : { scratch }) };
   // More threads than one are slower for molecules of this size: of both programs, and of Open Babel on a busy machine
   // ten times, since its threads wait for each other without rest.
   const single = { OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1" };
-  const babel = program({ ...usual, executable: "obabel", environment: single });
-  const xtb = program({
-    ...usual,
-    executable: "xtb",
+  const programs = recipe({
+    executables: ["obabel", "xtb"],
     environment: { ...single, ...parametersOf(executablePath("xtb")) },
+    timeoutMs,
+    cure,
+    ...(scratch === undefined ? {} : { scratch }),
   });
 
   async function one(smiles: string, job: { signal?: AbortSignal; log?: string }): Promise<Energy> {
-    const { outputs: { "start.xyz": start } } = await babel.run({
+    const { said: [, relaxed = "", cation = ""] } = await programs.run({
       ...job,
-      arguments: [`-:${smiles}`, "--gen3d", "-oxyz", "-O", "start.xyz"],
-      outputs: { "start.xyz": text(shape) },
+      steps: [
+        {
+          executable: "obabel",
+          arguments: [`-:${smiles}`, "--gen3d", "-oxyz", "-O", "start.xyz"],
+          leaves: ["start.xyz"],
+        },
+        {
+          executable: "xtb",
+          // So tight that the shape, which starts at random, does not show in the energy.
+          arguments: ["start.xyz", "--gfn", "2", "--opt", "extreme"],
+          leaves: ["xtbopt.xyz"],
+        },
+        { executable: "xtb", arguments: ["xtbopt.xyz", "--gfn", "2", "--chrg", "1", "--uhf", "1", "--norestart"] },
+      ],
+      outputs: { "start.xyz": text(shape), "xtbopt.xyz": text(shape) },
     });
-    const relaxed = await xtb.run({
-      ...job,
-      // So tight that the shape, which starts at random, does not show in the energy.
-      arguments: ["start.xyz", "--gfn", "2", "--opt", "extreme"],
-      files: { "start.xyz": start },
-      outputs: { "xtbopt.xyz": text(shape) },
-    });
-    const cation = await xtb.run({
-      ...job,
-      arguments: ["relaxed.xyz", "--gfn", "2", "--chrg", "1", "--uhf", "1", "--norestart"],
-      files: { "relaxed.xyz": relaxed.outputs["xtbopt.xyz"] },
-      outputs: {},
-    });
-    const totalHartree = totalEnergy(smiles, relaxed.said);
-    return { totalHartree, ieEv: (totalEnergy(smiles, cation.said) - totalHartree) * evPerHartree };
+    const totalHartree = totalEnergy(smiles, relaxed);
+    return { totalHartree, ieEv: (totalEnergy(smiles, cation) - totalHartree) * evPerHartree };
   }
 
   return {

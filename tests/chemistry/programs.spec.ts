@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { program, type ProgramOptions, text } from "../../actors/programs/program.ts";
+import { recipe } from "../../actors/programs/recipe.ts";
 import { isShoalError } from "../../runtime/mod.ts";
 import { assert, long, skip, test } from "../suite.ts";
 
@@ -162,6 +163,55 @@ test("program whose log takes no more is ended, and says why", () =>
     }
     const run = script("echo a").run({ ...job, log: join(folder, "nowhere", "log") });
     await assert.rejects(run, { code: "Unavailable", message: /its log .* cannot be written: ENOENT/ });
+  }));
+
+test("recipe runs its steps in one directory, and tells apart what each of them said", () =>
+  inPlace(async ({ scratch, folder }) => {
+    const log = join(folder, "log");
+    const nasty = 'it\'s $(here) `now` \\ "so"\n# and\n';
+    const job = {
+      steps: [
+        { executable: "printf", arguments: ["%s", nasty] },
+        { executable: "sh", arguments: ["-c", 'echo aside >&2; cp "$1" b', "sh", "a"], leaves: ["b"] },
+        { executable: "sh", arguments: ["-c", "cat b; printf last; exit 3"] },
+      ],
+      files: { a: "of a\n" },
+      outputs: { b: text((read) => read) },
+      log,
+    } as const;
+    const some = recipe({ executables: ["printf", "sh"], scratch });
+    const { outputs, said, exitCode } = await some.run(job);
+    assert.deepEqual(said, [nasty, "aside\n", "of a\nlast"]);
+    assert.deepEqual([outputs.b, exitCode], ["of a\n", 3]);
+    assert.match(readFileSync(log, "utf8"), /^# \w+ 2: sh -c .*\naside\n/m, "the log names each step");
+  }));
+
+test("recipe ends at the step that went wrong, and its error names the program", () =>
+  inPlace(async ({ scratch, folder }) => {
+    const some = recipe({ executables: ["true", "sh", "sleep"], scratch, timeoutMs: 60_000, graceMs: 200 });
+    const after = join(folder, "after");
+    const lost = some.run({
+      steps: [
+        { executable: "true", arguments: [] },
+        { executable: "sh", arguments: ["-c", "echo gone wrong; exit 4"], leaves: ["b"] },
+        { executable: "sh", arguments: ["-c", `: > '${after}'`] },
+      ],
+      outputs: { b: text((read) => read) },
+    });
+    await assert.rejects(lost, {
+      code: "Missing",
+      message: /^Cannot run sh: it left no b; it ended with 4.*gone wrong/s,
+    });
+    assert.ok(!existsSync(after), "what follows a step without its files does not run");
+    const slow = recipe({ executables: ["true", "sleep"], scratch, timeoutMs: 300, graceMs: 200 }).run({
+      steps: [{ executable: "true", arguments: [] }, { executable: "sleep", arguments: ["1000"] }],
+      outputs: {},
+    });
+    await assert.rejects(slow, { code: "Timeout", message: /^Cannot run sleep: / });
+    assert.throws(() => recipe({ executables: ["true", "no-such-program-at-all"], cure: "pray" }), {
+      code: "BadInput",
+      message: /no-such-program-at-all.*pray/,
+    });
   }));
 
 test("program that fills the disk of its scratch directory: CapacityExceeded, whatever it left and said", () =>
