@@ -14,6 +14,7 @@ export const packedBytesMax: number = 2 ** 20;
 export const packedNearBytesMax: number = 2 ** 17;
 const segmentBytesMax = 64 * 2 ** 20;
 const batchBytesMax = 4 * 2 ** 20;
+const stagingBytesMin = 2 ** 16;
 const headRoom = 1_024;
 
 export interface Packed {
@@ -54,8 +55,8 @@ export function segments({ disk, wholes, layout, writer, durable, descriptors }:
   const folder = layout.writer(writer).segments;
   let queue: Waiting[] = [];
   const living = new Map<number, number>();
-  const staging = new Uint8Array(batchBytesMax + packedBytesMax + headRoom);
-  const stagingView = new DataView(staging.buffer);
+  let staging = new Uint8Array(0);
+  let stagingView = new DataView(staging.buffer);
   let current: Segment | undefined;
   let next = 0;
   let running: Promise<void> | undefined;
@@ -87,6 +88,15 @@ export function segments({ disk, wholes, layout, writer, durable, descriptors }:
     await descriptors.forget(path);
   }
 
+  /** As large as the largest write so far: who packs little, or nothing, takes little memory for it. */
+  function provide(wanted: number, length: number): void {
+    if (wanted <= staging.length) return;
+    const larger = new Uint8Array(Math.max(wanted, 2 * staging.length, stagingBytesMin));
+    larger.set(staging.subarray(0, length));
+    staging = larger;
+    stagingView = new DataView(larger.buffer);
+  }
+
   /** Lays out as many as fit in one write from a segment's end, and takes them out of the queue. */
   function stage({ number, end }: Segment, batch: Waiting[], places: Place[]): number {
     let length = 0;
@@ -100,6 +110,7 @@ export function segments({ disk, wholes, layout, writer, durable, descriptors }:
         continue;
       }
       const place: Place = { kind: "packed", writer, segment: number, offset: end + length };
+      provide(length + headRoom + padded(meta.bytes), length);
       const body = length + writeHead(staging, stagingView, length, { ...meta, id: idOf(place) }, lifetime);
       staging.set(bytes, body);
       // Over the copy: the array may be changed by its owner before this write has come back.

@@ -18,7 +18,7 @@ const subjects: readonly (readonly [Subject, number, number])[] = [
       large: `memory:?verify=always${bounds}`,
     })),
     10,
-    10_000,
+    1_000,
   ],
   [
     routeSubject("route: of file: and file:", "30", (place, bounds) => ({
@@ -26,7 +26,7 @@ const subjects: readonly (readonly [Subject, number, number])[] = [
       large: fileAt(folder, place, "b", bounds),
     }), { remove: removeIn(folder) }),
     4,
-    3_000,
+    1_000,
   ],
   [
     routeSubject("route: of shm: and file:", "30", (place, bounds) => ({

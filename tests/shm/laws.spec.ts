@@ -16,8 +16,9 @@ function subject(name: string, map: "auto" | "never"): Subject {
     name,
     async open({ capacity, place, ...options }) {
       mkdirSync(dirOf(place), { recursive: true });
+      // More than any law puts, and no more: what is mapped counts as memory, and who has much of it collects garbage.
       const bounds = capacity === undefined
-        ? "&capacity=1GiB"
+        ? "&capacity=32MiB"
         : `&capacity=${capacity.bytes}&full=${capacity.full}&waitMs=${capacity.waitMs}`;
       return await openStore(`shm:?dir=${encodeURIComponent(dirOf(place))}&map=${map}${bounds}`, options);
     },
