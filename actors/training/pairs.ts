@@ -30,7 +30,7 @@ export async function pairsOf(
       return { data: numbersOf(tensor), done: () => tensor.done() };
     },
   }));
-  return await windowOn(parts, shape, heldBytesMax);
+  return await windowOn(parts, shape, { heldBytesMax });
 }
 
 /** What one input, or one target, is. */

@@ -18,6 +18,13 @@ export interface Fetched {
   done(): void;
 }
 
+export interface WindowOptions {
+  /** What is held at most; what fits in it is fetched once. 256 MiB unless said. */
+  readonly heldBytesMax?: number | undefined;
+  /** Whether samples that hold what is no number are refused when they come; they are unless said. */
+  readonly isChecked?: boolean;
+}
+
 /** What somebody waited for: how often something was fetched, and the seconds that passed meanwhile. */
 export interface Waited {
   readonly count: number;
@@ -38,7 +45,7 @@ const aheadMax = 4;
 
 interface Held {
   readonly bytes: number;
-  readonly loading: Promise<void>;
+  loading: Promise<void>;
   fetched: Fetched | undefined;
   /** Samples of it that are being learnt from. */
   users: number;
@@ -50,7 +57,7 @@ interface Held {
 export async function windowOn(
   parts: readonly Part[],
   shape: readonly number[],
-  heldBytesMax: number = heldBytesMaxDefault,
+  { heldBytesMax = heldBytesMaxDefault, isChecked = true }: WindowOptions = {},
 ): Promise<Window> {
   if (!(heldBytesMax >= 0)) {
     throw new ShoalError("BadInput", `Cannot train: heldBytesMax is ${heldBytesMax}, expected a number from 0`);
@@ -84,25 +91,16 @@ export async function windowOn(
     const part = parts[which]!;
     const load = async (): Promise<void> => {
       const fetched = await part.fetch();
-      if (isClosed) return fetched.done();
-      one.fetched = fetched;
-      if (checked.has(which)) return;
-      checkFinite(samplesIn(fetched.data, part.count), firsts[which]);
-      checked.add(which);
+      if (isClosed) fetched.done();
+      else one.fetched = fetched;
     };
     heldBytes += part.bytes;
-    const one: Held = {
-      bytes: part.bytes,
-      // It begins when the entry stands.
-      loading: Promise.resolve().then(load),
-      fetched: undefined,
-      users: 0,
-      isWanted: true,
-    };
-    // Whoever needs it hears of it, and then it is tried again by the next.
-    one.loading.catch(() => drop(which));
+    const one: Held = { bytes: part.bytes, loading: Promise.resolve(), fetched: undefined, users: 0, isWanted: true };
     held.set(which, one);
     waited.count++;
+    one.loading = load();
+    // Whoever needs it hears of it, and then it is tried again by the next.
+    one.loading.catch(() => drop(which));
     return one;
   }
 
@@ -113,6 +111,19 @@ export async function windowOn(
     input: (index) => data.subarray(2 * index * size, (2 * index + 1) * size),
     target: (index) => data.subarray((2 * index + 1) * size, (2 * index + 2) * size),
   });
+
+  /** Looks at the numbers of a part that has come, once: that is computing, and nobody waits for the store meanwhile. */
+  function check(which: number): void {
+    const data = held.get(which)?.fetched?.data;
+    if (!isChecked || checked.has(which) || data === undefined) return;
+    try {
+      checkFinite(samplesIn(data, parts[which]!.count), firsts[which]);
+    } catch (error) {
+      drop(which);
+      throw error;
+    }
+    checked.add(which);
+  }
 
   function drop(which: number): void {
     const one = held.get(which);
@@ -132,9 +143,7 @@ export async function windowOn(
     }
   }
 
-  async function waitFor(loading: readonly Promise<void>[]): Promise<void> {
-    const began = performance.now();
-    await Promise.all(loading);
+  function waitedSince(began: number): void {
     const seconds = (performance.now() - began) / 1000;
     waited.sum += seconds;
     waited.max = Math.max(waited.max, seconds);
@@ -156,14 +165,20 @@ export async function windowOn(
     input: (index) => half(index, 0),
     target: (index) => half(index, 1),
     async ready(chosen, next) {
+      let began = performance.now();
       const loading = Array.from(chosen, (index) => {
         const one = begin(partOf(index));
         one.users++;
         one.isWanted = false;
         return one;
       }).filter(({ fetched }) => fetched === undefined);
-      if (loading.length > 0) await waitFor(loading.map((one) => one.loading));
+      if (loading.length > 0) await Promise.all(loading.map((one) => one.loading));
+      waitedSince(began);
+      for (const index of chosen) check(partOf(index));
+      // A store that answers at once does so here, and the thread waits for it as well.
+      began = performance.now();
       for (const index of next) begin(partOf(index)).isWanted = true;
+      waitedSince(began);
       tidy();
     },
     done(chosen) {
@@ -181,8 +196,11 @@ export async function windowOn(
   if (parts.reduce((sum, { bytes }) => sum + bytes, 0) > heldBytesMax) return window;
   try {
     for (const which of parts.keys()) {
+      const began = performance.now();
       for (let ahead = which; ahead < Math.min(parts.length, which + aheadMax); ahead++) begin(ahead).isWanted = false;
-      await waitFor([held.get(which)!.loading]);
+      await held.get(which)!.loading;
+      waitedSince(began);
+      check(which);
     }
   } catch (error) {
     window.close();

@@ -16,10 +16,14 @@ export interface Arrival {
 /** How those who learn while others simulate find each other. */
 export interface Online {
   readonly topic: string;
-  /** How many read it: those who learn, and one who sums up. */
+  /** How many read it in all: those who learn, and one who sums up. */
   readonly readers: number;
+  /** How many of them are there from the beginning. */
+  readonly readersMin: number;
   /** How far one who simulates may be ahead of the slowest of them. */
   readonly creditBytes: number;
+  /** How much of what one who simulates has told of is kept for those who come late. */
+  readonly retainBytes: number;
 }
 
 export interface Arrivals extends Required<Samples> {
@@ -37,6 +41,8 @@ interface Chunk {
   readonly count: number;
   readonly data: Float64Array;
   left: number;
+  /** Whether its numbers were looked at. */
+  isChecked: boolean;
   done(): void;
 }
 
@@ -69,22 +75,34 @@ export function arrivals({ store, topic, count, grid, done }: ArrivalsInput): Ar
   let chunks: Chunk[] = [];
   let here = 0;
   let pulling: Promise<void> | undefined;
+  let isWaiting = false;
+  /** What went wrong while nobody waited. */
+  let trouble: Error | undefined;
 
   async function pull(): Promise<void> {
     const { done: isOver, value: arrival } = await coming.next();
     if (isOver === true) {
       throw new ShoalError("Lost", `Cannot train: ${here} of ${count} samples have come, and no more will`);
     }
-    const tensor = await store.get(arrival.samples);
+    const began = performance.now();
+    const getting = store.get(arrival.samples);
+    // A store that answers at once does so here, and the thread waits for it as well.
+    if (!isWaiting) waited.sum += (performance.now() - began) / 1000;
+    const tensor = await getting;
     const { data, shape: [own = 0] } = tensor;
-    const chunk = { arrival, at: here, count: own, data, left: own, done: () => tensor.done() };
+    came.push(arrival);
+    chunks.push({ arrival, at: here, count: own, data, left: own, isChecked: false, done: () => tensor.done() });
+    here += own;
+    waited.count++;
+  }
+
+  /** That is computing, and nobody waits for the store meanwhile. */
+  function check(chunk: Chunk): void {
+    const { arrival, count: own, data } = chunk;
     const input = (index: number) => data.subarray(2 * index * cells, (2 * index + 1) * cells);
     const target = (index: number) => data.subarray((2 * index + 1) * cells, (2 * index + 2) * cells);
     checkFinite({ count: own, inputShape: [grid, grid], targetShape: [grid, grid], input, target }, arrival.first);
-    came.push(arrival);
-    chunks.push(chunk);
-    here += own;
-    waited.count++;
+    chunk.isChecked = true;
   }
 
   /** One at a time, whoever asks. */
@@ -114,12 +132,24 @@ export function arrivals({ store, topic, count, grid, done }: ArrivalsInput): Ar
     async ready(chosen, following) {
       const began = performance.now();
       const last = chosen.at(-1)!;
-      while (here <= last) await next();
+      isWaiting = true;
+      try {
+        while (here <= last) {
+          if (trouble !== undefined) throw trouble;
+          await next();
+        }
+      } finally {
+        isWaiting = false;
+      }
       const seconds = (performance.now() - began) / 1000;
       waited.sum += seconds;
       waited.max = Math.max(waited.max, seconds);
+      for (const index of chosen) {
+        const chunk = chunkOf(index);
+        if (!chunk.isChecked) check(chunk);
+      }
       // One is fetched while these are learnt from; what goes wrong is told when it is needed.
-      if (following.length > 0 && here <= following.at(-1)!) next().catch(() => {});
+      if (following.length > 0 && here <= following.at(-1)!) next().catch((error: Error) => trouble = error);
     },
     done(chosen) {
       for (const index of chosen) {

@@ -14,7 +14,8 @@ export function tableOf(
     "## Simulations feed trainers",
     "",
     "Seconds, medians with least and most. Put and get are the waits of all who simulate or train, summed; in brackets",
-    "the longest. The label is what published tables call the size: GiB of inputs alone.",
+    "the longest, and behind them GB/s: what was put, or got by all trainers together, over these waits. The label is",
+    "what published tables call the size: GiB of inputs alone.",
     "",
     ...table(
       [
@@ -26,8 +27,10 @@ export function tableOf(
         "launch",
         "simulation run",
         "put",
+        "GB/s",
         "training run",
         "get",
+        "GB/s",
         ...isBeside ? ["published: run / I/O, run / I/O"] : [],
       ],
       rows.map((row) => [
@@ -39,8 +42,10 @@ export function tableOf(
         seconds(row.launch),
         seconds(row.simulate),
         `${seconds(row.put)} [${row.putMax.median.toPrecision(2)}]`,
+        number(row.putRate.median),
         seconds(row.train),
         `${seconds(row.get)} [${row.getMax.median.toPrecision(2)}]`,
+        number(row.getRate.median),
         ...isBeside ? [besideOf(row)] : [],
       ]),
     ),

@@ -3,8 +3,13 @@
 
 import { Actor } from "../../runtime/mod.ts";
 
-export interface Mark {
+/** A network of a run. One of another kernel in its place, as a run may be resumed with, is another. */
+export interface Marked {
   readonly index: number;
+  readonly kernel: number;
+}
+
+export interface Mark extends Marked {
   readonly epoch: number;
   readonly loss: number;
   readonly checkpoint: Uint8Array;
@@ -22,7 +27,7 @@ export class Marks extends Actor {
     this.marks = [...this.marks.filter(({ index }) => index !== mark.index), mark];
   }
 
-  last(index: number): Mark | undefined {
-    return this.marks.find((mark) => mark.index === index);
+  last({ index, kernel }: Marked): Mark | undefined {
+    return this.marks.find((mark) => mark.index === index && mark.kernel === kernel);
   }
 }

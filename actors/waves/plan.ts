@@ -36,6 +36,10 @@ export const settings = {
     choices: ["store", "inline"],
   },
   "online": { default: false, about: "train while simulations still run, each network in a worker of its own" },
+  "replay": {
+    default: false,
+    about: "online, networks beyond --train-workers begin later and read the topic from its start; it keeps all",
+  },
 } as const;
 
 export type WavesSettings = Values<typeof settings>;
@@ -49,6 +53,8 @@ const operationsPerSecond = 1e10;
 /** How far a worker that simulates may be ahead of the slowest who learns from it. */
 const creditSamples = 8;
 const creditBytesMin = 2 ** 20;
+/** What an entry of the topic weighs at most beside its sample. */
+const entryBytesMax = 2 ** 12;
 const bytesPerNumber = Float64Array.BYTES_PER_ELEMENT;
 
 /** What is asked for, as it will be done. */
@@ -77,6 +83,7 @@ export function planOf(given: WavesSettings): Plan {
   if (given.online && transport === "inline") {
     throw wrong("online, samples go by reference over a topic; leave out --transport inline");
   }
+  if (given.replay && !given.online) throw wrong("only what comes online can be replayed; take --online as well");
   if (given.online && given.trainer === "pytorch") {
     throw wrong("pytorch gets all samples before it begins; leave out --online");
   }
@@ -112,22 +119,28 @@ export function estimate(plan: Plan): string[] {
         `WebAssembly with ${trainers} ${trainers === 1 ? "worker" : "workers"}`,
     );
   }
+  if (plan.replay) lines.push(`replay: the store keeps all ${shownBytes(bytes)} until the last network has read them`);
   if (plan.transport === "inline") lines.push(`inline: all samples pass through the head, which holds them`);
   return lines;
 }
 
-/** How many train at a time: online all do, since nobody waits for one that comes later. */
-export function trainersOf({ kernels, online, "train-workers": workers }: Plan): number {
-  return online ? kernels.length : Math.min(kernels.length, workers);
+/** How many train at a time: online all do, where nothing is kept for one that comes later. */
+export function trainersOf({ kernels, online, replay, "train-workers": workers }: Plan): number {
+  return online && !replay ? kernels.length : Math.min(kernels.length, workers);
 }
 
 /** How those who learn meet those who simulate. Each life of a run has a topic of its own. */
-export function onlineOf({ grid, kernels }: Plan): Online {
+export function onlineOf(plan: Plan): Online {
+  const { grid, kernels, replay, bytes, samples } = plan;
   const sampleBytes = pair * grid * grid * bytesPerNumber;
+  const creditBytes = Math.max(creditBytesMin, creditSamples * sampleBytes);
   return {
     topic: `samples-${Date.now().toString(36)}`,
     readers: kernels.length + 1,
-    creditBytes: Math.max(creditBytesMin, creditSamples * sampleBytes),
+    readersMin: trainersOf(plan) + 1,
+    creditBytes,
+    // What all have read need not be kept, unless somebody comes late.
+    retainBytes: replay ? bytes + samples * entryBytesMax : creditBytes,
   };
 }
 

@@ -2,7 +2,7 @@
 
 import type { Forecast } from "./forecast.ts";
 import type { Learnt } from "./learner.ts";
-import { floorSeconds, type Plan } from "./plan.ts";
+import { floorSeconds, type Plan, trainersOf } from "./plan.ts";
 import { pictureSize, type Reading } from "./reader.ts";
 import { samplesTogether, type Simulated } from "./wave.ts";
 import { shownBytes, shownTimes, type Times, timesOfAll } from "./times.ts";
@@ -24,6 +24,8 @@ export interface WavesResult {
   readonly launchSeconds: number;
   /** From the first simulation to the last training. */
   readonly totalSeconds: number;
+  /** What launch and I/O took above emulated compute; nothing where nothing is emulated, or all goes on at a time. */
+  readonly overheadSeconds: number | null;
   readonly simulate: {
     readonly seconds: number;
     readonly computeSeconds: number;
@@ -85,6 +87,7 @@ export function resultOf(plan: Plan, measured: Measured): WavesResult {
     online: plan.online,
     launchSeconds: seconds.launch,
     totalSeconds: seconds.total,
+    overheadSeconds: overheadOf(plan, measured),
     simulate: {
       seconds: seconds.simulate,
       computeSeconds: simulated.reduce((sum, { computeSeconds }) => sum + computeSeconds, 0),
@@ -111,6 +114,16 @@ export function resultOf(plan: Plan, measured: Measured): WavesResult {
   };
 }
 
+/** Each trainer waits for its own samples, at the same time as the others. */
+function overheadOf(plan: Plan, { seconds, learnt }: Measured): number | null {
+  const floor = floorSeconds(plan);
+  if (floor === 0 || plan.online) return null;
+  const waited = learnt.reduce((sum, { get }) => sum + get.sum, 0) / trainersOf(plan);
+  const overhead = seconds.launch + seconds.simulate - floor + waited;
+  // A run that was resumed has not waited for what it had before.
+  return overhead < 0 ? null : overhead;
+}
+
 export function linesOf(plan: Plan, measured: Measured, result: WavesResult): string[] {
   const { simulate, train, read, forecast, samples, checksum } = result;
   const where = plan.transport === "inline" ? "the head" : result.store;
@@ -130,6 +143,9 @@ export function linesOf(plan: Plan, measured: Measured, result: WavesResult): st
     `put ${shownTimes(simulate.put)}`,
     ...models,
     `          get ${shownTimes(train.get)}; ${measured.learnt[0]?.said ?? ""}`,
+    ...result.overheadSeconds === null ? [] : [
+      `overhead  ${result.overheadSeconds.toFixed(2)} s for launch and I/O, above the emulated compute`,
+    ],
     ...forecast === null ? [] : [
       `foretold  ${last} steps with kernel ${forecast.kernel}: ${percent(forecast.error[0])} wrong after one, ` +
       `${percent(forecast.error[last - 1])} after ${last}; if nothing changed, ${percent(forecast.unchanged[0])} and ` +

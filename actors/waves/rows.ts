@@ -28,6 +28,9 @@ export interface Row {
   /** Seconds of all who train. */
   readonly get: Spread;
   readonly getMax: Spread;
+  /** GB/s: all samples over the seconds of all who put them; what each trainer got over the seconds that all waited. */
+  readonly putRate: Spread;
+  readonly getRate: Spread;
   /** From the first simulation to the last training. */
   readonly total: Spread;
   readonly io: Spread;
@@ -47,6 +50,8 @@ export interface Pattern {
   readonly readMean: Spread;
   readonly rounds: number;
 }
+
+const bytesPerGB = 1e9;
 
 export function spreadOf(values: readonly number[]): Spread {
   const sorted = [...values].sort((one, other) => one - other);
@@ -73,6 +78,8 @@ export function rowOf(way: string, nodes: number, rounds: readonly WavesResult[]
     train: of(({ train }) => train.seconds),
     get: of(({ train }) => train.get.sum),
     getMax: of(({ train }) => train.get.max),
+    putRate: of(({ bytes, simulate }) => bytes / simulate.put.sum / bytesPerGB),
+    getRate: of(({ bytes, train }) => bytes * train.models.length / train.get.sum / bytesPerGB),
     total: of(({ totalSeconds }) => totalSeconds),
     io: of(({ simulate, train }) => simulate.put.sum + train.get.sum),
     backend: train.backend,

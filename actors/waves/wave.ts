@@ -41,7 +41,10 @@ export interface Simulated {
 /** Each sample is a pair: the wave at one step, and what it has become at the next. */
 export const pair = 2;
 
-/** Samples travel together until they weigh so much: below it, a transfer of its own costs more than it carries. */
+/**
+ * Samples travel together until they weigh more: below it, a transfer of its own costs more than it carries, and a node
+ * that has fetched it does not keep it for its other trainers.
+ */
 const transferBytes = 2 ** 20;
 
 /** Those who learn may take their time. */
@@ -62,9 +65,8 @@ export class Wave extends Actor {
     const { grid, steps, shelf, index, online } = simulation;
     const topic = online && this.topic<Arrival>(online.topic, {
       creditBytes: online.creditBytes,
-      // Nobody comes late: what all have read need not be kept for others.
-      retainBytes: online.creditBytes,
-      readersMin: online.readers,
+      retainBytes: online.retainBytes,
+      readersMin: online.readersMin,
     });
     const together = samplesTogether(grid, steps, online !== undefined);
     const samples: TensorRef<"float64">[] = [];
@@ -102,7 +104,7 @@ export class Wave extends Actor {
 export function samplesTogether(grid: number, steps: number, isAwaited: boolean): number {
   if (isAwaited) return 1;
   const bytes = pair * grid * grid * Float64Array.BYTES_PER_ELEMENT;
-  return Math.min(steps, Math.max(1, Math.floor(transferBytes / bytes)));
+  return Math.min(steps, Math.floor(transferBytes / bytes) + 1);
 }
 
 /** Lets the rest of a step's time pass, unless nobody waits for it any more. */

@@ -133,6 +133,24 @@ test(
 );
 
 test(
+  "shoal run waves that goes on with another network begins to train it anew: a checkpoint is none of another's",
+  () =>
+    inFolder(async (folder) => {
+      const args = ["--sims", "1", "--grid", "40", "--step-seconds", "0", "--kernels", "3", "--backend", "wasm"];
+      const started = folder.start(["run", "waves", ...args, "--epochs", "100000", "--name", "killed"]);
+      await started.says("epoch 3 of");
+      started.child.kill("SIGKILL");
+      await started.ended;
+      const changes = ["kernels=5", "epochs=1"].flatMap((change) => ["--set", `programs.waves.${change}`]);
+      const resumed = await folder.shoal("resume", "killed", ...changes, "--json");
+      assert.equal(resumed.code, 0, resumed.stderr);
+      assert.ok(!resumed.stderr.includes("goes on after epoch"), resumed.stderr);
+      assert.deepEqual(JSON.parse(resumed.stdout).train.models.map(({ kernel }: { kernel: number }) => kernel), [5]);
+    }),
+  { timeoutMs },
+);
+
+test(
   "shoal run waves whose store runs full in the middle says so, and goes on where it stopped, with more room",
   () =>
     inFolder(async ({ shoal, path }) => {
@@ -180,6 +198,23 @@ for (const [store, threads] of [["memory:", 2], ["file:", 0]] as const) {
 }
 
 test(
+  "shoal run waves --online --replay: networks that begin late read all from the start, also in a second epoch",
+  () =>
+    inFolder(async ({ shoal }) => {
+      const args = ["--online", "--replay", "--train-workers", "1", "--kernels", "3,5", "--backend", "wasm"];
+      for (const epochs of ["1", "2"]) {
+        const said = await shoal("run", "waves", ...small, ...args, "--epochs", epochs, "--threads", "2", "--json");
+        assert.equal(said.code, 0, said.stderr);
+        assert.match(said.stderr, /keeps all 2.6 MB/);
+        const { checksum, train } = JSON.parse(said.stdout);
+        assert.equal(checksum, expected);
+        assert.deepEqual(train.models.map(({ samples }: { samples: number }) => samples), [40, 40]);
+      }
+    }),
+  { timeoutMs },
+);
+
+test(
   "shoal run waves --online needs a store for what is not learnt from yet, and not for all",
   () =>
     inFolder(async ({ shoal }) => {
@@ -193,13 +228,25 @@ test(
   { timeoutMs },
 );
 
+test("shoal run waves says what launch and I/O took above the emulated compute", () =>
+  inFolder(async ({ shoal }) => {
+    const args = ["--sims", "2", "--grid", "16", "--steps", "3", "--step-seconds", "0.02", "--epochs", "0", "--json"];
+    const said = await shoal("run", "waves", ...args, "--simulate-workers", "1");
+    assert.equal(said.code, 0, said.stderr);
+    const { overheadSeconds, launchSeconds, simulate } = JSON.parse(said.stdout);
+    assert.ok(Math.abs(simulate.floorSeconds - 0.12) < 1e-9);
+    assert.ok(overheadSeconds >= launchSeconds + simulate.seconds - simulate.floorSeconds);
+    assert.match(said.stderr, /overhead +\d+\.\d+ s for launch and I\/O/);
+  }), { timeoutMs });
+
 test("shoal run waves --nodes 2 gives processes the same samples", () =>
   inFolder(async ({ shoal, path }) => {
     mkdirSync(join(path, "store"));
     const args = ["--nodes", "2", "--threads", "1", "--store", `shm:?dir=${join(path, "store")}`, "--kernels", "3,3"];
     const said = await shoal("run", "waves", ...small, ...args, "--epochs", "0", "--json");
     assert.equal(said.code, 0, said.stderr);
-    const { checksum, nodes, train } = JSON.parse(said.stdout);
+    const { checksum, nodes, train, overheadSeconds } = JSON.parse(said.stdout);
+    assert.equal(overheadSeconds, null);
     assert.deepEqual([checksum, nodes, train.models.length], [expected, 2, 2]);
   }), { timeoutMs });
 
@@ -230,6 +277,7 @@ const wrong: { readonly [what: string]: readonly [Partial<WavesSettings>, RegExp
   "no kernel between commas": [{ kernels: "3,,5" }, /kernels is 3,,5/],
   "a learning rate of zero": [{ "learning-rate": 0 }, /learning-rate is 0; take one above 0/],
   "online by value": [{ online: true, transport: "inline" }, /leave out --transport inline/],
+  "a replay of what is not online": [{ replay: true }, /take --online as well/],
   "online by pytorch": [{ online: true, trainer: "pytorch" }, /leave out --online/],
   "more than a head can hold": [{ transport: "inline", sims: 1_000_000, grid: 512 }, /take --transport store/],
 };

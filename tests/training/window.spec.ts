@@ -59,7 +59,7 @@ test("window: whatever it holds, each sample is what it is, in any order, and al
     ],
     async (counts, batch, heldBytesMax, turn) => {
       const { parts, now } = partsWith(counts);
-      const window = await windowOn(parts, [2], heldBytesMax);
+      const window = await windowOn(parts, [2], { heldBytesMax });
       const order = inOrder(window.count).map((index) => (index * 7 + turn) % Math.max(1, window.count));
       for (let epoch = 0; epoch < 2; epoch++) assert.deepEqual(await read(window, order, batch), wanted(order));
       // Beside what it may hold: what is read now, and what is read next.
@@ -82,11 +82,30 @@ test("window: what fits is fetched once, however often it is read", async () => 
   window.close();
 });
 
+test("window: what a store that answers at once takes is waited for, also of what is fetched ahead", async () => {
+  const { parts } = partsWith([1, 1, 1, 1]);
+  const blockingMs = 2;
+  const blocking = parts.map((part): Part => ({
+    ...part,
+    fetch() {
+      for (const began = performance.now(); performance.now() - began < blockingMs;);
+      return part.fetch();
+    },
+  }));
+  for (const heldBytesMax of [0, 1_000_000]) {
+    const window = await windowOn(blocking, [2], { heldBytesMax });
+    await read(window, inOrder(4), 1);
+    assert.equal(window.waited.count, 4);
+    assert.ok(window.waited.sum * 1_000 >= 4 * blockingMs, String(window.waited.sum));
+    window.close();
+  }
+});
+
 for (const heldBytesMax of [0, 1_000_000]) {
   test(`window: NaN is told by the number of its sample (holding ${heldBytesMax} bytes)`, async () => {
     const { parts, now } = partsWith([3, 4, 2], (data, part) => part === 1 ? data[2 * 4 + 3] = NaN : undefined);
     const error = await errorOf("BadInput", async () => {
-      const window = await windowOn(parts, [2], heldBytesMax);
+      const window = await windowOn(parts, [2], { heldBytesMax });
       try {
         await read(window, inOrder(9), 2);
       } finally {
@@ -95,6 +114,13 @@ for (const heldBytesMax of [0, 1_000_000]) {
     });
     assert.match(error.message, /the target of sample 5 holds NaN at 1/);
     assert.equal(now.held, 0);
+  });
+
+  test(`window: whoever looks at the numbers himself gets them as they are (holding ${heldBytesMax} bytes)`, async () => {
+    const { parts } = partsWith([3, 4], (data, part) => part === 1 ? data[0] = NaN : undefined);
+    const window = await windowOn(parts, [2], { heldBytesMax, isChecked: false });
+    assert.deepEqual(await read(window, inOrder(7), 2), wanted(inOrder(7)).map((value) => value === 12 ? NaN : value));
+    window.close();
   });
 
   test(`window: what cannot be fetched is the error that it is (holding ${heldBytesMax} bytes)`, async () => {
@@ -111,12 +137,12 @@ for (const heldBytesMax of [0, 1_000_000]) {
     const all = [parts[0]!, parts[1]!, failing, parts[3]!];
     let window: Window | undefined;
     await errorOf("Unavailable", async () => {
-      window = await windowOn(all, [2], heldBytesMax);
+      window = await windowOn(all, [2], { heldBytesMax });
       await read(window, inOrder(12), 2);
     });
     // Once it can be fetched again, it is.
     fails = false;
-    window ??= await windowOn(all, [2], heldBytesMax);
+    window ??= await windowOn(all, [2], { heldBytesMax });
     assert.deepEqual(await read(window, inOrder(12), 2), wanted(inOrder(12)));
     window.close();
     assert.equal(now.held, 0);

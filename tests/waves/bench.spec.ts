@@ -91,7 +91,7 @@ function fakes(fails: (flags: { readonly [flag: string]: string | number }, coun
         launchSeconds: 1,
         totalSeconds: 2 * seconds,
         simulate: { seconds, put: times },
-        train: { seconds, get: times, backend: "wasm" },
+        train: { seconds, get: times, backend: "wasm", models: [{}, {}] },
         checksum: "same",
       };
     },

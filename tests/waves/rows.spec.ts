@@ -22,6 +22,8 @@ function row(way: string, grid: number, total: number, io: number, give = 0): Ro
     train: around(total / 2),
     get: around(io / 2),
     getMax: none,
+    putRate: spreadOf([2]),
+    getRate: spreadOf([3]),
     total: around(total),
     io: around(io),
     backend: "wasm",
