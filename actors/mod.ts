@@ -26,7 +26,7 @@ export { type Progress, type Trained, Trainer, type TrainerTask } from "./traini
 export { Reader, type Reading } from "./waves/reader.ts";
 export { Strength, Surrogate } from "./waves/explore.ts";
 export { sine } from "./waves/sine.ts";
-export { type Simulated, Wave, type WaveInput } from "./waves/wave.ts";
+export { propagate, type Simulated, type Simulation, Wave, type WaveInput } from "./waves/wave.ts";
 
 /** A program that `shoal run NAME` knows. */
 export interface BuiltIn {

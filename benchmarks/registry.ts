@@ -20,6 +20,8 @@ import { topicCases } from "./topics/cases.ts";
 import { topicContenders } from "./topics/contenders.ts";
 import { trainingCases } from "./training/cases.ts";
 import { trainingContenders } from "./training/contenders.ts";
+import { transportCases } from "./transport/cases.ts";
+import { transportContenders } from "./transport/contenders.ts";
 
 /** The clone. The harness runs compiled, the workload and the programs in other languages lie with the sources. */
 export function rootFolder(): string {
@@ -88,6 +90,12 @@ export const suites: { readonly [name: string]: (scale: number, stores: readonly
     title: "Topics between threads, and durable actors",
     cases: topicCases(workloadOf("topics", scale)),
     contenders: (runtimes) => topicContenders(rootFolder(), runtimes, stores),
+  }),
+  transport: (scale, stores) => ({
+    name: "transport",
+    title: "Samples from those who simulate to those who train",
+    cases: transportCases(workloadOf("transport", scale)),
+    contenders: (runtimes) => transportContenders(rootFolder(), runtimes, stores),
   }),
   stores: (scale, stores) => ({
     name: "stores",

@@ -85,6 +85,8 @@ export function trainingCases(workload: { readonly [name: string]: Parameters })
         // Where the machine is busy with others, this tells what two cost each other; 1 is nothing.
         "CPU of both by twice one's": (answer) =>
           numberOf(answer, "cpuSeconds") / (2 * numberOf(answer, "aloneCpuSeconds")),
+        // What two loops in registers reach, right behind it: no two trainers reach more.
+        "machine ×": (answer) => numberOf(answer, "machine"),
       },
       bars: [twice],
       isFor: ({ own }) => own,

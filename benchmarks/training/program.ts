@@ -5,6 +5,7 @@ import process from "node:process";
 import { type ActorRef, launch, type System, type TensorRef } from "shoal";
 import { type BackendName, cnn, network, openBackend, Trainer } from "shoal/actors";
 import { type Command, numberOf } from "../protocol.ts";
+import { Spin } from "./actors.ts";
 import { type Measured, runtimeVersion, secondsSince, serve } from "../serve.ts";
 
 const name = process.argv[2] as BackendName;
@@ -62,12 +63,19 @@ interface Two {
   readonly system: System;
   readonly pairs: TensorRef<"float32">;
   readonly trainers: readonly ActorRef<Trainer>[];
+  readonly spins: readonly ActorRef<Spin>[];
 }
+
+const spinRounds = 5e7;
 
 let two: Promise<Two> | undefined;
 
 async function twoTrainers(count: number, grid: number, kernel: number): Promise<Two> {
-  const system = await launch({ store: "memory:?capacity=1GB", threads: 2 });
+  const system = await launch({
+    store: "memory:?capacity=1GB",
+    threads: 2,
+    allow: ["shoal/benchmarks", "shoal/actors"],
+  });
   const draft = await system.store.allocate("float32", [count, 2, grid, grid]);
   const given = numbers(count * grid * grid);
   const cells = grid * grid;
@@ -81,12 +89,16 @@ async function twoTrainers(count: number, grid: number, kernel: number): Promise
     await system.spawn(Trainer, input, { on: "threads" }),
     await system.spawn(Trainer, input, { on: "threads" }),
   ];
-  return { system, pairs: await draft.seal(), trainers };
+  const spins = [
+    await system.spawn(Spin, undefined, { on: "threads" }),
+    await system.spawn(Spin, undefined, { on: "threads" }),
+  ];
+  return { system, pairs: await draft.seal(), trainers, spins };
 }
 
 async function inTwoThreads(command: Command): Promise<Measured> {
   const count = numberOf(command, "count");
-  const { trainers, pairs } =
+  const { trainers, pairs, spins } =
     await (two ??= twoTrainers(count, numberOf(command, "grid"), numberOf(command, "kernel")));
   const epoch = async (trainer: ActorRef<Trainer>): Promise<number> => {
     const { epoch } = await trainer.ask("about");
@@ -103,7 +115,12 @@ async function inTwoThreads(command: Command): Promise<Measured> {
   const [together, togetherCpu] = [performance.now(), process.cpuUsage()];
   const losses = await Promise.all(trainers.map(epoch));
   const [seconds, cpuSeconds] = [secondsSince(together), cpuSince(togetherCpu)];
-  return { seconds, aloneSeconds, cpuSeconds, aloneCpuSeconds, count, loss: Math.max(...losses) };
+  const spinning = performance.now();
+  await spins[0]!.ask("spin", spinRounds);
+  const both = performance.now();
+  await Promise.all(spins.map((spin) => spin.ask("spin", spinRounds)));
+  const machine = 2 * (both - spinning) / (performance.now() - both);
+  return { seconds, aloneSeconds, cpuSeconds, aloneCpuSeconds, machine, count, loss: Math.max(...losses) };
 }
 
 await serve({
