@@ -5,6 +5,9 @@ import { memoryStore } from "../../stores/memory.ts";
 import type { Tensor, TensorRef } from "../../stores/store.ts";
 import { type BrokenStore, memoOf, withTensors } from "./breaking.ts";
 
+/** Of what a server or a disk may take as one. */
+const pieceBytes = 2 ** 16;
+
 const changed = (tensor: Tensor, change: Partial<Tensor>): Tensor => ({ ...tensor, data: tensor.data, ...change });
 const lastRefs = memoOf(() => [] as TensorRef[]);
 const dead = memoOf(() => new Map<string, TensorRef>());
@@ -29,6 +32,24 @@ export const brokenTensors: readonly BrokenStore[] = [
           const { data, shape } = tensor;
           if (shape.length !== 1 || data.length < 100) return tensor;
           return { ...tensor, data: data.subarray(0, data.length - 1) as typeof data };
+        },
+      }),
+  },
+  {
+    name: "yields the pieces of a large tensor in another order",
+    law: "L7 read your put",
+    breaking: (store) =>
+      withTensors(store, {
+        async get(ref) {
+          const tensor = await store.tensors.get(ref);
+          if (ref.bytes < 2 * pieceBytes) return tensor;
+          const { buffer, byteOffset, byteLength } = tensor.data;
+          const bytes = new Uint8Array(buffer, byteOffset, byteLength).slice();
+          const first = bytes.slice(0, pieceBytes);
+          bytes.copyWithin(0, pieceBytes, 2 * pieceBytes);
+          bytes.set(first, pieceBytes);
+          const data = arrayOver(ref.dtype, bytes.buffer, 0, byteLength);
+          return { ...tensor, data };
         },
       }),
   },
