@@ -1,8 +1,9 @@
 // `route:`: a store made of stores. Where a tensor goes is said by its size, or by the topic of who puts it; its
-// reference leads back to the store that has it. Logs, claims and names are those of the first store, which is home.
+// reference leads back to the store that has it. Logs, claims and names are those of one store, which is home.
 import { ShoalError } from "./error.ts";
 import { inlineStore } from "./inline.ts";
-import { opening, type OpenPart, type Part } from "./route/parts.ts";
+import type { PartStore } from "./route/later.ts";
+import { opening, type OpenPart, type Part, type Parts } from "./route/parts.ts";
 import { sharing } from "./route/sharing.ts";
 import { routedTensors, type Rule } from "./route/tensors.ts";
 import type { Abilities, OpenOptions, Store, StoreStatistics, Tensors } from "./store.ts";
@@ -15,6 +16,7 @@ const text = (value: string): string => value;
 
 /** What a `route:` URL may say, and how each is read. */
 const urlOptions = {
+  mail: text,
   small: text,
   large: text,
   from: sizeOption,
@@ -47,11 +49,31 @@ export async function openRoute(url: StoreUrl, options: OpenOptions, openPart: O
   }
   // Which store is home is the same for all who open the URL; two words for one store open it once.
   const wanted = [small, large, ...taskKinds.map((topic) => read[topic])].filter((part) => part !== undefined);
-  const parts = await opening([...new Set(wanted)], options, openPart);
+  const urls = [...new Set([read.mail ?? small, ...wanted])] as [string, ...string[]];
+  const needed = new Set((options.only?.topics ?? []).flatMap((topic) => storesFor(read, topic)));
+  const { home, parts } = await opening(urls, options, openPart, (url) => needed.has(url));
   const partOf = (asked: string): Part => parts.find((part) => part.asked === asked)!;
   const rules: Rule[] = [{ part: partOf(small), belowBytes: large === undefined ? Infinity : from }];
   if (large !== undefined) rules.push({ part: partOf(large), belowBytes: Infinity });
-  return routed({ url, options, parts, rules, topicOf: (topic) => topicOf(read, topic, options, partOf) });
+  const isMailApart = read.mail !== undefined && read.mail !== small;
+  return routed({
+    url,
+    options,
+    home,
+    parts,
+    rules,
+    isMailApart,
+    topicOf: (topic) => topicOf(read, topic, options, partOf),
+  });
+}
+
+/** Where the tensors of a kind of task lie. */
+function storesFor(
+  read: { readonly [Name in TaskKind | "small" | "large"]?: string },
+  topic: string,
+): readonly string[] {
+  const own = isTaskKind(topic) ? read[topic] : undefined;
+  return own === undefined ? [read.small, read.large].filter((url) => url !== undefined) : [own];
 }
 
 /** Where the tensors of one topic go, if not where all go. */
@@ -76,19 +98,20 @@ function topicOf(
   };
 }
 
-interface RoutedOptions {
+interface RoutedOptions extends Parts {
   readonly url: StoreUrl;
   readonly options: OpenOptions;
-  /** The first is home. */
-  readonly parts: readonly Part[];
   readonly rules: readonly Rule[];
+  /** Whether home has no tensors. */
+  readonly isMailApart: boolean;
   readonly topicOf: (topic: string) => OwnWay | undefined;
 }
 
-function routed({ url, options, parts, rules, topicOf }: RoutedOptions): Store {
+function routed({ url, options, home, parts, rules, isMailApart, topicOf }: RoutedOptions): Store {
   const stores = parts.map(({ store }) => store);
-  const home = stores[0]!;
   const byTopic = new Map<string, Tensors | undefined>();
+  /** Topics whose tensors lie together share one: what is the same for both is put once. */
+  const byWay = new Map<string, Tensors>();
 
   async function close(): Promise<void> {
     const ends = await Promise.allSettled(stores.map((store) => store.close()));
@@ -98,7 +121,7 @@ function routed({ url, options, parts, rules, topicOf }: RoutedOptions): Store {
   const routedStore: Store = {
     url: url.redacted,
     run: options.run,
-    abilities: weakest(parts, rules),
+    abilities: weakest(home, parts, rules, isMailApart),
     tensors: routedTensors(parts, rules),
     logs: home.logs,
     claims: home.claims,
@@ -108,8 +131,15 @@ function routed({ url, options, parts, rules, topicOf }: RoutedOptions): Store {
     [Symbol.asyncDispose]: close,
   };
 
-  const ownTensors = ({ rules, thresholdBytes }: OwnWay): Tensors =>
-    inlineStore({ ...routedStore, tensors: routedTensors(parts, rules) }, { ...options, thresholdBytes }).tensors;
+  function ownTensors({ rules, thresholdBytes }: OwnWay): Tensors {
+    const way = `${thresholdBytes} ${rules[0]!.part.asked}`;
+    let tensors = byWay.get(way);
+    if (tensors === undefined) {
+      const inner = { ...routedStore, tensors: routedTensors(parts, rules) };
+      byWay.set(way, tensors = inlineStore(inner, { ...options, thresholdBytes }).tensors);
+    }
+    return tensors;
+  }
 
   return {
     ...routedStore,
@@ -125,7 +155,7 @@ function routed({ url, options, parts, rules, topicOf }: RoutedOptions): Store {
 }
 
 /** Settles with the first error that ends a part. */
-function firstError(stores: readonly Store[]): Promise<Error | undefined> {
+function firstError(stores: readonly PartStore[]): Promise<Error | undefined> {
   return new Promise((resolve) => {
     for (const { ended } of stores) void ended.then((error) => error !== undefined && resolve(error));
   });
@@ -133,13 +163,17 @@ function firstError(stores: readonly Store[]): Promise<Error | undefined> {
 
 const reaches: readonly Abilities["shared"][] = ["thread", "threads", "host", "network"];
 
-/** What all parts can do that tensors without a topic may go to. */
-function weakest(parts: readonly Part[], rules: readonly Rule[]): Abilities {
-  const all = rules.map(({ part }) => part.store.abilities);
-  const reached = parts.map(({ store }) => store.abilities.shared);
+/** What all parts can do that tensors without a topic may go to; those that are opened later say nothing yet. */
+function weakest(home: Store, parts: readonly Part[], rules: readonly Rule[], isMailApart: boolean): Abilities {
+  const said = (stores: readonly PartStore[]): readonly Abilities[] =>
+    stores.flatMap(({ abilities }) => abilities === undefined ? [] : [abilities]);
+  const ruled = said(rules.map(({ part }) => part.store));
+  const all = isMailApart || ruled.length === 0 ? [home.abilities, ...ruled] : ruled;
+  const reached = said(parts.map(({ store }) => store)).map(({ shared }) => shared);
   const last = rules.at(-1)!;
   const first = rules[0]!;
-  const smallBytesMax = first.part.store.abilities.tensorBytesMax;
+  const bytesMaxOf = ({ part }: Rule): number => part.store.abilities?.tensorBytesMax ?? Number.MAX_SAFE_INTEGER;
+  const smallBytesMax = bytesMaxOf(first);
   return {
     survives: all.map(({ survives }) => survives).reduce((a, b) => outlasts(a, b) ? b : a),
     lossWindowMs: Math.max(...all.map(({ lossWindowMs }) => lossWindowMs)),
@@ -147,8 +181,8 @@ function weakest(parts: readonly Part[], rules: readonly Rule[]): Abilities {
     shared: reaches.find((reach) => reached.includes(reach))!,
     zeroCopy: all.every(({ zeroCopy }) => zeroCopy),
     // What is too large for the first part does not go there, where there is another.
-    tensorBytesMax: smallBytesMax < first.belowBytes - 1 ? smallBytesMax : last.part.store.abilities.tensorBytesMax,
-    frameBytesMax: parts[0]!.store.abilities.frameBytesMax,
+    tensorBytesMax: smallBytesMax < first.belowBytes - 1 ? smallBytesMax : bytesMaxOf(last),
+    frameBytesMax: home.abilities.frameBytesMax,
   };
 }
 

@@ -270,4 +270,9 @@ export interface OpenOptions {
   readonly thresholdBytes: number;
   /** What `share` gave to this thread. */
   readonly home?: MessagePort;
+  /**
+   * It is opened for tasks of these kinds only. What a store made of several has for others is opened when something in
+   * it is wanted: who needs it not need not reach it. `who` says in errors whom this is for.
+   */
+  readonly only?: { readonly topics: readonly string[]; readonly who: string };
 }

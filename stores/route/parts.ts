@@ -3,6 +3,7 @@ import type { MessagePort } from "node:worker_threads";
 import { ShoalError } from "../error.ts";
 import type { OpenOptions, Store, TensorRef } from "../store.ts";
 import { parseStoreUrl } from "../url.ts";
+import { laterStore, type PartStore } from "./later.ts";
 import { portsIn } from "./sharing.ts";
 
 /** Opens one store by its URL. */
@@ -11,32 +12,45 @@ export type OpenPart = (url: string, options: OpenOptions) => Promise<Store>;
 export interface Part {
   /** Its URL as it stands in the route's. */
   readonly asked: string;
-  readonly store: Store;
+  readonly store: PartStore;
 }
 
-/** Opens all of them; where one cannot be opened, those that were are closed again. */
+export interface Parts {
+  readonly home: Store;
+  /** The first is home. */
+  readonly parts: readonly Part[];
+}
+
+/**
+ * Opens all of them, and those that nobody needs here when somebody does; where one cannot be opened, those that were
+ * are closed again.
+ */
 export async function opening(
-  urls: readonly string[],
-  { home, ...options }: OpenOptions,
+  urls: readonly [string, ...string[]],
+  { home, only, ...options }: OpenOptions,
   openPart: OpenPart,
-): Promise<readonly Part[]> {
+  isNeeded: (url: string) => boolean,
+): Promise<Parts> {
   const nested = urls.map((url) => parseStoreUrl(url)).find(({ scheme }) => scheme === "route");
   if (nested !== undefined) {
     throw new ShoalError("BadInput", "Cannot open store: a route: stands within a route:; name its parts in one");
   }
   const ports: readonly (MessagePort | undefined)[] = home === undefined ? [] : portsIn(home, urls.length);
-  const opened = await Promise.allSettled(urls.map((url, index) => {
+  function open(index: number): Promise<Store> {
     const port = ports[index];
     // Which tensors travel in their references is decided before they are routed.
-    return openPart(url, { ...options, thresholdBytes: 0, ...(port === undefined ? {} : { home: port }) });
-  }));
-  const failed = opened.find((one) => one.status === "rejected");
-  if (failed === undefined) {
-    return opened.flatMap((one, index) =>
-      one.status === "fulfilled" ? [{ asked: urls[index]!, store: one.value }] : []
-    );
+    return openPart(urls[index]!, { ...options, thresholdBytes: 0, ...(port === undefined ? {} : { home: port }) });
   }
-  await Promise.allSettled(opened.flatMap((one) => one.status === "fulfilled" ? [one.value.close()] : []));
+  const first = open(0);
+  const all = urls.map(async (url, index): Promise<Part> => {
+    if (index === 0) return { asked: url, store: await first };
+    if (only === undefined || isNeeded(url)) return { asked: url, store: await open(index) };
+    return { asked: url, store: laterStore(url, only.who, () => open(index)) };
+  });
+  const opened = await Promise.allSettled(all);
+  const failed = opened.find((one) => one.status === "rejected");
+  if (failed === undefined) return { home: await first, parts: await Promise.all(all) };
+  await Promise.allSettled(opened.flatMap((one) => one.status === "fulfilled" ? [one.value.store.close()] : []));
   throw failed.reason;
 }
 

@@ -1,10 +1,11 @@
 // A route in another thread of this process: one port, over which come those of the parts that need one.
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import { ShoalError } from "../error.ts";
-import type { Sharing, Store } from "../store.ts";
+import type { Sharing } from "../store.ts";
+import type { PartStore } from "./later.ts";
 
 /** Shares all parts that can only be opened so. */
-export function sharing(stores: readonly Store[]): Sharing {
+export function sharing(stores: readonly PartStore[]): Sharing {
   const each = stores.map((store) => store.share?.());
   const { port1, port2 } = new MessageChannel();
   const ports = each.flatMap((one) => one === undefined ? [] : [one.port]);
