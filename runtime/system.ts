@@ -136,6 +136,8 @@ export interface System extends AsyncDisposable {
   readonly run: string;
   readonly seed: number;
   readonly store: Tensors;
+  /** Where the tensors of a kind of task live: what its actors are to find, wherever they are, is put there. */
+  storeOf(task: TaskKind): Tensors;
   spawn<C extends ActorClass>(Class: C, ...rest: Spawning<C, SpawnOptions>): Promise<ActorRef<InstanceType<C>>>;
   pool<C extends ActorClass>(Class: C, options: PoolOptions<C>): Promise<Pool<InstanceType<C>>>;
   /** The actor that has this name, if any; of another class it is `Incompatible`. */
@@ -151,6 +153,25 @@ export interface System extends AsyncDisposable {
   /** Settles when the system has ended; rejects with what escalated beyond its last supervisor. */
   readonly ended: Promise<void>;
   close(options?: StopOptions): Promise<void>;
+}
+
+/** Workers that take some kinds of task and no others, started alike. */
+export interface WorkerGroup {
+  readonly kinds: readonly TaskKind[];
+  /** What people call it; its site's name unless said, or the number of the group. */
+  readonly name?: string;
+  /** How many processes; one for each of its hosts unless said. */
+  readonly nodes?: number;
+  readonly launcher?: "auto" | "local" | "slurm" | "pbs" | "ssh";
+  /** The machine: a site's name, or the path of its file. */
+  readonly site?: string;
+  /** With ssh: where its processes are started; those of its site unless said. */
+  readonly hosts?: string;
+  /** In each of its processes. */
+  readonly threads?: number;
+  /** The GPUs of each of its hosts. */
+  readonly gpus?: string;
+  readonly workerCommand?: string | readonly string[];
 }
 
 export interface LaunchOptions {
@@ -175,6 +196,10 @@ export interface LaunchOptions {
   readonly config?: string | readonly string[];
   /** How many threads take actors beside the main one; as many as the machine has cores unless said. */
   readonly threads?: number;
+  /** Groups of workers, each for some kinds of task; `shoal run` also starts them by ssh or on nodes of its job. */
+  readonly workers?: readonly WorkerGroup[];
+  /** The kinds of task that this process takes, and its `nodes`; those of no group unless said. */
+  readonly kinds?: readonly TaskKind[];
   /**
    * How many processes run actors, this one among them: `main`, `n2`, `n3` and so on. They meet in a store that all of
    * them reach; where none is named, in files.

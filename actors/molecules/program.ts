@@ -45,6 +45,9 @@ const own = {
 
 export const settings: CampaignFlags<typeof own> = { ...campaignSettings, ...own };
 
+/** Whom it asks for. */
+export const kinds = ["simulate", "train", "infer"] as const;
+
 const topFraction = 0.02;
 const bestShown = 20;
 
@@ -99,14 +102,19 @@ async function learning(
   const { "train-workers": trainers, "infer-workers": predictors, epochs, "learning-rate": learningRate } = values;
   const supervision = { on: "resume" } as const;
   if (values.model === "knn") {
-    const usual = { input: { fingerprints }, supervision };
-    const train = await system.pool(Neighbours, { ...usual, task: "train", size: trainers });
-    const predict = await system.pool(Neighbours, { ...usual, task: "infer", size: predictors });
+    const of = (task: "train" | "infer", size: number) =>
+      system.pool(Neighbours, { task, size, input: { fingerprints: fingerprints[task] }, supervision });
+    const [train, predict] = [await of("train", trainers), await of("infer", predictors)];
     return learningOf<Neighbourhood>((task) => train.ask("train", task), (task) => predict.ask("predict", task));
   }
-  const usual = { input: { fingerprints, epochs, learningRate }, supervision };
-  const train = await system.pool(Ensemble, { ...usual, task: "train", size: trainers });
-  const predict = await system.pool(Ensemble, { ...usual, task: "infer", size: predictors });
+  const of = (task: "train" | "infer", size: number) =>
+    system.pool(Ensemble, {
+      task,
+      size,
+      input: { fingerprints: fingerprints[task], epochs, learningRate },
+      supervision,
+    });
+  const [train, predict] = [await of("train", trainers), await of("infer", predictors)];
   return learningOf<Learnt>((task) => train.ask("train", task), (task) => predict.ask("predict", task));
 }
 
@@ -137,6 +145,8 @@ function report(
   if (directory !== undefined) write(directory, found, best, candidates);
 
   const { total, simulate, train, infer } = found.seconds;
+  const { train: own, infer: apart } = fingerprints;
+  const ownBytes = own.bytes + (apart.id === own.id ? 0 : apart.bytes);
   const failed = found.failed === 0 ? "none failed" : `${found.failed} more failed`;
   say(`simulated      ${found.simulated.length} molecules, ${failed}, in ${total.toFixed(2)} s`);
   for (const each of best.slice(0, 1).map(named)) say(`best simulated ${each.ieEv.toFixed(2)} eV  ${each.smiles}`);
@@ -163,8 +173,8 @@ function report(
     utilisation: found.utilisation,
     resumed: found.resumed,
     store: {
-      url: fingerprints.where,
-      putBytes: found.putBytes + fingerprints.bytes + bytes,
+      url: fingerprints.train.where,
+      putBytes: found.putBytes + ownBytes + bytes,
       getBytes: found.getBytes + bytes,
       simulate: { putBytes: bytes, getBytes: bytes },
       ...found.bytes,

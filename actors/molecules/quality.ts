@@ -79,7 +79,7 @@ export default async function quality(
   say: (line: string) => void,
   directory?: string,
 ): Promise<{ program: "quality"; seeds: number; molecules: number; rows: QualityRow[] }> {
-  const { candidates, fingerprints, energies = new Float64Array() } = await spaceOf(
+  const { candidates, fingerprints: { infer: fingerprints }, energies = new Float64Array() } = await spaceOf(
     system,
     readTable(recordedSpace),
     workers,

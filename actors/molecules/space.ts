@@ -8,7 +8,8 @@ import type { Table } from "./table.ts";
 
 export interface Space {
   readonly candidates: readonly Candidate[];
-  readonly fingerprints: TensorRef<"uint32">;
+  /** Those that trainers read, and those that predictors do: the same, where both have one store. */
+  readonly fingerprints: { readonly [Task in "train" | "infer"]: TensorRef<"uint32"> };
   /** What was put and got on the way to them. */
   readonly bytes: number;
   /** What was recorded of each; nothing where the table says nothing. */
@@ -62,7 +63,8 @@ export async function spaceOf(
     );
   }
 
-  const draft = await system.store.allocate("uint32", [kept.length, fingerprintWords]);
+  const [forTrainers, forPredictors] = [system.storeOf("train"), system.storeOf("infer")];
+  const draft = await forTrainers.allocate("uint32", [kept.length, fingerprintWords]);
   let next = 0;
   for (const [part, { bits }] of computed.entries()) {
     const tensor = await system.store.get(bits);
@@ -73,10 +75,15 @@ export async function spaceOf(
     tensor.done();
     await system.store.release(bits);
   }
+  const { data } = draft;
+  const apart = forPredictors === forTrainers
+    ? undefined
+    : await forPredictors.put<"uint32">({ data, shape: draft.shape });
+  const train = await draft.seal();
   const { energies } = table;
   return {
     candidates: kept.map((row) => ({ smiles: table.smiles[row]! })),
-    fingerprints: await draft.seal(),
+    fingerprints: { train, infer: apart ?? train },
     bytes: computed.reduce((sum, { bits }) => sum + bits.bytes, 0),
     energies: energies === undefined ? undefined : Float64Array.from(kept, (row) => energies[row]!),
   };

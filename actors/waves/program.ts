@@ -18,6 +18,8 @@ import { Shelf } from "./shelf.ts";
 import { Wave } from "./wave.ts";
 
 export { settings };
+/** Whom it asks for. */
+export const kinds = ["simulate", "train"] as const;
 
 /** References that one message carries. */
 const pageMax = 1_000;

@@ -7,6 +7,7 @@ import { type Engine, engine } from "./engine.ts";
 import type { Environment } from "../environment.ts";
 import { identity } from "./failure.ts";
 import { type Doings, groundOf } from "./ground.ts";
+import { isTaken, taskOf, untaken } from "../kinds.ts";
 import { checkStop } from "../options.ts";
 import { pooling } from "./pooling.ts";
 import { random } from "../random.ts";
@@ -43,8 +44,10 @@ export interface LocalOptions {
   readonly elsewhere?: ((engine: Engine) => Elsewhere<Cell>) | undefined;
   /** The nodes that are other threads of this process; nothing where there are none. */
   readonly threads?: (() => Promise<readonly string[]>) | undefined;
-  /** The nodes of other processes that take actors; nothing where there are none. */
-  readonly processes?: (() => Promise<readonly string[]>) | undefined;
+  /** The nodes of other processes that take actors for a kind of task; nothing where there are none. */
+  readonly processes?: ((task: string | undefined) => Promise<readonly string[]>) | undefined;
+  /** The kinds of task that pools place here where they live everywhere, "" for those without one; all unless said. */
+  readonly takes?: readonly string[] | undefined;
   /** Where pools live that do not say it. */
   readonly poolsOn?: PoolsOn | undefined;
   /** Called when all has ended well, before the store is closed. */
@@ -53,6 +56,7 @@ export interface LocalOptions {
 
 /** `everywhere`: on the threads of this process, or in it where it has none, and in the others. */
 export type PoolsOn = "threads" | "everywhere";
+type Where = PoolsOn | "processes";
 
 /** A system, and what a simulator may do to it. */
 export interface Local {
@@ -112,24 +116,26 @@ export function local(options: LocalOptions): Local {
     supervision: options.supervision,
     isClosing: () => isClosing,
     elsewhere,
-    nextPlace: async (what, on) => (await placesFor(what, on))[0]!,
+    nextPlace: async (what, on, task) => (await placesFor(what, on, task))[0]!,
   });
   let turns = 0;
 
-  async function placesOn(what: string, on: "threads" | "processes" | "everywhere"): Promise<readonly string[]> {
-    if (on === "everywhere") {
-      const own = options.threads === undefined ? [options.node] : await options.threads();
-      return [...own, ...await options.processes?.() ?? []];
-    }
-    const nodes = await options[on]?.() ?? [];
-    if (nodes.length > 0) return nodes;
+  async function placesOn(what: string, on: Where, task: string | undefined): Promise<readonly string[]> {
+    const own = on === "processes" || (on === "everywhere" && !isTaken(options.takes, task))
+      ? []
+      : on === "everywhere" && options.threads === undefined
+      ? [options.node]
+      : await options.threads?.() ?? [];
+    const others = on === "threads" ? [] : await options.processes?.(task) ?? [];
+    if (own.length + others.length > 0) return [...own, ...others];
+    if (options.takes !== undefined && on !== "threads") throw untaken(what, task);
     const cure = on === "threads" ? "a number of threads" : "nodes: 2, or more, or the run --nodes 2";
     throw new ShoalError("BadInput", `${what} on ${on}: this system has none; give launch ${cure}`);
   }
 
   /** The nodes that take actors there, another one first each time. */
-  async function placesFor(what: string, on: "threads" | "processes" | "everywhere"): Promise<readonly string[]> {
-    const nodes = await placesOn(what, on);
+  async function placesFor(what: string, on: Where, task: string | undefined): Promise<readonly string[]> {
+    const nodes = await placesOn(what, on, task);
     const first = turns++ % nodes.length;
     return [...nodes.slice(first), ...nodes.slice(0, first)];
   }
@@ -239,6 +245,7 @@ export function local(options: LocalOptions): Local {
     run,
     seed,
     store: store.tensors,
+    storeOf: (task) => doings.store(taskOf("Cannot find a store", task)),
     spawn(Class, ...rest) {
       const [input, options] = rest as [unknown?, SpawnOptions?];
       return spawn(program, program.life, Class, input, options ?? noOptions);

@@ -4,6 +4,7 @@ import { ShoalError } from "../../stores/error.ts";
 import { Parcel } from "./call.ts";
 import { Cell, Phase } from "./cell.ts";
 import type { Engine } from "./engine.ts";
+import { taskOf } from "../kinds.ts";
 import { checkKeys } from "../options.ts";
 import { type Pooling, poolOf, type Work } from "../pool.ts";
 import type { AnyActorRef } from "../ref.ts";
@@ -18,8 +19,12 @@ export interface PoolingParts {
   /** Where pools live that do not say it; beside their maker unless set. */
   readonly usually: "threads" | "everywhere" | undefined;
   readonly spawn: Spawn;
-  /** The nodes that take actors there, another one first each time. */
-  placesFor(what: string, on: "threads" | "processes" | "everywhere"): Promise<readonly string[]>;
+  /** The nodes that take actors there for a kind of task, another one first each time. */
+  placesFor(
+    what: string,
+    on: "threads" | "processes" | "everywhere",
+    task: string | undefined,
+  ): Promise<readonly string[]>;
   watch(member: AnyActorRef, watcher: (ended: Ended) => void): void;
   stop(member: AnyActorRef, stopping: StopOptions): Promise<Ended>;
 }
@@ -47,7 +52,7 @@ export function pooling({ engine, ledger, usually, spawn, placesFor, watch, stop
       throw new ShoalError("BadInput", `${what}: ${name} is ${String(value)}, expected a whole number from 1`);
     }
     const where = on ?? usually;
-    const nodes = said ?? (where === undefined ? undefined : await placesFor(what, where));
+    const nodes = said ?? (where === undefined ? undefined : await placesFor(what, where, taskOf(what, rest.task)));
     const members: Sender[] = [];
     try {
       for (let i = 0; i < size; i++) {

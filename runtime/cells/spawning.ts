@@ -1,13 +1,14 @@
 // How an actor comes to be: on which terms, under which name, and what becomes of one that cannot start.
 
 import { ShoalError } from "../../stores/error.ts";
-import { isSurvives, isTaskKind, outlasts, taskKinds } from "../../stores/open.ts";
+import { isSurvives, outlasts } from "../../stores/open.ts";
 import type { Survives } from "../../stores/store.ts";
 import { Actor } from "../actor.ts";
 import { type Cell, type Home, Phase } from "./cell.ts";
 import type { Engine } from "./engine.ts";
 import { handlerError, identity } from "./failure.ts";
 import { type Kind, kindOf } from "./kind.ts";
+import { taskOf } from "../kinds.ts";
 import { isPrimitive } from "../messages/message.ts";
 import { checkKeys, limitsFrom, supervisionFrom } from "../options.ts";
 import type { Elsewhere } from "./post.ts";
@@ -34,8 +35,8 @@ export interface SpawningParts {
   isClosing(): boolean;
   /** The other nodes; nothing for one that is alone. */
   readonly elsewhere: Elsewhere<Cell> | undefined;
-  /** The node that the next actor goes to that is to live in another thread, or another process. */
-  nextPlace(what: string, on: "threads" | "processes"): Promise<string>;
+  /** The node that the next actor of a kind of task goes to that is to live in another thread, or another process. */
+  nextPlace(what: string, on: "threads" | "processes", task: string | undefined): Promise<string>;
 }
 
 /** What most are spawned with. */
@@ -61,10 +62,7 @@ export function spawning({ engine, limits, supervision, isClosing, elsewhere, ne
     const what = `Cannot spawn ${Class.name}`;
     const { mailboxMessagesMax, mailboxBytesMax } = limitsFrom(what, limits, options.limits);
     const policy = supervisionFrom(what, supervision, options.supervision);
-    const { task } = options;
-    if (task !== undefined && !isTaskKind(task)) {
-      throw new ShoalError("BadInput", `${what}: task is ${String(task)}, expected one of ${taskKinds.join(", ")}`);
-    }
+    const task = taskOf(what, options.task);
     const survives = survivesOf(Class);
     const durable = survives !== undefined;
     if (durable && !outlasts(elsewhere?.survives ?? "nothing", survives)) {
@@ -126,7 +124,7 @@ export function spawning({ engine, limits, supervision, isClosing, elsewhere, ne
       const cure = on === "threads" ? "leave out on" : `name the node, as in node: "n2"`;
       throw new ShoalError("BadInput", `${what} on ${on}: it is durable, and is found again ${which}; ${cure}`);
     }
-    return { ...rest, node: await nextPlace(what, on) };
+    return { ...rest, node: await nextPlace(what, on, taskOf(what, rest.task)) };
   }
 
   return async (by, lived, Class, input, asked) => {

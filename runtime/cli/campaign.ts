@@ -4,7 +4,8 @@
 import { isShoalError } from "../../stores/error.ts";
 import { redactUrl } from "../../stores/open.ts";
 import { type Configuration, sectionOf } from "../launch/configuration.ts";
-import { launchOptions, start } from "../launch/launch.ts";
+import { launchOptions } from "../launch/asked.ts";
+import { start } from "../launch/launch.ts";
 import type { RecordingOptions } from "../launch/recording.ts";
 import { realWorld } from "../launch/world.ts";
 import { logLine } from "../log.ts";
@@ -14,7 +15,7 @@ import type { Configured, Fact, RunRecord } from "../run/records.ts";
 import { errorRecordOf, runSession, type Session } from "../run/session.ts";
 import type { System } from "../system.ts";
 import { type HeadJob, headJob, whenFree } from "./job.ts";
-import { launcherHere, serversHere } from "./launching.ts";
+import { groupsHere, launcherHere, serversHere } from "./launching.ts";
 import type { ReadyProgram } from "./program.ts";
 import { progressLine } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
@@ -71,6 +72,7 @@ export async function runCampaign(campaign: Campaign): Promise<number> {
         ledger: session.ledger,
         opened: session.opened,
         launcher,
+        group: groupsHere(campaign, job?.allocation),
         recording: recordingOf(campaign, session.head.number),
         services: layout.services,
         ...serversHere(campaign, job?.allocation),

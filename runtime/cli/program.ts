@@ -7,9 +7,13 @@ import { basename, extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { loadsTypeScript, runtime } from "#platform";
 import { nearest, ShoalError } from "../../stores/error.ts";
+import type { TaskKind } from "../../stores/open.ts";
 import { nearby } from "../launch/batch/pack.ts";
 import { loadProgram, type Program } from "../launch/program.ts";
-import { faultOf, type Key, type Schema } from "../launch/schema.ts";
+import type { Configuration } from "../launch/configuration.ts";
+import { checkTaken } from "../launch/crews.ts";
+import { checkGroups, checkWantedKinds, groupsIn } from "../launch/groups.ts";
+import { faultOf, type Key, type Schema } from "../launch/keys.ts";
 import type { Flag, Flags } from "./flags.ts";
 
 /** What a package of programs says of each. */
@@ -30,6 +34,8 @@ export interface FoundProgram {
 
 export interface ReadyProgram extends FoundProgram {
   readonly program: Program;
+  /** The kinds of task that it needs somebody for, as far as it says so. */
+  readonly kinds: readonly TaskKind[];
   readonly settings: Flags;
 }
 
@@ -65,12 +71,20 @@ export async function findProgram(typed: string): Promise<FoundProgram> {
 /** Loads a program, and checks what it says of its settings. */
 export async function readyProgram(typed: string): Promise<ReadyProgram> {
   const found = await findProgram(typed);
-  const { program, settings } = await loadProgram(found.url, typed);
+  const { program, settings, kinds } = await loadProgram(found.url, typed);
   for (const [name, setting] of Object.entries(settings)) {
     const fault = settingFault(name, setting);
     if (fault !== undefined) throw new ShoalError("BadInput", `Cannot run ${typed}: its settings.${name} ${fault}`);
   }
-  return { ...found, program, settings: settings as Flags };
+  const wanted = checkWantedKinds(`Cannot run ${typed}`, kinds);
+  return { ...found, program, settings: settings as Flags, kinds: wanted };
+}
+
+/** Refuses groups that cannot be, and kinds of the program's that none of them takes. */
+export function checkGroupsOf({ typed, kinds }: ReadyProgram, configuration: Configuration): void {
+  const asked = groupsIn(configuration);
+  checkGroups(`Cannot run ${typed}`, asked);
+  checkTaken(`Cannot run ${typed}`, kinds, asked.workers ?? [], asked.kinds);
 }
 
 function settingFault(name: string, setting: unknown): string | undefined {

@@ -27,7 +27,7 @@ import {
 import { runCampaign } from "./campaign.ts";
 import { speaking } from "./flags.ts";
 import { places, placesOf, runOf } from "./places.ts";
-import { builtIns, builtInSchemas, fits, type ReadyProgram, readyProgram, schemaOf } from "./program.ts";
+import { builtIns, builtInSchemas, checkGroupsOf, fits, type ReadyProgram, readyProgram, schemaOf } from "./program.ts";
 import { duration, moment, type Terminal } from "./terminal.ts";
 import type { Request, Verb } from "./verb.ts";
 import { version } from "../launch/version.ts";
@@ -76,6 +76,7 @@ async function resume({ flags, typed, words, terminal }: Request): Promise<numbe
   const sets = [...flags["set"] as readonly string[], ...setsOf(flags, typed)];
   const { configuration, differences } = await configurationOf(view, program, sets);
   for (const line of [...differences, ...otherDifferences(identity, program)]) terminal.say(`differs: ${line}`);
+  checkGroupsOf(program, configuration);
   const launcher = configuration["launcher"]?.value;
   const isSent = allocation === undefined && (launcher === "slurm" || launcher === "pbs");
   if (flags["dry-run"] === true) {
@@ -178,8 +179,15 @@ async function configurationOf(
   const changed = layerOfTexts(readSets(sets), what);
   const configuration: { -readonly [path in keyof Configuration]: Configuration[path] } = {};
   const differences: string[] = [];
+  const isGroup = (path: string): boolean => path.startsWith("workers.");
+  const hadGroups = Object.keys(identity.configuration).some(isGroup);
   for (const path of new Set([...Object.keys(identity.configuration), ...Object.keys(now)])) {
     const then = identity.configuration[path];
+    // Groups are one list, and no group of today's is among those of then.
+    if (then === undefined && hadGroups && isGroup(path) && !changed.values.has(path)) {
+      differences.push(`${path} was not there; what was stands, --set ${path}=${String(now[path]?.value)} adds it`);
+      continue;
+    }
     const today = now[path];
     if (changed.values.has(path)) configuration[path] = { value: changed.values.get(path), origin: changedOrigin };
     else if (then === undefined || isRedacted(then.value)) {

@@ -16,7 +16,7 @@ import { batchFlags, batchKeys, checkLauncher } from "./batch.ts";
 import { recordable, runCampaign } from "./campaign.ts";
 import { configurationLines } from "./config.ts";
 import { configuring, type FlagGroup, type Flags, flagsOf, speaking } from "./flags.ts";
-import { builtIns, builtInSchemas, type ReadyProgram, readyProgram, schemaOf } from "./program.ts";
+import { builtIns, builtInSchemas, checkGroupsOf, type ReadyProgram, readyProgram, schemaOf } from "./program.ts";
 import type { Terminal } from "./terminal.ts";
 import type { Request, Verb } from "./verb.ts";
 import { version } from "../launch/version.ts";
@@ -25,6 +25,7 @@ import { version } from "../launch/version.ts";
 export const keyFlags: { readonly [flag: string]: string } = {
   "store": "store",
   "store-threshold": "storeThresholdBytes",
+  "mail-store": "stores.mail",
   ...Object.fromEntries(taskKinds.flatMap((task) => [
     [`${task}-store`, `stores.${task}`],
     [`${task}-store-threshold`, `stores.${task}ThresholdBytes`],
@@ -43,6 +44,7 @@ export const keyFlags: { readonly [flag: string]: string } = {
 const everyRun: Flags = {
   "store": { default: "memory:", about: "where tensors live; redis:auto and kafka:auto start servers", value: "URL" },
   "store-threshold": { default: 10_000, about: "smaller tensors travel in their reference", value: "BYTES" },
+  "mail-store": { default: undefined, about: "where mail between processes goes; --store unless said", value: "URL" },
   ...Object.fromEntries(taskKinds.flatMap((task): [string, Flags[string]][] => [
     [`${task}-store`, {
       default: undefined,
@@ -195,6 +197,7 @@ async function run(request: Request): Promise<number> {
     return 0;
   }
   checkLauncher(identity.run, configuration);
+  checkGroupsOf(program, configuration);
   const layout = beginRun(planned, terminal);
   return await runCampaign({ program, identity, layout, configuration, terminal, json: flags["json"] === true });
 }

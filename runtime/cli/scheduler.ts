@@ -101,7 +101,7 @@ function queueText({ name, isUp, nodesMax, walltimeMaxSeconds }: Queue): string 
 }
 
 function siteOf(site: Site, scheduler: Scheduler): Found {
-  if (site.scheduler !== scheduler.name) {
+  if (site.scheduler !== undefined && site.scheduler !== scheduler.name) {
     return { state: "failure", found: `${site.path} is a site of ${site.scheduler}`, cure: "name another --site" };
   }
   const wants = site.required.length === 0

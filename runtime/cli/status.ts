@@ -84,8 +84,8 @@ function linesOf({ identity, directory, state, summary, head, spoilt }: RunView,
   ];
   if (summary.lastAt !== undefined) rows.push(["last word", `${duration(Math.max(0, now - summary.lastAt))} ago`]);
   for (const [kind, tasks] of summary.tasks) rows.push([kind, tasksText(tasks)]);
-  for (const [node, { host, pid, runtime, isLost, losses }] of summary.nodes) {
-    const lost = losses === 0 ? "" : `, ${losses} lost before it`;
+  for (const [node, { host, pid, runtime, group, isLost, losses }] of summary.nodes) {
+    const lost = `${group === undefined ? "" : `, of ${group}`}${losses === 0 ? "" : `, ${losses} lost before it`}`;
     const what = isLost ? "lost, another is to take its place" : `process ${pid} on ${host}, ${runtime}${lost}`;
     rows.push([`node ${node}`, what]);
   }

@@ -3,13 +3,16 @@
 
 import { nearest, ShoalError } from "../../stores/error.ts";
 import type { Configured } from "../run/records.ts";
-import { faultOf, type Key, readText, type Schema } from "./schema.ts";
+import { faultOf, keptValue, type Key, readText, type Schema } from "./keys.ts";
+import { groupKeys } from "./schema.ts";
 
 /** Values from one place, by their whole path: `limits.stopTimeoutMs`. */
 export interface Layer {
   /** As people say it: `shoal.config.toml`, `SHOAL_STORE`, `--store`. */
   readonly origin: (path: string) => string;
   readonly values: ReadonlyMap<string, unknown>;
+  /** What begins so is a list: this layer's stands for what layers before it have said. */
+  readonly replaces?: string;
 }
 
 /** The values that hold, with their origins. */
@@ -28,6 +31,11 @@ const badInput = (text: string, cause?: unknown): ShoalError =>
 /** The key at a path: nothing for a setting of a program that is not known. Throws where there can be none. */
 function keyAt(path: string, { schema, programs }: Configurable, what: string): Key | undefined {
   if (Object.hasOwn(schema, path)) return schema[path];
+  const [group, key] = groupPattern.exec(path)?.slice(1) ?? [];
+  if (key !== undefined) {
+    if (Object.hasOwn(groupKeys, key)) return groupKeys[key];
+    throw unknownKey(path, Object.keys(groupKeys).map((known) => `workers.${group}.${known}`), what);
+  }
   const [section = "", name = "", ...rest] = path.split(".");
   if (section === "programs" && name !== "") {
     const setting = rest.join(".");
@@ -40,8 +48,11 @@ function keyAt(path: string, { schema, programs }: Configurable, what: string): 
     if (Object.hasOwn(own, setting)) return own[setting];
     throw unknownKey(path, Object.keys(own).map((known) => `programs.${name}.${known}`), what);
   }
-  throw unknownKey(path, [...Object.keys(schema), "programs"], what);
+  throw unknownKey(path, [...Object.keys(schema), "programs", "workers.1.kinds"], what);
 }
+
+/** A key of the nth group of workers. */
+const groupPattern = /^workers\.([1-9]\d{0,3})\.(.+)$/;
 
 function unknownKey(path: string, known: readonly string[], what: string): ShoalError {
   const near = nearest(path, known.filter((key) => isNear(path, key))) ??
@@ -62,6 +73,7 @@ export function layerOf(origin: string, data: unknown, what: Configurable): Laye
     throw badInput(`${reading}: it holds ${Array.isArray(data) ? "a list" : String(data)}, expected keys and values`);
   }
   const values = new Map<string, unknown>();
+  let replaces: string | undefined;
   const sections = new Set(
     Object.keys(what.schema).filter((path) => path.includes(".")).map((path) => path.split(".")[0]),
   );
@@ -70,18 +82,30 @@ export function layerOf(origin: string, data: unknown, what: Configurable): Laye
       const path = prefix + name;
       const isSection = sections.has(path) || path === "programs" || prefix === "programs.";
       if (path === "$schema" || value === undefined) continue;
+      if (path === "workers") {
+        replaces = "workers.";
+        groupsOf(value, reading).forEach((group, index) => walk(group, `workers.${index + 1}.`));
+        continue;
+      }
       if (isSection && typeof value === "object" && value !== null && !Array.isArray(value)) walk(value, `${path}.`);
       else if (isSection) throw badInput(`${reading}: ${path} is ${JSON.stringify(value)}, expected keys and values`);
       else {
         const key = keyAt(path, what, reading);
         const fault = key === undefined ? undefined : faultOf(key, value);
         if (fault !== undefined) throw badInput(`${reading}: ${path} is ${JSON.stringify(value)}, ${fault}`);
-        values.set(path, value);
+        values.set(path, keptValue(key, value));
       }
     }
   };
   walk(data, "");
-  return { origin: () => origin, values };
+  return { origin: () => origin, values, ...(replaces === undefined ? {} : { replaces }) };
+}
+
+function groupsOf(value: unknown, reading: string): readonly object[] {
+  const isGroup = (one: unknown): boolean => typeof one === "object" && one !== null && !Array.isArray(one);
+  if (Array.isArray(value) && value.every(isGroup)) return value as readonly object[];
+  const expected = "expected a list of groups, as in [[workers]]";
+  throw badInput(`${reading}: workers is ${JSON.stringify(value)}, ${expected}`);
 }
 
 /** A layer from texts, each with where it was said. */
@@ -97,7 +121,7 @@ export function layerOfTexts(
     const value = key === undefined ? text : readText(key, text);
     const fault = key === undefined ? undefined : faultOf(key, value);
     if (fault !== undefined) throw badInput(`${reading}: ${path} is ${JSON.stringify(text)}, ${fault}`);
-    values.set(path, value);
+    values.set(path, keptValue(key, value));
     origins.set(path, origin);
   }
   return { origin: (path) => origins.get(path) ?? "", values };
@@ -128,7 +152,10 @@ export function readEnvironment(
   return Object.entries(environment).flatMap(([name, text]) => {
     if (!name.startsWith("SHOAL_") || text === undefined || text === "") return [];
     const spelt = plain(name.slice("SHOAL_".length).replaceAll("__", "."));
-    const path = paths.get(spelt);
+    const [group, key] = groupPattern.exec(spelt)?.slice(1) ?? [];
+    // What is no key of a group is refused as one.
+    const ofGroup = key && `workers.${group}.${Object.keys(groupKeys).find((known) => plain(known) === key) ?? key}`;
+    const path = paths.get(spelt) ?? ofGroup;
     if (path !== undefined) return [{ path, text, origin: name }];
     const near = nearest(spelt, paths.keys());
     // Names without a section may be somebody else's, unless they look like a slip of the pen.
@@ -163,7 +190,10 @@ export function resolveLayers(
   for (const [path, key] of all) {
     if (key.default !== undefined) resolved[path] = { value: key.default, origin: "default" };
   }
-  for (const { values, origin } of layers) {
+  for (const { values, origin, replaces } of layers) {
+    for (const path of Object.keys(resolved)) {
+      if (replaces !== undefined && path.startsWith(replaces)) delete resolved[path];
+    }
     for (const [path, value] of values) resolved[path] = { value, origin: origin(path) };
   }
   return resolved;

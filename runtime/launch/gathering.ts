@@ -9,8 +9,9 @@ import { runningWords } from "#platform";
 import { ShoalError } from "../../stores/error.ts";
 import type { Store } from "../../stores/store.ts";
 import { printLog } from "../log.ts";
-import type { LaunchOptions } from "../system.ts";
+import type { LaunchOptions, WorkerGroup } from "../system.ts";
 import { commandWords } from "./command.ts";
+import { type Crew, crewLines, crewsOf, type GroupGround, groupName, ownTakes, threadsUsual } from "./crews.ts";
 import { workerFile } from "./joining.ts";
 import type { Launcher } from "./launcher.ts";
 import { localLauncher } from "./local.ts";
@@ -32,6 +33,8 @@ export interface Ground {
   /** In the run's directory, which all of its machines see. */
   readonly home: string;
   readonly launcher?: Launcher | undefined;
+  /** Who starts a group of workers, and what its site says of it; this machine where there is nothing. */
+  readonly group?: ((group: WorkerGroup, index: number) => GroupGround) | undefined;
 }
 
 /** `ground` is nothing for a system without a run directory. */
@@ -41,54 +44,70 @@ export function gather(
   ground: Ground | undefined,
   gpus: readonly string[] | undefined,
 ): Gathering {
-  const { nodes, link = "auto", workerCommand, record } = options;
+  const { nodes, workers: groups = [], link = "auto", workerCommand, record } = options;
   if (link !== "auto" && link !== "log") {
     throw new ShoalError("BadInput", `${what}: link is ${String(link)}, expected "auto" or "log"`);
   }
-  if (nodes > nodesMax) {
-    throw new ShoalError("BadInput", `${what}: nodes is ${nodes}, at most ${nodesMax} processes can be a run`);
+  const wanted = groups.reduce((sum, group) => sum + (group.nodes ?? 1), nodes);
+  if (wanted > nodesMax) {
+    throw new ShoalError("BadInput", `${what}: nodes is ${wanted}, at most ${nodesMax} processes can be a run`);
   }
   if (typeof options.supervision?.on === "function") {
     const text = `${what} ${nodes} nodes: supervision.on is a function, which stays in its process`;
     throw new ShoalError("BadInput", `${text}; name a directive`);
   }
   if (options.store?.startsWith("memory:") === true) throw alone(what, nodes, options.store);
-  const command = workerCommand === undefined ? [...runningWords(), workerFile()] : commandWords(what, workerCommand);
-  // Sockets have short names: this is never below the run's directory.
-  const folder = mkdtempSync(join(tmpdir(), "shoal-"));
-  const store = options.store ?? pathToFileURL(ground?.home ?? join(folder, "store")).href;
-  if (options.store === undefined) {
-    const text = `${nodes} nodes and no store named: they meet in ${store}`;
+  const usual = [...runningWords(), workerFile()];
+  const command = workerCommand === undefined ? usual : commandWords(what, workerCommand);
+  function say(text: string): void {
     const said = { type: "MessageLogged", level: "info", text } as const;
     if (record === undefined) printLog(said);
     else record({ at: realWorld.date(), node: "main", ...said });
   }
-  const launcher = ground?.launcher ?? localLauncher({
+  const local = localLauncher({
     wrote(_, line, to) {
       // What is recorded has come another way; what is left is for people.
       process[record === undefined ? to : "stderr"].write(`${line}\n`);
     },
   });
-  // A process of its own is a thread more already.
-  const cores = Math.floor(availableParallelism() / nodes);
-  const threads = options.threads ?? (cores > 1 ? cores : 0);
+  const launcher = ground?.launcher ?? local;
+  const grounds = groups.map((group, index) => {
+    if (ground?.group !== undefined) return ground.group(group, index);
+    const { launcher = "auto", site, hosts } = group;
+    if ((launcher === "auto" || launcher === "local") && site === undefined && hosts === undefined) return {};
+    const name = groupName(group, index);
+    throw new ShoalError("BadInput", `${what}: group ${name} is not on this machine; shoal run starts such groups`);
+  });
+  // Sockets have short names: this is never below the run's directory.
+  const folder = mkdtempSync(join(tmpdir(), "shoal-"));
+  const end = (): void => rmSync(folder, { recursive: true, force: true });
+  const store = options.store ?? pathToFileURL(ground?.home ?? join(folder, "store")).href;
+  // Other machines do not see what is private to this one.
+  const shared = ground?.home ?? folder;
+  const files = launcher.name === "local" ? folder : shared;
+  const said = { groups, grounds, gpus: options.gpus, command: usual, here: nodes };
+  let others: readonly Crew[];
+  try {
+    others = crewsOf({ what, ...said, local, folder, shared });
+  } catch (error) {
+    end();
+    throw error;
+  }
+  // A group of this machine takes its cores too.
+  const hereToo = others.filter((crew) => crew.launcher === local).reduce((sum, { count }) => sum + count, 0);
+  const threads = options.threads ?? threadsUsual(availableParallelism(), nodes + hereToo);
+  const takes = ownTakes(groups, options.kinds);
+  const own: Crew = { name: undefined, takes, launcher, command, files, threads, gpus, count: nodes, first: 1 };
+  const all = others.reduce((sum, { count }) => sum + count, nodes);
+  if (options.store === undefined) say(`${all} nodes and no store named: they meet in ${store}`);
+  if (groups.length > 0) { for (const line of crewLines([own, ...others], options.stores?.mail ?? store)) say(line); }
   return {
     store,
-    workers: {
-      nodes,
-      launcher,
-      command,
-      link,
-      folder,
-      // Other machines do not see what is private to this one.
-      files: ground === undefined || launcher.name === "local" ? folder : ground.home,
-      threads,
-      gpus,
-    },
+    workers: { crews: [own, ...others], link, folder },
     check({ abilities, url }) {
       if (abilities.shared !== "host" && abilities.shared !== "network") throw alone(what, nodes, url);
     },
-    end: () => rmSync(folder, { recursive: true, force: true }),
+    end,
   };
 }
 

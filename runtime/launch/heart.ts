@@ -49,7 +49,15 @@ async function live(options: HeartOptions, port: NonNullable<typeof parentPort>)
   const store = await persistently(
     realWorld,
     "open the store of the lease",
-    () => openStore(options.store, { run, environment: realWorld, strict: false, thresholdBytes: 0 }),
+    () =>
+      openStore(options.store, {
+        run,
+        environment: realWorld,
+        strict: false,
+        thresholdBytes: 0,
+        // Leases stand where mail does: no store of tensors is any business of a heart.
+        only: { topics: [], who: `the heart of ${node}` },
+      }),
   );
   const parts = { logs: store.logs, claims: store.claims, now: realWorld.now, leaseMs };
   const beat = lease(parts, node, epoch);

@@ -39,6 +39,12 @@ export interface Common {
   readonly threadHeapBytesMax: number | undefined;
 }
 
+export interface JoiningGroup {
+  /** Nothing for those that are of the leading process's own. */
+  readonly name: string | undefined;
+  readonly takes: readonly string[];
+}
+
 export interface Joining extends Common {
   /** The version of this package that the run is led by. */
   readonly version: string;
@@ -50,6 +56,8 @@ export interface Joining extends Common {
   readonly leader: Member;
   /** Threads beside its main one. */
   readonly threads: number;
+  /** The group of workers that it belongs to, and the kinds of task that it takes; nothing where it takes all. */
+  readonly group: JoiningGroup | undefined;
   /** Where its sockets are made. */
   readonly folder: string;
   /** The actors of the process that was this node before. */
@@ -77,9 +85,16 @@ function nobody(): never {
 }
 
 /** A process of the run, as it is to say of itself. */
-export function memberOf(node: string, epoch: number, ticket: string, places: Member["places"]): Member {
+export function memberOf(
+  node: string,
+  epoch: number,
+  ticket: string,
+  places: Member["places"],
+  takes: Member["takes"],
+): Member {
   const at = realWorld.date();
-  return { node, epoch, ticket, pid: process.pid, machine: machine(), version: version(), at, places };
+  const said = takes === undefined ? {} : { takes };
+  return { node, epoch, ticket, pid: process.pid, machine: machine(), version: version(), at, places, ...said };
 }
 
 /** What this module's name ends with: whether sources run here, or what was compiled of them. */

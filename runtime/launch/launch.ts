@@ -6,23 +6,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ShoalError } from "../../stores/error.ts";
-import {
-  allowStoreModules,
-  isOwnUrl,
-  openStore,
-  outlasts,
-  resumeRun,
-  taskKinds,
-  withTopics,
-} from "../../stores/open.ts";
+import { allowStoreModules, isOwnUrl, openStore, outlasts, resumeRun, withTopics } from "../../stores/open.ts";
 import type { Store } from "../../stores/store.ts";
-import { checkKeys, checkKinds, type Kinds, limitsFrom, supervisionFrom } from "../options.ts";
+import { limitsFrom, supervisionFrom } from "../options.ts";
 import type { Ledger } from "../run/ledger.ts";
 import { defaultSupervision } from "../supervision.ts";
 import { printLog } from "../log.ts";
-import type { LaunchOptions, StopOptions, System } from "../system.ts";
+import type { LaunchOptions, StopOptions, System, WorkerGroup } from "../system.ts";
 import { inside } from "../cells/turn.ts";
-import { type Configuration, sectionOf } from "./configuration.ts";
+import { checkOptions, launchOptions, what } from "./asked.ts";
+import { type GroupGround, shownTo } from "./crews.ts";
 import { gather } from "./gathering.ts";
 import { gpusOfProcess, readGpus } from "./gpus.ts";
 import type { Launcher } from "./launcher.ts";
@@ -52,6 +45,8 @@ export interface Keeping {
   readonly recording?: RecordingOptions | undefined;
   /** Starts the other processes; this machine does unless said. */
   readonly launcher?: Launcher | undefined;
+  /** Starts a group of workers; this machine does where it says nothing. */
+  readonly group?: ((group: WorkerGroup, index: number) => GroupGround) | undefined;
   /** Where servers of the run's own keep what they keep; who starts them on other nodes, and by which network. */
   readonly services: string;
   readonly serviceLauncher?: Launcher | undefined;
@@ -85,51 +80,10 @@ function over<T extends object>(name: string, usual: T | undefined, given: T | u
   return { [name]: isSection ? { ...usual, ...given } : given };
 }
 
-const what = "Cannot launch";
-const lists = ["allow", "storeModules"] as const;
-
-function checkOptions(options: LaunchOptions): void {
-  checkKeys(what, options, [
-    ...Object.keys(kinds),
-    "limits",
-    "supervision",
-    "stores",
-    "config",
-    "workerCommand",
-    ...lists,
-  ]);
-  checkKinds(what, options, kinds);
-  checkKeys(what, options.stores ?? {}, Object.keys(storeKinds));
-  checkKinds(what, options.stores ?? {}, storeKinds);
-  for (const name of lists) {
-    const list: unknown = options[name];
-    if (list === undefined || Array.isArray(list) && list.every((entry) => typeof entry === "string")) continue;
-    throw new ShoalError("BadInput", `${what}: ${name} is ${String(list)}, expected a list of texts`);
-  }
-  const command: unknown = options.workerCommand;
-  if (command === undefined || typeof command === "string") return;
-  if (Array.isArray(command) && command.every((entry) => typeof entry === "string")) return;
-  const text = `${what}: workerCommand is ${String(command)}, expected a text or a list of texts`;
-  throw new ShoalError("BadInput", text);
-}
-
 /** What the environment and some files say, as options. */
 async function configured(files: readonly string[]): Promise<LaunchOptions> {
   const sources = { folder: process.cwd(), environment: process.env, files, flags: [], sets: [], found: false };
   return launchOptions(await configure(sources, { schema, programs: {} }));
-}
-
-/** The options that a configuration means; those of the program and of the command line are none. */
-export function launchOptions(configuration: Configuration): LaunchOptions {
-  const said = Object.fromEntries(Object.entries(configuration).filter(([, { origin }]) => origin !== "default"));
-  const options: { [name: string]: unknown } = {};
-  for (const [path, { value }] of Object.entries(said)) {
-    if (Object.hasOwn(kinds, path) || path === "workerCommand") options[path] = value;
-  }
-  for (const section of ["limits", "supervision", "stores"]) options[section] = sectionOf(said, section);
-  const modules = said["storeModules"]?.value;
-  if (typeof modules === "string") options["storeModules"] = modules.split(",").filter((place) => place !== "");
-  return options;
 }
 
 /** Starts a system from options alone, of the program whose module is at this URL. */
@@ -198,12 +152,14 @@ async function startOn(options: LaunchOptions, keeping?: Keeping, program?: stri
   const run = options.name ?? newRunName();
   const seed = options.seed ?? randomSeed();
   const gpus = options.gpus === undefined ? undefined : readGpus(what, options.gpus);
-  const several = options.nodes !== undefined && options.nodes > 1 ? options.nodes : undefined;
-  const gathering = several === undefined ? undefined : gather(what, { ...options, nodes: several }, keeping, gpus);
+  const { nodes = 1, workers: groups = [] } = options;
+  const isAlone = nodes <= 1 && groups.length === 0;
+  const gathering = isAlone ? undefined : gather(what, { ...options, nodes: Math.max(1, nodes) }, keeping, gpus);
   // Before anything of the program's own loads here, and in all threads that are started from now on.
   if (gpus !== undefined) {
-    const [processes, hosts] = [several ?? 1, gathering?.workers.launcher.hosts.length ?? 1];
-    Object.assign(process.env, gpusOfProcess(gpus, { number: 0, processes, hosts }));
+    const own = gathering?.workers.crews[0];
+    const alone = { number: 0, processes: 1, hosts: 1 };
+    Object.assign(process.env, own === undefined ? gpusOfProcess(gpus, alone) : shownTo(own, 0));
   }
   const url = withTopics(gathering?.store ?? options.store ?? "memory:", options.stores);
   const storeModules = allowStoreModules(...options.storeModules ?? []);
@@ -245,7 +201,7 @@ async function startOn(options: LaunchOptions, keeping?: Keeping, program?: stri
     ledger: keeping?.ledger,
     recording: keeping?.recording,
     captures: keeping !== undefined,
-    threads: options.threads ?? (gathering === undefined ? undefined : Math.max(1, gathering.workers.threads)),
+    threads: options.threads ?? (gathering === undefined ? undefined : Math.max(1, gathering.workers.crews[0].threads)),
     workers: gathering?.workers,
     threadHeapBytesMax: options.threadHeapBytesMax,
     program,
@@ -253,24 +209,6 @@ async function startOn(options: LaunchOptions, keeping?: Keeping, program?: stri
     isOver: keeping?.isOver ?? (() => options.name === undefined),
   });
 }
-
-const kinds: Kinds = {
-  store: "string",
-  storeThresholdBytes: "natural",
-  name: "string",
-  seed: "natural",
-  strict: "boolean",
-  threads: "natural",
-  nodes: "natural",
-  gpus: "string",
-  link: "string",
-  threadHeapBytesMax: "natural",
-  record: "function",
-};
-
-const storeKinds: Kinds = Object.fromEntries(
-  taskKinds.flatMap((task) => [[task, "string"], [`${task}ThresholdBytes`, "natural"]] as const),
-);
 
 /** A launch inside an actor, or in a module that is loaded for its actors, would start one system per actor. */
 function refuseInside(): void {

@@ -8,9 +8,8 @@ import type { Change, Member } from "../nodes/registry.ts";
 import type { Services } from "../nodes/steward.ts";
 import type { StopOptions } from "../system.ts";
 import type { Crossing, LinkKind } from "./crossing.ts";
+import type { Crew } from "./crews.ts";
 import { type Common, memberOf } from "./joining.ts";
-import { gpusOfProcess } from "./gpus.ts";
-import type { Launcher } from "./launcher.ts";
 import { type Processes, processes, type ProcessesOptions } from "./processes.ts";
 import { pulse } from "./pulse.ts";
 import type { Threads } from "./threads.ts";
@@ -18,20 +17,11 @@ import { version } from "./version.ts";
 
 /** How a system has other processes. */
 export interface Workers {
-  /** How many processes there are, with the one that leads. */
-  readonly nodes: number;
-  readonly launcher: Launcher;
-  /** The words that start one. */
-  readonly command: readonly string[];
+  /** The first is the leading process's own, which it is one of. */
+  readonly crews: readonly [Crew, ...Crew[]];
   readonly link: LinkKind;
   /** A private folder for the run's sockets. Removed in the end. */
   readonly folder: string;
-  /** Where it is written what workers are told: all machines see it. */
-  readonly files: string;
-  /** In each of them. */
-  readonly threads: number;
-  /** Of each of its hosts: its processes share them. */
-  readonly gpus: readonly string[] | undefined;
 }
 
 export interface PartyOptions extends Pick<ProcessesOptions, "record" | "failed" | "say" | "answers"> {
@@ -52,10 +42,10 @@ export interface Party extends Pick<Processes, "joined" | "nodes" | "members" | 
 }
 
 export function party({ workers, common, main, ways, threads, record, failed, say, answers }: PartyOptions): Party {
-  const { nodes, launcher, command, folder, files, gpus } = workers;
+  const { crews, folder } = workers;
   let isOver = false;
 
-  const leader = (): Member => memberOf(main.name, main.epoch, "", [ways.place, ...threads.places()]);
+  const leader = (): Member => memberOf(main.name, main.epoch, "", [ways.place, ...threads.places()], crews[0].takes);
 
   function changed(change: Change): void {
     const { type, member, lost } = change;
@@ -83,15 +73,9 @@ export function party({ workers, common, main, ways, threads, record, failed, sa
   });
   const others = processes({
     common,
-    nodes,
+    crews,
     version: version(),
-    launcher,
-    command,
     folder,
-    files,
-    threads: workers.threads,
-    shown: (number) =>
-      gpus === undefined ? {} : gpusOfProcess(gpus, { number, processes: nodes, hosts: launcher.hosts.length }),
     asking: main,
     leader,
     changed,

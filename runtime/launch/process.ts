@@ -102,7 +102,7 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     threadHeapBytesMax: options.threadHeapBytesMax,
   };
   const others = threadsOf({
-    told: { ...told, node: name, beyond },
+    told: { ...told, node: name, beyond, only: undefined },
     threadHeapBytesMax: options.threadHeapBytesMax,
     epoch: () => main.epoch,
     count,
@@ -143,7 +143,8 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     record,
     ledger: options.ledger,
     threads: count === 0 ? undefined : wanted,
-    processes: workers === undefined ? undefined : () => processes?.nodes() ?? Promise.resolve([]),
+    processes: workers === undefined ? undefined : (task) => processes?.nodes(task) ?? Promise.resolve([]),
+    takes: workers?.crews[0].takes,
     poolsOn: workers !== undefined
       ? "everywhere"
       : options.threads === undefined || count === 0

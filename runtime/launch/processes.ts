@@ -8,28 +8,20 @@ import type { Recipe } from "../nodes/recipe.ts";
 import type { Services } from "../nodes/steward.ts";
 import type { RunRecord } from "../run/records.ts";
 import type { StopOptions } from "../system.ts";
+import { type Crew, hostOf, shownTo } from "./crews.ts";
 import { type Common, form } from "./joining.ts";
-import type { Launcher } from "./launcher.ts";
 import { graceMs } from "./patience.ts";
 import { recipeBook } from "./recipes.ts";
 import { type Asking, drainSlot, endSlot, type Slot } from "./slot.ts";
-import { endOf, type Start, startWorker } from "./start.ts";
+import { endOf, ofGroup, type Start, startWorker } from "./start.ts";
 import { realWorld } from "./world.ts";
 
 export interface ProcessesOptions {
   readonly common: Common;
-  /** How many processes there are, with the one that leads. */
-  readonly nodes: number;
+  readonly crews: readonly Crew[];
   readonly version: string;
-  readonly launcher: Launcher;
-  /** The words that start a worker, without its file. */
-  readonly command: readonly string[];
-  /** Where sockets are made, and where it is written what workers are told. */
+  /** Where sockets are made. */
   readonly folder: string;
-  readonly files: string;
-  readonly threads: number;
-  /** What the nth of them alone finds in its environment. */
-  shown(number: number): { readonly [name: string]: string };
   readonly asking: Asking;
   /** The process that leads, as it is now. */
   leader(): Member;
@@ -51,8 +43,8 @@ export interface ProcessesOptions {
 export interface Processes {
   /** Settles when all have joined; rejects with why one did not. */
   readonly joined: Promise<void>;
-  /** The nodes that take actors. */
-  nodes(): Promise<readonly string[]>;
+  /** The nodes that take actors for a kind of task. */
+  nodes(task: string | undefined): Promise<readonly string[]>;
   members(): readonly Member[];
   has(node: string): boolean;
   /** A call to an actor there was given up: where its handler still computes, its process is ended, or its thread. */
@@ -78,7 +70,7 @@ function textOf(error: unknown): string {
 }
 
 export function processes(options: ProcessesOptions): Processes {
-  const { common, launcher, asking } = options;
+  const { common, asking } = options;
   const { leaseMs, joinTimeoutMs, stopTimeoutMs } = common.limits;
   const ending = { asking, stopTimeoutMs, changed: options.changed };
   const recipes = recipeBook(common.supervision, options.failed);
@@ -96,19 +88,21 @@ export function processes(options: ProcessesOptions): Processes {
   }
 
   async function start(slot: Slot): Promise<void> {
-    const { number, node } = slot;
-    // Where one could not join, on another host the next one may.
-    const host = launcher.hosts[(number + slot.failures) % launcher.hosts.length]!;
+    const { number, node, crew } = slot;
+    const host = hostOf(crew, number, slot.failures);
     slot.isIn = false;
     options.expect(node, host);
     let made: Start;
     try {
-      const { version, threads, folder, command, files } = options;
+      const { version, folder } = options;
+      const { threads, name, takes } = crew;
+      const group = takes === undefined ? undefined : { name, takes };
       const leader = options.leader();
-      const told = { ...common, version, form, node, threads, folder, leader, again: recipes.of(node) };
-      made = startWorker({ launcher, command, shown: options.shown(number), files, number, host, told, joinTimeoutMs });
+      const told = { ...common, version, form, node, threads, folder, group, leader, again: recipes.of(node) };
+      made = startWorker({ crew, shown: shownTo(crew, number), number, host, told, joinTimeoutMs });
     } catch (error) {
-      throw new ShoalError("Unavailable", `Cannot start node ${node}: ${textOf(error)}`, { cause: error });
+      const text = `Cannot start node ${node}${ofGroup(crew.name)}: ${textOf(error)}`;
+      throw new ShoalError("Unavailable", text, { cause: error });
     }
     slot.start = made;
     void made.process.ended.then((end) => {
@@ -139,7 +133,7 @@ export function processes(options: ProcessesOptions): Processes {
     slot.start = undefined;
     if (slot.member !== undefined) options.forget(slot.member);
     const error = new ShoalError("Lost", `Node ${node} is lost: ${why}`, { outcome: "unknown" });
-    options.say(`${error.message}; another process takes its place`);
+    options.say(`${error.message}; another process${ofGroup(slot.crew.name)} takes its place`);
     options.record({ at: realWorld.date(), type: "NodeLost", node, epoch: slot.member?.epoch ?? 0, why });
     recipes.lost(node, error);
     replace(slot);
@@ -160,7 +154,8 @@ export function processes(options: ProcessesOptions): Processes {
       if (slot.failures < failuresMax || at - slot.failingSince < failingMsMin) {
         return void after(Math.min(retryMs * 2 ** slot.failures, retryMsMax), () => replace(slot));
       }
-      options.say(`node ${slot.node} is given up: ${slot.failures} processes in a row did not join`);
+      const given = `node ${slot.node}${ofGroup(slot.crew.name)} is given up`;
+      options.say(`${given}: ${slot.failures} processes in a row did not join`);
       if (slot.member !== undefined) tell({ type: "gone", member: slot.member, lost: [] });
       slots.delete(slot.node);
     });
@@ -201,7 +196,8 @@ export function processes(options: ProcessesOptions): Processes {
     slot.isIn = true;
     options.watch(member.node);
     const { node, epoch, pid, machine } = member;
-    options.record({ at: realWorld.date(), type: "NodeJoined", node, epoch, pid, machine });
+    const group = slot.crew.name === undefined ? {} : { group: slot.crew.name };
+    options.record({ at: realWorld.date(), type: "NodeJoined", node, epoch, pid, machine, ...group });
     // It knows all others before they send it anything; what is sent to those that are still to come waits.
     const others = [options.leader()];
     for (const one of slots.values()) if (one !== slot) others.push(one.member ?? awaited(one.node, member));
@@ -256,11 +252,15 @@ export function processes(options: ProcessesOptions): Processes {
       options.failed(new ShoalError(code, message)),
   };
 
-  const first = Array.from({ length: options.nodes - 1 }, (_, index): Promise<void> => {
+  const places = options.crews.flatMap((crew) =>
+    Array.from({ length: crew.count - crew.first }, (_, index) => ({ crew, number: crew.first + index }))
+  );
+  const first = places.map(({ crew, number }, index): Promise<void> => {
     const node = `n${index + 2}`;
     const slot: Slot = {
       node,
-      number: index + 1,
+      crew,
+      number,
       start: undefined,
       member: undefined,
       isIn: false,
@@ -279,9 +279,9 @@ export function processes(options: ProcessesOptions): Processes {
     lapsed,
     givenUp,
     tell: pass,
-    async nodes() {
+    async nodes(task) {
       await joined;
-      return [...slots.values()].flatMap(({ member }) => member === undefined ? [] : takers(member));
+      return [...slots.values()].flatMap(({ member }) => member === undefined ? [] : takers(member, task));
     },
     members: () => [...slots.values()].flatMap(({ member }) => member === undefined ? [] : [member]),
     has: (node) => slotOf(node) !== undefined,
@@ -294,7 +294,7 @@ export function processes(options: ProcessesOptions): Processes {
       for (const timer of timers) clearTimeout(timer);
       await Promise.all([...slots.values()].map((slot) => endSlot(slot, ending, stopping)));
       // Those that were taken for dead are not to come back when nobody is there any more.
-      await launcher.close(0);
+      await Promise.all([...new Set(options.crews.map(({ launcher }) => launcher))].map((one) => one.close(0)));
     },
   };
 }

@@ -17,6 +17,8 @@ export interface LoadedProgram {
   readonly program: Program;
   /** The program's own flags: a name, a default and a word on each. */
   readonly settings: { readonly [name: string]: unknown };
+  /** The kinds of task that it needs somebody for, as far as it says so. */
+  readonly kinds: unknown;
 }
 
 /** Programs of this package are compiled, and need no help to be loaded. */
@@ -57,5 +59,5 @@ export async function loadProgram(url: string, name: string): Promise<LoadedProg
     const text = `Cannot run ${name}: it has no default export; write export default async function (system) { … }`;
     throw new ShoalError("BadInput", text);
   }
-  return { program: loaded["default"] as Program, settings: Object(loaded["settings"] ?? {}) };
+  return { program: loaded["default"] as Program, settings: Object(loaded["settings"] ?? {}), kinds: loaded["kinds"] };
 }

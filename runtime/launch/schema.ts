@@ -3,20 +3,10 @@
 
 import { taskKinds } from "../../stores/open.ts";
 import { defaultSupervision } from "../supervision.ts";
+import type { Key, Schema } from "./keys.ts";
 import { defaultLimits } from "./limits.ts";
 
-/** One key. */
-export interface Key {
-  readonly kind: "text" | "whole" | "number" | "truth" | "word";
-  readonly default: string | number | boolean | undefined;
-  readonly about: string;
-  /** The words that it takes. */
-  readonly words?: readonly string[];
-  /** The least number that it takes; 0 unless said. */
-  readonly least?: number;
-}
-
-export type Schema = { readonly [path: string]: Key };
+export type { Key, Schema };
 
 const limitsAbout: { readonly [K in keyof typeof defaultLimits]: string } = {
   mailboxMessagesMax: "messages that wait in one mailbox",
@@ -40,6 +30,31 @@ const limitKeys = Object.entries(limitsAbout).map(([name, about]): [string, Key]
 });
 
 const { on, beyond, restartsMax, windowMs, backoffMs, backoffMaxMs } = defaultSupervision;
+
+const launchers = ["auto", "local", "slurm", "pbs", "ssh"];
+
+/** The keys of each group of workers: `workers.1.nodes`, of the first. */
+export const groupKeys: Schema = {
+  "kinds": {
+    kind: "words",
+    default: undefined,
+    about: "the kinds of task that it takes, and no others",
+    words: taskKinds,
+    least: 1,
+  },
+  "name": { kind: "text", default: undefined, about: "what it is called; its site's name unless said" },
+  "launcher": { kind: "word", default: undefined, about: "who starts its processes", words: launchers },
+  "site": { kind: "text", default: undefined, about: "the machine: a site's name, or the path of its file" },
+  "hosts": {
+    kind: "text",
+    default: undefined,
+    about: "with ssh: where they are started; those of its site unless said",
+  },
+  "nodes": { kind: "whole", default: undefined, about: "how many processes; one a host unless said", least: 1 },
+  "threads": { kind: "whole", default: undefined, about: "threads of each that pools are spread over" },
+  "gpus": { kind: "text", default: undefined, about: "GPUs of each of its hosts, as in 0,1,2,3" },
+  "workerCommand": { kind: "text", default: undefined, about: "the words that start a worker there" },
+};
 
 /** What a job of a batch machine asks for. */
 const batchKeys: Schema = {
@@ -66,6 +81,11 @@ const batchKeys: Schema = {
 /** All keys but those of programs, which stand under `programs.NAME`. */
 export const schema: Schema = {
   "store": { kind: "text", default: "memory:", about: "where tensors live: a store's URL" },
+  "stores.mail": {
+    kind: "text",
+    default: undefined,
+    about: "where mail between processes goes, which all of them must reach; the store unless said",
+  },
   "storeThresholdBytes": { kind: "whole", default: 10_000, about: "smaller tensors travel in their reference" },
   ...Object.fromEntries(taskKinds.flatMap((task): [string, Key][] => [
     [`stores.${task}`, { kind: "text", default: undefined, about: `where the tensors of ${task} tasks live` }],
@@ -86,6 +106,12 @@ export const schema: Schema = {
     default: undefined,
     about: "processes that pools are spread over, the one that leads among them",
     least: 1,
+  },
+  "kinds": {
+    kind: "words",
+    default: undefined,
+    about: "kinds of task that the processes of no group take; those of no group unless said",
+    words: taskKinds,
   },
   "gpus": { kind: "text", default: undefined, about: "GPUs of each node, as in 0,1,2,3: its processes share them" },
   "link": {
@@ -116,7 +142,7 @@ export const schema: Schema = {
     kind: "word",
     default: "auto",
     about: "who starts processes: auto is the job that shoal stands in, or this machine",
-    words: ["auto", "local", "slurm", "pbs", "ssh"],
+    words: launchers,
   },
   ...batchKeys,
   ...Object.fromEntries(limitKeys),
@@ -142,49 +168,24 @@ export const schema: Schema = {
   },
 };
 
-/** Why a value is none for a key; nothing where it is one. */
-export function faultOf(key: Key, value: unknown): string | undefined {
-  const { least = 0 } = key;
-  switch (key.kind) {
-    case "text":
-      return typeof value === "string" ? undefined : "expected a text";
-    case "truth":
-      return typeof value === "boolean" ? undefined : "expected true or false";
-    case "word":
-      return key.words?.some((word) => word === value) === true
-        ? undefined
-        : `expected one of ${key.words?.join(", ") ?? ""}`;
-    case "number":
-      return typeof value === "number" && value >= least && value < Infinity
-        ? undefined
-        : `expected a number from ${least}`;
-    case "whole":
-      return Number.isSafeInteger(value) && Number(value) >= least
-        ? undefined
-        : `expected a whole number from ${least}`;
-  }
-}
-
-/** The value that a text stands for: the environment and `--set` know texts only. */
-export function readText(key: Key, text: string): unknown {
-  if (key.kind === "truth") {
-    return text === "true" || text === "1" ? true : text === "false" || text === "0" ? false : text;
-  }
-  const isNumber = (key.kind === "whole" || key.kind === "number") && text.trim() !== "";
-  return isNumber ? Number(text) : text;
-}
-
 interface JsonSchema {
   readonly type?: string;
   readonly description?: string;
   readonly default?: unknown;
   readonly enum?: readonly string[];
   readonly minimum?: number;
+  readonly items?: JsonSchema;
+  readonly required?: readonly string[];
+  readonly minItems?: number;
   readonly properties?: { readonly [name: string]: JsonSchema };
   readonly additionalProperties?: boolean | JsonSchema;
 }
 
 function jsonKey(key: Key): JsonSchema {
+  if (key.kind === "words") {
+    const items = { type: "string", enum: key.words ?? [] };
+    return { type: "array", description: key.about, items, minItems: key.least ?? 0 };
+  }
   const type = { text: "string", word: "string", truth: "boolean", whole: "integer", number: "number" }[key.kind];
   return {
     type,
@@ -209,6 +210,16 @@ export function jsonSchema(programs: { readonly [name: string]: Schema }): objec
   for (const [section, properties] of Object.entries(sections)) {
     top[section] = { type: "object", properties, additionalProperties: false };
   }
+  top["workers"] = {
+    type: "array",
+    description: "groups of workers, each for some kinds of task",
+    items: {
+      type: "object",
+      properties: Object.fromEntries(Object.entries(groupKeys).map(([name, key]) => [name, jsonKey(key)])),
+      required: ["kinds"],
+      additionalProperties: false,
+    },
+  };
   const known = Object.entries(programs).map(([name, settings]): [string, JsonSchema] => {
     const properties = Object.fromEntries(Object.entries(settings).map(([setting, key]) => [setting, jsonKey(key)]));
     return [name, { type: "object", properties, additionalProperties: false }];

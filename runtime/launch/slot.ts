@@ -3,11 +3,14 @@
 import { ShoalError } from "../../stores/error.ts";
 import type { Change, Member } from "../nodes/registry.ts";
 import type { StopOptions } from "../system.ts";
+import type { Crew } from "./crews.ts";
 import { inTime } from "./patience.ts";
 import type { Start } from "./start.ts";
 
 export interface Slot {
   readonly node: string;
+  readonly crew: Crew;
+  /** Among those of its crew. */
   readonly number: number;
   /** The latest start, unless it is known to have come to nothing. */
   start: Start | undefined;

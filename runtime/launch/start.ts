@@ -4,18 +4,15 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { ShoalError } from "../../stores/error.ts";
+import type { Crew } from "./crews.ts";
 import { type Joining, writeJoining } from "./joining.ts";
-import type { Launcher, WorkerEnd, WorkerProcess } from "./launcher.ts";
+import type { WorkerEnd, WorkerProcess } from "./launcher.ts";
 import { realWorld } from "./world.ts";
 
 export interface StartOptions {
-  readonly launcher: Launcher;
-  /** The words that start a worker, without its file. */
-  readonly command: readonly string[];
+  readonly crew: Crew;
   /** What only this one finds in its environment. No secrets: it stands on its command line. */
   readonly shown: { readonly [name: string]: string };
-  /** Where it is written what the worker is told. */
-  readonly files: string;
   readonly number: number;
   readonly host: string;
   readonly told: Omit<Joining, "ticket">;
@@ -33,11 +30,12 @@ export interface Start {
 }
 
 export function startWorker(options: StartOptions): Start {
-  const { launcher, number, host, told, joinTimeoutMs } = options;
+  const { number, host, told, joinTimeoutMs } = options;
+  const { launcher, command, files, name } = options.crew;
   const ticket = realWorld.token();
-  const file = join(options.files, `${told.node}.${ticket}.join`);
+  const file = join(files, `${told.node}.${ticket}.join`);
   const own = Object.entries(options.shown).map(([name, value]) => `${name}=${value}`);
-  const [program = "", ...args] = own.length === 0 ? options.command : ["env", ...own, ...options.command];
+  const [program = "", ...args] = own.length === 0 ? command : ["env", ...own, ...command];
   writeJoining(file, { ...told, ticket });
   const askedAt = realWorld.date();
   const started = launcher.start(number, host, { program, args: [...args, file], env: {}, folder: process.cwd() });
@@ -66,12 +64,15 @@ export function startWorker(options: StartOptions): Start {
     const who = started.pid === undefined
       ? `a process on ${started.host}`
       : `process ${started.pid} on ${started.host}`;
-    const text = `Cannot start node ${told.node}: ${who} ${why}; it was run as ${started.shown}; ${said}`;
-    return new ShoalError("Unavailable", text);
+    const what = `Cannot start node ${told.node}${ofGroup(name)}`;
+    return new ShoalError("Unavailable", `${what}: ${who} ${why}; it was run as ${started.shown}; ${said}`);
   }
 
   return { ticket, askedAt, process: started, joined, settle };
 }
+
+/** Behind a node's name, where it belongs to a group. */
+export const ofGroup = (name: string | undefined): string => name === undefined ? "" : ` of group ${name}`;
 
 /** How a process ended, behind its name. */
 export function endOf({ code, signal, error }: WorkerEnd): string {

@@ -4,7 +4,7 @@
 import { type MessagePort, workerData } from "node:worker_threads";
 import { ShoalError } from "../../stores/error.ts";
 import { allowStoreModules, openStore } from "../../stores/open.ts";
-import type { PartStatistics, Store } from "../../stores/store.ts";
+import type { OpenOptions, PartStatistics, Store } from "../../stores/store.ts";
 import { captureConsole } from "../cells/console.ts";
 import type { DeliveryLimits } from "../delivery/events.ts";
 import { printLog } from "../log.ts";
@@ -59,6 +59,8 @@ export interface ThreadOptions {
   readonly beyond: { readonly link: LinkKind; readonly folder: string } | undefined;
   /** The other processes, as far as they are there. */
   readonly processes: readonly Member[];
+  /** For whom the store is opened, where not for all kinds of task. */
+  readonly only: OpenOptions["only"];
 }
 
 /** Writes down what the actors of a node do, where that is wanted: its code is loaded only then. */
@@ -177,6 +179,7 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
         strict,
         thresholdBytes: options.storeThresholdBytes,
         ...home === undefined ? {} : { home },
+        ...options.only === undefined ? {} : { only: options.only },
       });
       const { beyond } = options;
       ways = crossing(name, beyond === undefined ? undefined : { ...beyond, run, token, home: store });
@@ -201,7 +204,7 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
         supervision,
         record: options.records ? record : undefined,
         threads: () => Promise.resolve(options.threads),
-        processes: () => Promise.resolve([...processes.values()].flatMap(takers)),
+        processes: (task) => Promise.resolve([...processes.values()].flatMap((one) => takers(one, task))),
         knows: beyond === undefined
           ? undefined
           : (of) => of === options.node || options.threads.includes(of) || isKnown(of),

@@ -4,7 +4,7 @@
 import { existsSync, realpathSync, rmdirSync, rmSync, writeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { isShoalError, ShoalError } from "../../stores/error.ts";
-import { allowStoreModules, openStore } from "../../stores/open.ts";
+import { allowStoreModules, type OpenOptions, openStore } from "../../stores/open.ts";
 import { captureConsole } from "../cells/console.ts";
 import { nodeOf } from "../cells/posted.ts";
 import { catalogue } from "../nodes/catalogue.ts";
@@ -46,7 +46,7 @@ function leave(code: number, text: string): never {
 
 /** Is the node that the file says. */
 async function work(joining: Joining): Promise<void> {
-  const { run, node: name, ticket, token, limits, supervision, leader } = joining;
+  const { run, node: name, ticket, token, limits, supervision, leader, group } = joining;
   if (joining.version !== version()) {
     const text = `Cannot join run ${run}: it is led by shoal ${joining.version}, this is ${version()}`;
     throw new ShoalError("Incompatible", `${text}; install the same version everywhere`);
@@ -55,11 +55,15 @@ async function work(joining: Joining): Promise<void> {
   enter(`node ${name}${program === undefined ? "" : ` of ${program}`}`);
   if (joining.captures) captureConsole();
   allowStoreModules(...joining.storeModules);
+  const only = partOf(joining);
   const store = await openStore(joining.store, {
     run,
     environment: realWorld,
     strict: joining.strict,
     thresholdBytes: joining.storeThresholdBytes,
+    ...only === undefined ? {} : { only },
+  }).catch((error: unknown) => {
+    throw unreached(error, joining);
   });
   await takeTicket(store.claims, name, ticket, realWorld.token());
   const { folder, link } = joining;
@@ -82,7 +86,8 @@ async function work(joining: Joining): Promise<void> {
   const others = (): Member[] => [...members.values()].filter((one) => one.node !== name);
 
   /** What this process says of itself. */
-  const memberHere = (): Member => memberOf(name, node?.epoch ?? 0, ticket, [ways.place, ...threads.places()]);
+  const memberHere = (): Member =>
+    memberOf(name, node?.epoch ?? 0, ticket, [ways.place, ...threads.places()], group?.takes);
 
   let records: RunRecord[] = [];
   function record(one: RunRecord): void {
@@ -129,7 +134,7 @@ async function work(joining: Joining): Promise<void> {
     ended: (id) => void (isLeaving || node?.note(main, "over", { node: name, id })),
   };
   const threads = threadsOf({
-    told: { ...joining, program, node: name, beyond: { link, folder } },
+    told: { ...joining, program, node: name, beyond: { link, folder }, only },
     threadHeapBytesMax: joining.threadHeapBytesMax,
     epoch: () => leader.epoch,
     count: joining.threads,
@@ -165,7 +170,9 @@ async function work(joining: Joining): Promise<void> {
     supervision,
     record: joining.records ? record : undefined,
     threads: joining.threads === 0 ? undefined : threads.nodes,
-    processes: () => Promise.resolve(others().filter((one) => one.node !== main).flatMap(takers)),
+    processes: (task) =>
+      Promise.resolve(others().filter((one) => one.node !== main).flatMap((one) => takers(one, task))),
+    takes: group?.takes,
     services: {
       changed,
       drain,
@@ -214,6 +221,24 @@ async function work(joining: Joining): Promise<void> {
   for (const other of known) members.set(other.node, other);
   ways.know(known);
   for (const other of known) threads.changed({ type: "here", member: other, lost: [] });
+}
+
+/** A group opens the stores of its own kinds of task, and the one that mail goes by: it need not reach others. */
+function partOf({ group }: Joining): OpenOptions["only"] {
+  if (group?.name === undefined) return undefined;
+  return { topics: group.takes, who: `group ${group.name} on ${machine().host}` };
+}
+
+/** Whoever reads it knows which machine cannot reach what, and what to write. */
+function unreached(error: unknown, { node, group }: Joining): unknown {
+  if (group?.name === undefined || !isShoalError(error)) return error;
+  const kinds = group.takes.join(", ");
+  const text =
+    `Cannot join as ${node}: group ${group.name} on ${machine().host} needs the store of mail and those of ${kinds} tasks, and one cannot be used: ${error.message}`;
+  const flags = ["mail", ...group.takes].map((kind) => `--${kind}-store`).join(", ");
+  return new ShoalError(error.code, `${text}; name one that it reaches (${flags}), as in file:///scratch/run`, {
+    cause: error,
+  });
 }
 
 async function makeAgain(node: RunningNode, recipe: Recipe): Promise<void> {

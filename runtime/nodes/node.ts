@@ -44,7 +44,9 @@ export interface NodeOptions {
   readonly ledger?: Ledger | undefined;
   /** The nodes that are other threads of this process, and those that are other processes. */
   readonly threads?: (() => Promise<readonly string[]>) | undefined;
-  readonly processes?: (() => Promise<readonly string[]>) | undefined;
+  readonly processes?: ((task: string | undefined) => Promise<readonly string[]>) | undefined;
+  /** The kinds of task that pools place here where they live everywhere, "" for those without one; all unless said. */
+  readonly takes?: readonly string[] | undefined;
   /** Where pools live that do not say it. */
   readonly poolsOn?: PoolsOn | undefined;
   /** A call to an actor of another node was given up that may have begun there. */

@@ -3,6 +3,7 @@
 
 import { ShoalError } from "../../stores/error.ts";
 import type { Claims } from "../../stores/store.ts";
+import { isTaken } from "../kinds.ts";
 import type { Machine } from "../run/records.ts";
 
 /** One node of a process, and where others of its host reach it. */
@@ -26,6 +27,8 @@ export interface Member {
   readonly at: number;
   /** Its nodes: that of its main thread first, then those of its other threads. */
   readonly places: readonly Place[];
+  /** The kinds of task that it takes, "" for those without one; all of them unless said. */
+  readonly takes?: readonly string[];
 }
 
 /** What became of a process of the run; all its nodes are told. */
@@ -36,8 +39,9 @@ export interface Change {
   readonly lost: readonly string[];
 }
 
-/** The nodes of a process that take actors: its other threads, where it has any. */
-export function takers({ places }: Member): readonly string[] {
+/** The nodes of a process that take actors for a kind of task: its other threads, where it has any. */
+export function takers({ places, takes }: Member, task: string | undefined): readonly string[] {
+  if (!isTaken(takes, task)) return [];
   const nodes = places.map(({ node }) => node);
   return nodes.length > 1 ? nodes.slice(1) : nodes;
 }

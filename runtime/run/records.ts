@@ -174,6 +174,8 @@ export interface NodeJoined extends Happened {
   readonly epoch: number;
   readonly pid: number;
   readonly machine: Machine;
+  /** The group of workers that it belongs to. */
+  readonly group?: string;
 }
 
 /** A process of the run has ended, or shows no sign of life; another may take its place. */

@@ -34,6 +34,8 @@ export interface NodeSummary {
   readonly host: string;
   readonly pid: number;
   readonly runtime: string;
+  /** The group of workers that it belongs to. */
+  readonly group?: string;
   /** Whether it was last heard of as lost. */
   readonly isLost: boolean;
   /** How many of its processes were lost. */
@@ -140,7 +142,9 @@ export function runSummary(): Summary {
           break;
         case "NodeJoined": {
           const { pid, machine: { host, runtime } } = record;
-          nodes.set(record.node, { host, pid, runtime, isLost: false, losses: nodes.get(record.node)?.losses ?? 0 });
+          const group = record.group === undefined ? {} : { group: record.group };
+          const losses = nodes.get(record.node)?.losses ?? 0;
+          nodes.set(record.node, { host, pid, runtime, isLost: false, losses, ...group });
           break;
         }
         case "NodeLost": {

@@ -21,7 +21,10 @@ export interface Site {
   readonly name: string;
   /** Where it is written down. */
   readonly path: string;
-  readonly scheduler: SchedulerName;
+  /** Nothing where its hosts are reached by ssh. */
+  readonly scheduler?: SchedulerName;
+  /** Where ssh leads to, as in `gpu[1-4]`. */
+  readonly hosts?: string;
   readonly queue?: string;
   readonly account?: string;
   readonly filesystems?: string;
@@ -39,6 +42,8 @@ export interface Site {
   readonly interface?: string;
   readonly gpus?: number;
   readonly cores?: number;
+  /** The words that start a worker there: its runtime may lie elsewhere. */
+  readonly workerCommand?: string;
   /** Shell lines before every launch. They are code: whoever writes the site answers for them. */
   readonly setup: readonly string[];
   readonly queues: readonly SiteQueue[];
@@ -56,6 +61,8 @@ const oneOf = (...words: readonly string[]): Read => (value) => words.find((word
 
 const keys: { readonly [key: string]: readonly [read: Read, expected: string] } = {
   scheduler: [oneOf("slurm", "pbs"), "slurm or pbs"],
+  hosts: [text, 'a text as in "gpu[1-4]"'],
+  workerCommand: [text, "a text"],
   queue: [text, "a text"],
   account: [text, "a text"],
   filesystems: [text, "a text"],
@@ -110,11 +117,9 @@ export function readSite(name: string, path: string, toml: string): Site {
       `Cannot read site ${path}: ${key} is ${JSON.stringify(value)}, expected ${expected}`,
     );
   }
-  if (site["scheduler"] === undefined) {
-    throw new ShoalError(
-      "BadInput",
-      `Cannot read site ${path}: it names no scheduler; write scheduler = "slurm" or "pbs"`,
-    );
+  if (site["scheduler"] === undefined && site["hosts"] === undefined) {
+    const cure = 'write scheduler = "slurm" or "pbs", or hosts = "gpu[1-4]" where ssh leads there';
+    throw new ShoalError("BadInput", `Cannot read site ${path}: it names no scheduler; ${cure}`);
   }
   const whole: unknown = { name, path, ...site };
   return whole as Site;

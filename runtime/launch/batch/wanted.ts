@@ -2,6 +2,7 @@
 
 import { ShoalError } from "../../../stores/error.ts";
 import type { Configuration } from "../configuration.ts";
+import { groupsIn, nodesOfGroups } from "../groups.ts";
 import { folderOf } from "./client.ts";
 import { pbsScheduler } from "./pbs.ts";
 import type { Scheduler, SchedulerName } from "./scheduler.ts";
@@ -43,7 +44,7 @@ export function wantedOf(configuration: Configuration, configFolder: string): Wa
   const site = named === undefined ? undefined : findSite(named, configFolder);
   const walltime = said("batch.walltime");
   const walltimeSeconds = walltime === undefined ? undefined : readWalltime(walltime);
-  const nodes = Number(configuration["nodes"]?.value ?? 1);
+  const nodes = Number(configuration["nodes"]?.value ?? 1) + nodesOfGroups(groupsIn(configuration).workers);
   return {
     scheduler: schedulerNamed(said("launcher"), site),
     site,
@@ -61,7 +62,7 @@ export function wantedOf(configuration: Configuration, configFolder: string): Wa
 
 function schedulerNamed(launcher: string | undefined, site: Site | undefined): SchedulerName {
   const named = launcher === "slurm" || launcher === "pbs" ? launcher : undefined;
-  if (named !== undefined && site !== undefined && site.scheduler !== named) {
+  if (named !== undefined && site?.scheduler !== undefined && site.scheduler !== named) {
     const cure = `leave --launcher out, or name a site of ${named}`;
     throw new ShoalError(
       "BadInput",
