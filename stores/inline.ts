@@ -174,6 +174,7 @@ export function inlineStore(inner: Store, { run, environment, strict, thresholdB
     tensors,
     logs: inner.logs,
     claims: inner.claims,
+    ...(inner.others === undefined ? {} : { others: inner.others }),
     statistics() {
       const statistics = inner.statistics();
       return {

@@ -125,6 +125,7 @@ function routed({ url, options, home, parts, rules, isMailApart, topicOf }: Rout
     tensors: routedTensors(parts, rules),
     logs: home.logs,
     claims: home.claims,
+    others: stores.slice(1).flatMap(({ claims }) => claims === undefined ? [] : [{ claims }]),
     statistics: () => added(parts),
     ended: Promise.race([home.ended, firstError(stores)]),
     close,

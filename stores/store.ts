@@ -214,6 +214,8 @@ export interface Store extends AsyncDisposable {
   readonly tensors: Tensors;
   readonly logs: Logs;
   readonly claims: Claims;
+  /** The other stores that this one is made of: whether the run has ended is said in all of them. */
+  readonly others?: readonly { readonly claims: Claims }[];
   statistics(): StoreStatistics;
   /** The tensors of a topic that has a store of its own. */
   topic?(name: string): Tensors | undefined;

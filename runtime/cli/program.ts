@@ -81,7 +81,10 @@ export async function readyProgram(typed: string): Promise<ReadyProgram> {
 }
 
 /** Refuses groups that cannot be, and kinds of the program's that none of them takes. */
-export function checkGroupsOf({ typed, kinds }: ReadyProgram, configuration: Configuration): void {
+export function checkGroupsOf(
+  { typed, kinds }: Pick<ReadyProgram, "typed" | "kinds">,
+  configuration: Configuration,
+): void {
   const asked = groupsIn(configuration);
   checkGroups(`Cannot run ${typed}`, asked);
   checkTaken(`Cannot run ${typed}`, kinds, asked.workers ?? [], asked.kinds);

@@ -1,12 +1,13 @@
 // A part of a route that is opened when something in it is wanted: whoever has no business there need not reach it.
 import { ShoalError } from "../error.ts";
-import type { Abilities, Dtype, Holder, Store, TensorRef, Tensors } from "../store.ts";
+import type { Abilities, Claims, Dtype, Holder, Store, TensorRef, Tensors } from "../store.ts";
 import { parseStoreUrl } from "../url.ts";
 
 /** What a route needs of each of its stores. Of one that is opened later it is not known yet what it can do. */
 export interface PartStore extends Pick<Store, "url" | "tensors" | "statistics" | "ended" | "close" | "share"> {
   readonly where?: string;
   readonly abilities: Abilities | undefined;
+  readonly claims: Claims | undefined;
 }
 
 /** What a message pinned before the store was there. */
@@ -58,6 +59,9 @@ export function laterStore(url: string, who: string, open: () => Promise<Store>)
     },
     get abilities() {
       return opened?.abilities;
+    },
+    get claims() {
+      return opened?.claims;
     },
     tensors: {
       allocate: async (dtype, shape, options) => (await tensors()).allocate(dtype, shape, options),

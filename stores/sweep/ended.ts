@@ -1,6 +1,6 @@
 // Whether a run is over: a claim, so that it stands on every store, and only what was said last counts.
 import { ShoalError } from "../error.ts";
-import type { Claims } from "../store.ts";
+import type { Claims, Store } from "../store.ts";
 
 /** The claim that says so. */
 export const endedName = "shoal/run";
@@ -21,10 +21,20 @@ async function say(claims: Claims, value: "ended" | "resumed"): Promise<void> {
  * Says that a run has ended: nobody will resume it, and a sweep may free all it holds once nobody uses it any more.
  * What is only interrupted keeps everything.
  */
-export const endRun = (store: { readonly claims: Claims }): Promise<void> => say(store.claims, "ended");
+export async function endRun({ claims, others = [] }: Told): Promise<void> {
+  // Home first: while it has not said so, a resume may want what the others hold.
+  await say(claims, "ended");
+  for (const other of others) await say(other.claims, "ended");
+}
 
 /** Says that a run that had ended goes on. */
-export const resumeRun = (store: { readonly claims: Claims }): Promise<void> => say(store.claims, "resumed");
+export async function resumeRun({ claims, others = [] }: Told): Promise<void> {
+  for (const other of others) await say(other.claims, "resumed");
+  await say(claims, "resumed");
+}
+
+/** A store, and those that it is made of beside its home. */
+type Told = Pick<Store, "claims" | "others">;
 
 export async function hasEnded(claims: Claims): Promise<boolean> {
   return (await claims.claimed(name))?.value === "ended";

@@ -1,10 +1,14 @@
 // Groups of workers: who takes which kind of task, what cannot be is told before anything starts, and what becomes of a
 // run whose group never comes, is lost in the middle, or loses the process that leads it.
-import { chmodSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { checkGroupsOf } from "../../runtime/cli/program.ts";
+import { schema } from "../../runtime/launch/schema.ts";
+import { configure } from "../../runtime/launch/sources.ts";
 import { launch } from "../../runtime/mod.ts";
 import { entry, inFolder, recordsOf, type Started } from "../cli/stage.ts";
 import { shown } from "../command.ts";
+import { errorOf } from "../stores/world.ts";
 import { Here } from "../processes/actors.ts";
 import { assert, test } from "../suite.ts";
 import { until } from "./stage.ts";
@@ -121,6 +125,7 @@ test("shoal config shows groups with the origin of each value; a later file's st
   });
 }, { timeoutMs });
 
+/** What a file says that cannot be. */
 const wrong: readonly (readonly [toml: string, says: RegExp])[] = [
   [
     '[[workers]]\nkinds = ["train"]\nlauncer = "ssh"',
@@ -140,33 +145,53 @@ const wrong: readonly (readonly [toml: string, says: RegExp])[] = [
     /two groups .* are a; give/,
   ],
   ['[[workers]]\nkinds = ["train"]\nname = "a b"', /workers\.1\.name is "a b", expected letters/],
-  ['[[workers]]\nkinds = ["train"]\nlauncher = "ssh"', /group workers\.1 by ssh: it knows no hosts; write hosts =/],
-  ['[[workers]]\nkinds = ["train"]\nlauncher = "slurm"', /group workers\.1 by slurm: this is no job; send the run by/],
-  ['[[workers]]\nkinds = ["train"]\nsite = "nowhere"', /Cannot find site nowhere/],
   [
     'kinds = ["simulate"]\n[[workers]]\nkinds = ["train"]',
     /nobody takes infer tasks \(this process takes simulate; workers\.1 takes train\); add "infer" to the kinds of one/,
   ],
 ];
 
-test("groups that cannot be, and kinds that nobody takes, are refused before anything starts", async () => {
-  await inFolder(async ({ shoal, write, start, path }) => {
-    write("kinds.mjs", program);
+test("groups that cannot be, and kinds that nobody takes, are refused by what is wrong with them", async () => {
+  await inFolder(async ({ write, path }) => {
+    const kinds = ["simulate", "train", "infer"] as const;
+    const configured = async (environment: { readonly [name: string]: string } = {}): Promise<void> => {
+      const sources = { folder: path, found: false, environment, files: ["two.toml"], flags: [], sets: [] };
+      checkGroupsOf({ typed: "./kinds.mjs", kinds }, await configure(sources, { schema, programs: {} }));
+    };
     for (const [toml, says] of wrong) {
+      write("two.toml", toml);
+      assert.match((await errorOf("BadInput", () => configured())).message, says, toml);
+    }
+    write("two.toml", '[[workers]]\nkinds = ["train"]\n');
+    await configured();
+    const slip = await errorOf("BadInput", () => configured({ SHOAL_WORKERS__1__LAUNCHR: "ssh" }));
+    assert.match(slip.message, /there is no key workers\.1\.launchr; did you mean workers\.1\.launcher\?/);
+  });
+});
+
+/** What only who would start them knows. */
+const unstartable: readonly (readonly [toml: string, says: RegExp])[] = [
+  ['[[workers]]\nkinds = ["train"]\nlauncher = "ssh"', /group workers\.1 by ssh: it knows no hosts; write hosts =/],
+  ['[[workers]]\nkinds = ["train"]\nlauncher = "slurm"', /group workers\.1 by slurm: this is no job; send the run by/],
+  ['[[workers]]\nkinds = ["train"]\nsite = "nowhere"', /Cannot find site nowhere/],
+  ['kinds = ["simulate"]\n[[workers]]\nkinds = ["train"]', /nobody takes infer tasks/],
+];
+
+test("groups that cannot be started, and a program that asks for no kind, leave no run behind", async () => {
+  await inFolder(async ({ shoal, write, path }) => {
+    write("kinds.mjs", program);
+    for (const [toml, says] of unstartable) {
       write("two.toml", toml);
       const said = await shoal("run", "./kinds.mjs", "--config", "two.toml");
       assert.equal(said.code, 2, `${toml}\n${shown(said)}`);
       assert.match(said.stderr, says);
     }
-    const env = { SHOAL_WORKERS__1__LAUNCHR: "ssh" };
-    const slip = await start(["config"], { env }).ended;
-    assert.match(slip.stderr, /there is no key workers\.1\.launchr; did you mean workers\.1\.launcher\?/);
     write("asks.mjs", program.replace('"infer"];', '"inver"];'));
     const asks = await shoal("run", "./asks.mjs");
     assert.equal(asks.code, 2, shown(asks));
     assert.match(asks.stderr, /its kinds name inver; did you mean infer\?/);
-    const listed = await shoal("list", "--runs", join(path, "runs"), "--json");
-    assert.deepEqual(JSON.parse(listed.stdout), []);
+    const runs = join(path, "runs");
+    assert.deepEqual(existsSync(runs) ? readdirSync(runs) : [], []);
   });
 }, { timeoutMs });
 

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { openStore, withTopics } from "../../stores/open.ts";
+import { endRun, openStore, resumeRun, withTopics } from "../../stores/open.ts";
 import type { OpenOptions, Store, TensorRef } from "../../stores/store.ts";
 import { environment } from "../redis/subjects.ts";
 import { freePort } from "../services/server.ts";
@@ -64,6 +64,26 @@ test("openStore for some kinds does without a store of others that cannot be rea
     await store.logs.append("s", 1, [Uint8Array.of(1)]);
     const error = await errorOf("Unavailable", () => store.tensors.get({ ...ref, where: away }));
     assert.match(error.message, /group g on h cannot open it: .*cannot be reached.*; name one that it reaches/);
+    await store.close();
+  }));
+
+test("that a run has ended, and that it goes on, is said in every store that a route is made of", () =>
+  inFolder(async (_, urlOf) => {
+    const names = ["a", "mail", "b"];
+    const store = await opened(withTopics(urlOf("a"), { mail: urlOf("mail"), train: urlOf("b") }));
+    const states = async (): Promise<unknown[]> => {
+      const all = [];
+      for (const name of names) {
+        const one = await opened(urlOf(name));
+        all.push((await one.claims.claimed("shoal/run"))?.value);
+        await one.close();
+      }
+      return all;
+    };
+    await endRun(store);
+    assert.deepEqual(await states(), ["ended", "ended", "ended"]);
+    await resumeRun(store);
+    assert.deepEqual(await states(), ["resumed", "resumed", "resumed"]);
     await store.close();
   }));
 
