@@ -138,6 +138,11 @@ async function tampered(change: (file: string) => string): Promise<Error & { rea
 const here = new URL("../../runtime/launch/", import.meta.url).href;
 const ending = import.meta.url.slice(import.meta.url.lastIndexOf("."));
 
+/** A worker whose clock is a minute late. */
+const late = `const { now } = Date;
+Date.now = () => now() - 60_000;
+`;
+
 /** A worker whose file says something else. */
 const with_ = (changed: string) => (file: string): string => `
 import { readJoining, writeJoining } from ${JSON.stringify(`${here}joining${ending}`)};
@@ -158,6 +163,8 @@ test(
     assert.match(token.message, /token/);
     const run = await tampered(with_(`run: "another"`));
     assert.match(run.message, /run another/);
+    const clock = await tampered((file) => `${late}${with_("")(file)}`);
+    assert.match(clock.message, /Cannot let n2 join \(process \d+ on .*\): its clock is \d+ s behind; set the clocks/);
     const store = await tampered(with_(`store: "file:///proc/no/such/place"`));
     assert.match(store.message, /\/proc\/no/);
   },
