@@ -18,6 +18,15 @@ export type Spawning<C extends ActorClass, Options> = ConstructorParameters<C> e
   : never
   : never;
 
+/** What an actor needs of its machine. */
+export interface Resources {
+  /** Of the host that its process runs on, which that host's processes share. */
+  readonly cores?: number;
+  readonly memoryBytes?: number;
+  /** Of those that its process is shown: see `gpus` of `launch`. */
+  readonly gpus?: number;
+}
+
 export interface SpawnOptions {
   /** Others find it under this name; only one actor of a run can have it. */
   readonly name?: string;
@@ -27,6 +36,8 @@ export interface SpawnOptions {
   readonly on?: "threads" | "processes";
   /** What it works on: its tensors go to the store for this kind of task, where there is one. */
   readonly task?: TaskKind;
+  /** What it needs of its machine: it lives where that is free, and has it until it ends. */
+  readonly resources?: Resources;
   readonly supervision?: Partial<Supervision>;
   readonly limits?: Partial<Pick<Limits, "mailboxMessagesMax" | "mailboxBytesMax">>;
 }
@@ -60,6 +71,8 @@ export interface Limits {
   readonly leaseMs: number;
   /** How long a process that was started may take to join. */
   readonly joinTimeoutMs: number;
+  /** For how long nobody may come in the place of a process before its nodes move to others. */
+  readonly replaceTimeoutMs: number;
 }
 
 /** How an actor ended. */

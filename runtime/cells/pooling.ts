@@ -32,7 +32,7 @@ export interface PoolingParts {
 /** Makes a pool on behalf of the program, or of an actor in one of its lives. */
 export type MakePool = (by: Cell, lived: number, Class: ActorClass, asked: Pooling) => Promise<Work>;
 
-const poolKeys = ["size", "input", "nodes", "on", "attemptsMax", "task", "supervision", "limits"];
+const poolKeys = ["size", "input", "nodes", "on", "attemptsMax", "task", "resources", "supervision", "limits"];
 
 /** How often a task of a pool may begin when the members that had it ended. */
 const attemptsMaxDefault = 3;
@@ -52,11 +52,14 @@ export function pooling({ engine, ledger, usually, spawn, placesFor, watch, stop
       throw new ShoalError("BadInput", `${what}: ${name} is ${String(value)}, expected a whole number from 1`);
     }
     const where = on ?? usually;
-    const nodes = said ?? (where === undefined ? undefined : await placesFor(what, where, taskOf(what, rest.task)));
+    // Where each member finds what it needs is seen one by one.
+    const isSought = where === undefined || rest.resources !== undefined;
+    const nodes = said ?? (isSought ? undefined : await placesFor(what, where, taskOf(what, rest.task)));
+    const usual = where === undefined || where === "everywhere" ? rest : { ...rest, on: where };
     const members: Sender[] = [];
     try {
       for (let i = 0; i < size; i++) {
-        const options = nodes === undefined ? rest : { ...rest, node: nodes[i % nodes.length]! };
+        const options = nodes === undefined ? usual : { ...rest, node: nodes[i % nodes.length]! };
         members.push(await spawn(by, lived, Class, input, options));
       }
     } catch (error) {

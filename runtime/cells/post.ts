@@ -5,6 +5,7 @@ import type { Timer } from "../actor.ts";
 import type { Random } from "../random.ts";
 import type { AskOptions, StreamOptions, TellOptions } from "../ref.ts";
 import type { Reference, Sender } from "../reference.ts";
+import type { Allotted, Wanted } from "../resources.ts";
 import type { ActorClass, Ended, SpawnOptions, StopOptions } from "../system.ts";
 import type { TopicOptions } from "../topic.ts";
 import type { Item } from "../topics/publishing.ts";
@@ -47,6 +48,10 @@ export interface Elsewhere<Cell> extends Post<Cell> {
   readonly survives: Survives;
   /** Starts an actor on another node. */
   spawn(by: Cell, lived: number, Class: ActorClass, input: unknown, options: SpawnOptions): Promise<Sender>;
+  /** Reserves what an actor needs, where there is room. */
+  allot(wanted: Wanted): Promise<Allotted>;
+  /** What was reserved is free again. */
+  freed(lease: number): void;
   /** Who carries what durable actors have published when it is committed. */
   carries(topics: Carrying<Cell>): void;
   /** Makes a name one that all nodes know, or throws `Conflict`. */

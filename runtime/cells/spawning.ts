@@ -1,20 +1,21 @@
 // How an actor comes to be: on which terms, under which name, and what becomes of one that cannot start.
 
-import { ShoalError } from "../../stores/error.ts";
+import { isShoalError, ShoalError } from "../../stores/error.ts";
 import { isSurvives, outlasts } from "../../stores/open.ts";
 import type { Survives } from "../../stores/store.ts";
 import { Actor } from "../actor.ts";
-import { type Cell, type Home, Phase } from "./cell.ts";
+import { Cell, type Home, Phase } from "./cell.ts";
 import type { Engine } from "./engine.ts";
 import { handlerError, identity } from "./failure.ts";
 import { type Kind, kindOf } from "./kind.ts";
-import { taskOf } from "../kinds.ts";
+import { noKind, taskOf } from "../kinds.ts";
 import { isPrimitive } from "../messages/message.ts";
 import { checkKeys, limitsFrom, supervisionFrom } from "../options.ts";
 import type { Elsewhere } from "./post.ts";
 import type { Sender } from "../reference.ts";
+import { resourcesFrom, type Wanted } from "../resources.ts";
 import type { Supervision } from "../supervision.ts";
-import type { ActorClass, Limits, SpawnOptions } from "../system.ts";
+import type { ActorClass, Limits, Resources, SpawnOptions } from "../system.ts";
 import type { Terms } from "./terms.ts";
 import { turn } from "./turn.ts";
 
@@ -43,7 +44,9 @@ export interface SpawningParts {
 export const noOptions: SpawnOptions = {};
 /** In options of our own: the address that an actor had before, which it has again. */
 export const sameAddress: unique symbol = Symbol("same address");
-const spawnKeys = ["name", "node", "on", "task", "supervision", "limits"];
+/** In options of our own: the number of what was reserved for an actor. */
+export const allotted: unique symbol = Symbol("allotted");
+const spawnKeys = ["name", "node", "on", "task", "resources", "supervision", "limits"];
 
 export function spawning({ engine, limits, supervision, isClosing, elsewhere, nextPlace }: SpawningParts): Spawn {
   const { home, life, names, program, make } = engine;
@@ -113,8 +116,9 @@ export function spawning({ engine, limits, supervision, isClosing, elsewhere, ne
     }
   }
 
-  async function placed(Class: ActorClass, { on, ...rest }: SpawnOptions): Promise<SpawnOptions> {
+  async function placed(Class: ActorClass, { on, resources, ...rest }: SpawnOptions): Promise<SpawnOptions> {
     const what = `Cannot spawn ${nameOf(Class)}`;
+    if (on === undefined) return resources === undefined ? rest : await allot(what, Class, resources, "", rest);
     if (on !== "threads" && on !== "processes") {
       throw new ShoalError("BadInput", `${what}: on is ${String(on)}, expected "threads" or "processes"`);
     }
@@ -124,13 +128,55 @@ export function spawning({ engine, limits, supervision, isClosing, elsewhere, ne
       const cure = on === "threads" ? "leave out on" : `name the node, as in node: "n2"`;
       throw new ShoalError("BadInput", `${what} on ${on}: it is durable, and is found again ${which}; ${cure}`);
     }
+    if (resources !== undefined) return await allot(what, Class, resources, on, rest);
     return { ...rest, node: await nextPlace(what, on, taskOf(what, rest.task)) };
   }
 
-  return async (by, lived, Class, input, asked) => {
-    checkSpawner(by, lived, Class);
-    if (asked !== noOptions) checkKeys(`Cannot spawn ${nameOf(Class)}`, asked, spawnKeys);
-    const options = asked.on === undefined ? asked : await placed(Class, asked);
+  /** Where there is room for it, which is its own from here on. */
+  async function allot(
+    what: string,
+    Class: ActorClass,
+    resources: Resources,
+    on: Wanted["on"],
+    rest: SpawnOptions,
+  ): Promise<SpawnOptions & { readonly [allotted]: number }> {
+    const needs = resourcesFrom(what, resources);
+    const durable = survivesOf(Class) !== undefined;
+    if (elsewhere === undefined) throw new ShoalError("BadInput", `${what}: this system counts no resources`);
+    const { node = "" } = rest;
+    const task = taskOf(what, rest.task) ?? noKind;
+    const given = await elsewhere.allot({ what, needs, on, node, task, durable });
+    return { ...rest, node: given.node, [allotted]: given.lease };
+  }
+
+  const holders = new WeakSet<Cell>();
+
+  /** What was reserved for an actor is its own until it ends. */
+  function hold(cell: Cell, lease: number): void {
+    // One that was there before has what it needs.
+    if (holders.has(cell)) return elsewhere?.freed(lease);
+    holders.add(cell);
+    life.watch(cell, () => elsewhere?.freed(lease));
+  }
+
+  function leased(spawn: Spawn): Spawn {
+    return async (by, lived, Class, input, options) => {
+      const lease = Reflect.get(options, allotted) as number | undefined;
+      if (lease === undefined || lease === 0) return await spawn(by, lived, Class, input, options);
+      const isHere = options.node === undefined || options.node === home.node;
+      try {
+        const actor = await spawn(by, lived, Class, input, options);
+        if (isHere && actor.target instanceof Cell) hold(actor.target, lease);
+        return actor;
+      } catch (error) {
+        // Of a process that was lost with what it was asked, nobody knows whether it has begun.
+        if (!isShoalError(error, "Lost")) elsewhere?.freed(lease);
+        throw error;
+      }
+    };
+  }
+
+  const spawn: Spawn = async (by, lived, Class, input, options) => {
     const { name } = options;
     if (options.node !== undefined && options.node !== home.node) {
       if (elsewhere !== undefined) return await elsewhere.spawn(by, lived, Class, input, options);
@@ -190,6 +236,15 @@ export function spawning({ engine, limits, supervision, isClosing, elsewhere, ne
       throw error;
     }
     return home.refer(cell, by, lived);
+  };
+  const spawnLeased = leased(spawn);
+
+  return async (by, lived, Class, input, asked) => {
+    checkSpawner(by, lived, Class);
+    if (asked === noOptions) return await spawn(by, lived, Class, input, asked);
+    checkKeys(`Cannot spawn ${nameOf(Class)}`, asked, spawnKeys);
+    const isPlaced = asked.on === undefined && asked.resources === undefined;
+    return await spawnLeased(by, lived, Class, input, isPlaced ? asked : await placed(Class, asked));
   };
 }
 

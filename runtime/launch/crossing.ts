@@ -75,9 +75,12 @@ function wideCrossing(node: string, { run, token, link, folder, home, refused }:
   const undialled = new Map<string, string>();
 
   function reach({ places, machine: there }: Member, lost: readonly string[]): void {
-    for (const { node: other, path } of places) {
-      if (other === node || path === "") continue;
+    for (const { node: other, path, isGuest } of places) {
+      if (other === node) continue;
       undialled.delete(other);
+      // Nobody answers there any more, and nobody knows yet where it will be.
+      if (path === "" && isGuest === true) sockets?.disconnect(other);
+      if (path === "") continue;
       if (sockets === undefined || path === undefined || there.host !== host) log.connect(other);
       else if (lost.includes(other) || sockets.has(other)) sockets.connect(other, path);
       else undialled.set(other, path);

@@ -34,12 +34,27 @@ export function gpuVariables(gpus: readonly string[]): { readonly [name: string]
   };
 }
 
-/** Those of the nth process of a run that is spread over so many hosts, its head being the first. */
-export function gpusOfProcess(
-  gpus: readonly string[],
-  { number, processes, hosts }: { readonly number: number; readonly processes: number; readonly hosts: number },
-): { readonly [name: string]: string } {
+/** The nth process of a run that is spread over so many hosts, its head being the first. */
+export interface Spread {
+  readonly number: number;
+  readonly processes: number;
+  readonly hosts: number;
+}
+
+export function gpusOfProcess(gpus: readonly string[], spread: Spread): { readonly [name: string]: string } {
+  return gpuVariables(partOf(gpus, spread));
+}
+
+function partOf(gpus: readonly string[], { number, processes, hosts }: Spread): readonly string[] {
   const host = number % hosts;
   const here = Math.ceil((processes - host) / hosts);
-  return gpuVariables(gpusOf(gpus, Math.floor(number / hosts) % here, here));
+  return gpusOf(gpus, Math.floor(number / hosts) % here, here);
+}
+
+/** How many GPUs it is shown. Of one that several share each has its part. */
+export function gpuCount(gpus: readonly string[] | undefined, spread: Spread): number {
+  if (gpus === undefined) return 0;
+  const { number, processes, hosts } = spread;
+  const here = Math.ceil((processes - number % hosts) / hosts);
+  return gpus.length < here ? gpus.length / here : partOf(gpus, spread).length;
 }

@@ -191,6 +191,7 @@ async function startOn(options: LaunchOptions, keeping?: Keeping, program?: stri
     seed,
     strict,
     url,
+    gpus,
     storeThresholdBytes,
     storeModules,
     store,

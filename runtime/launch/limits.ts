@@ -19,4 +19,5 @@ export const defaultLimits: Limits = {
   leaseMs: 5_000,
   // A shared file system may take its time to hand out a package's files to many at once.
   joinTimeoutMs: 120_000,
+  replaceTimeoutMs: 60_000,
 };

@@ -24,7 +24,9 @@ export interface Workers {
   readonly folder: string;
 }
 
-export interface PartyOptions extends Pick<ProcessesOptions, "record" | "failed" | "say" | "answers"> {
+type Passed = "record" | "failed" | "say" | "answers" | "allotment";
+
+export interface PartyOptions extends Pick<ProcessesOptions, Passed> {
   readonly workers: Workers;
   readonly common: Common;
   readonly main: RunningNode;
@@ -32,7 +34,8 @@ export interface PartyOptions extends Pick<ProcessesOptions, "record" | "failed"
   readonly threads: Threads;
 }
 
-export interface Party extends Pick<Processes, "joined" | "nodes" | "members" | "has" | "givenUp" | "services"> {
+export interface Party
+  extends Pick<Processes, "joined" | "nodes" | "members" | "rooms" | "has" | "givenUp" | "services"> {
   /** The threads of this process are there, or some of them are others now. */
   moved(lost: readonly string[]): void;
   drain(stopping: StopOptions): Promise<void>;
@@ -41,7 +44,8 @@ export interface Party extends Pick<Processes, "joined" | "nodes" | "members" | 
   remove(): void;
 }
 
-export function party({ workers, common, main, ways, threads, record, failed, say, answers }: PartyOptions): Party {
+export function party(given: PartyOptions): Party {
+  const { workers, common, main, ways, threads, record, failed, say, answers, allotment } = given;
   const { crews, folder } = workers;
   let isOver = false;
 
@@ -82,10 +86,16 @@ export function party({ workers, common, main, ways, threads, record, failed, sa
     expect: ways.expect,
     watch: heart.watch,
     answers,
+    allotment,
     forget(member) {
       heart.forget(member.node);
       ways.leave(member);
     },
+    adopt(node, again) {
+      threads.expect(again);
+      threads.adopt(node).catch(() => {});
+    },
+    givenUpHere: threads.givenUp,
     record,
     failed,
     say,
@@ -96,6 +106,7 @@ export function party({ workers, common, main, ways, threads, record, failed, sa
     services: others.services,
     nodes: others.nodes,
     members: others.members,
+    rooms: others.rooms,
     has: others.has,
     givenUp: others.givenUp,
     moved: (lost) => others.tell({ type: "here", member: leader(), lost }),

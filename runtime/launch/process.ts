@@ -10,10 +10,12 @@ import { printLog } from "../log.ts";
 import { catalogue } from "../nodes/catalogue.ts";
 import { openNode } from "../nodes/node.ts";
 import { checkStop } from "../options.ts";
+import { machine } from "../run/machine.ts";
 import type { Ledger } from "../run/ledger.ts";
 import type { RunRecord } from "../run/records.ts";
 import type { Supervision } from "../supervision.ts";
 import type { Limits, StopOptions, System } from "../system.ts";
+import { allotment, roomOf } from "./allotment.ts";
 import { crossing } from "./crossing.ts";
 import { type Party, party, servicesOf, type Workers } from "./party.ts";
 import type { RecordingOptions } from "./recording.ts";
@@ -45,6 +47,8 @@ export interface ProcessOptions {
   /** Nothing where nobody said it: then the threads take those that are spawned on threads, and nobody else. */
   readonly threads: number | undefined;
   readonly threadHeapBytesMax: number | undefined;
+  /** Of its host: those of the nth process of the run are its part of them. */
+  readonly gpus: readonly string[] | undefined;
   /** Its other processes; nothing for a system that has none. */
   readonly workers: Workers | undefined;
   readonly program: string | undefined;
@@ -102,7 +106,7 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     threadHeapBytesMax: options.threadHeapBytesMax,
   };
   const others = threadsOf({
-    told: { ...told, node: name, beyond, only: undefined },
+    told: { ...told, node: name, beyond, only: undefined, isIn: true },
     threadHeapBytesMax: options.threadHeapBytesMax,
     epoch: () => main.epoch,
     count,
@@ -115,13 +119,25 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     failed,
     say,
     known: () => processes?.members() ?? [],
-    moved: (lost) => processes?.moved(lost),
+    moved(lost) {
+      places.lost(lost, lost.flatMap(others.kept));
+      processes?.moved(lost);
+    },
     givenUpElsewhere: (node) => processes?.givenUp(node),
     used: use.add,
     recipes: undefined,
     again: [],
   });
   let processes: Party | undefined;
+  const crew = workers?.crews[0] ?? { gpus: options.gpus, count: 1, takes: undefined, launcher: { hosts: [name] } };
+  const here = machine();
+  const places = allotment({
+    threads: () => count === 0 ? Promise.resolve([]) : wanted(),
+    rooms() {
+      const nodes = [ways.place, ...others.places()];
+      return [roomOf({ node: name, machine: here, places: nodes }, crew, 0), ...processes?.rooms() ?? []];
+    },
+  });
   const classes = catalogue({ program, root, allow });
   const actors = await recordingFor({ ...told, node: name, classes, say });
   const knows = (node: string): boolean => node === name || others.has(node) || processes?.has(node) === true;
@@ -150,7 +166,8 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
       : options.threads === undefined || count === 0
       ? undefined
       : "threads",
-    services: servicesOf(() => processes),
+    services: { ...servicesOf(() => processes), ...places.services },
+    accounts: name,
     knows: workers === undefined ? undefined : knows,
     givenUp: others.givenUp,
     succeeds: knows,
@@ -214,6 +231,7 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
       main,
       ways,
       threads: others,
+      allotment: places,
       record: recorded,
       failed,
       say,

@@ -3,16 +3,20 @@
 
 import { ShoalError } from "../../stores/error.ts";
 import type { Member } from "../nodes/registry.ts";
+import type { Room } from "../nodes/accounts.ts";
 import { type Change, strangeness, takers } from "../nodes/registry.ts";
 import type { Recipe } from "../nodes/recipe.ts";
 import type { Services } from "../nodes/steward.ts";
 import type { RunRecord } from "../run/records.ts";
 import type { StopOptions } from "../system.ts";
+import { alarms } from "./alarms.ts";
+import { type Allotment, roomsOf } from "./allotment.ts";
 import { type Crew, hostOf, shownTo } from "./crews.ts";
 import { type Common, form } from "./joining.ts";
+import { lodging } from "./lodging.ts";
 import { graceMs } from "./patience.ts";
 import { recipeBook } from "./recipes.ts";
-import { type Asking, drainSlot, endSlot, type Slot } from "./slot.ts";
+import { type Asking, drainSlot, emptySlot, endSlot, type Slot } from "./slot.ts";
 import { endOf, ofGroup, type Start, startWorker } from "./start.ts";
 import { realWorld } from "./world.ts";
 
@@ -34,6 +38,11 @@ export interface ProcessesOptions {
   expect(node: string, host: string): void;
   /** A process is taken for dead. */
   forget(member: Member): void;
+  /** The process that leads takes in a node whose process was given up. */
+  adopt(node: string, again: readonly Recipe[]): void;
+  readonly allotment: Allotment;
+  /** A call to an actor in one of its own threads was given up. */
+  givenUpHere(node: string): void;
   record(record: RunRecord): void;
   /** A failure went up beyond all who could judge it. */
   failed(error: ShoalError): void;
@@ -46,6 +55,8 @@ export interface Processes {
   /** The nodes that take actors for a kind of task. */
   nodes(task: string | undefined): Promise<readonly string[]>;
   members(): readonly Member[];
+  /** What they have for actors. */
+  rooms(): readonly Room[];
   has(node: string): boolean;
   /** A call to an actor there was given up: where its handler still computes, its process is ended, or its thread. */
   givenUp(node: string): void;
@@ -59,9 +70,8 @@ export interface Processes {
   close(stopping: StopOptions): Promise<void>;
 }
 
-/** How often in a row a successor must fail to join, and for how long, before its node is given up. */
-const failuresMax = 3;
-const failingMsMin = 60_000;
+/** How often in a row a successor must fail to join, at least, before its node is given up. */
+const failuresMin = 3;
 /** The wait before another one is tried; it doubles. */
 const [retryMs, retryMsMax] = [250, 10_000];
 
@@ -71,21 +81,14 @@ function textOf(error: unknown): string {
 
 export function processes(options: ProcessesOptions): Processes {
   const { common, asking } = options;
-  const { leaseMs, joinTimeoutMs, stopTimeoutMs } = common.limits;
+  const { leaseMs, joinTimeoutMs, replaceTimeoutMs, stopTimeoutMs } = common.limits;
   const ending = { asking, stopTimeoutMs, changed: options.changed };
   const recipes = recipeBook(common.supervision, options.failed);
   const slots = new Map<string, Slot>();
-  const timers = new Set<ReturnType<typeof setTimeout>>();
+  const { allotment } = options;
+  const lodgings = lodging({ ...options, ...allotment, slots, recipes, tell });
+  const { after, clear } = alarms();
   let isClosing = false;
-
-  function after(delayMs: number, call: () => void): ReturnType<typeof setTimeout> {
-    const timer = setTimeout(() => {
-      timers.delete(timer);
-      call();
-    }, delayMs);
-    timers.add(timer);
-    return timer;
-  }
 
   async function start(slot: Slot): Promise<void> {
     const { number, node, crew } = slot;
@@ -98,7 +101,8 @@ export function processes(options: ProcessesOptions): Processes {
       const { threads, name, takes } = crew;
       const group = takes === undefined ? undefined : { name, takes };
       const leader = options.leader();
-      const told = { ...common, version, form, node, threads, folder, group, leader, again: recipes.of(node) };
+      const kept = { again: recipes.of(node), guests: [...slot.guests] };
+      const told = { ...common, ...kept, version, form, node, threads, folder, group, leader };
       made = startWorker({ crew, shown: shownTo(crew, number), number, host, told, joinTimeoutMs });
     } catch (error) {
       const text = `Cannot start node ${node}${ofGroup(crew.name)}: ${textOf(error)}`;
@@ -136,6 +140,7 @@ export function processes(options: ProcessesOptions): Processes {
     options.say(`${error.message}; another process${ofGroup(slot.crew.name)} takes its place`);
     options.record({ at: realWorld.date(), type: "NodeLost", node, epoch: slot.member?.epoch ?? 0, why });
     recipes.lost(node, error);
+    allotment.lost(slot.member?.places.map((place) => place.node) ?? [], recipes.of(node));
     replace(slot);
   }
 
@@ -151,13 +156,13 @@ export function processes(options: ProcessesOptions): Processes {
       // While the store is away nobody can join, and that says nothing of the node.
       if (!await options.answers()) slot.failingSince = realWorld.now();
       if (isClosing) return;
-      if (slot.failures < failuresMax || at - slot.failingSince < failingMsMin) {
+      if (slot.failures < failuresMin || at - slot.failingSince < replaceTimeoutMs) {
         return void after(Math.min(retryMs * 2 ** slot.failures, retryMsMax), () => replace(slot));
       }
       const given = `node ${slot.node}${ofGroup(slot.crew.name)} is given up`;
       options.say(`${given}: ${slot.failures} processes in a row did not join`);
-      if (slot.member !== undefined) tell({ type: "gone", member: slot.member, lost: [] });
       slots.delete(slot.node);
+      lodgings.giveUp(slot);
     });
   }
 
@@ -199,7 +204,7 @@ export function processes(options: ProcessesOptions): Processes {
     const group = slot.crew.name === undefined ? {} : { group: slot.crew.name };
     options.record({ at: realWorld.date(), type: "NodeJoined", node, epoch, pid, machine, ...group });
     // It knows all others before they send it anything; what is sent to those that are still to come waits.
-    const others = [options.leader()];
+    const others = [...lodgings.departed.values(), options.leader()];
     for (const one of slots.values()) if (one !== slot) others.push(one.member ?? awaited(one.node, member));
     tell({ type: "here", member, lost });
     slot.start?.settle();
@@ -219,17 +224,13 @@ export function processes(options: ProcessesOptions): Processes {
     const { start: its, node } = slot ?? {};
     if (slot?.isIn !== true || its === undefined || isClosing) return;
     if (of !== node) return asking.note(slot.node, "givenUp", { node: of });
-    const timer = after(graceMs, () => {
+    const over = after(graceMs, () => {
       if (isClosing || slot.start !== its) return;
       options.say(
         `node ${of} computes on after a call to it was given up: its process is ended, and its actors with it`,
       );
       its.process.signal("SIGKILL");
     });
-    const over = (): void => {
-      clearTimeout(timer);
-      timers.delete(timer);
-    };
     // Is answered as soon as no handler computes.
     asking.reached(of).then(over, over);
   }
@@ -243,9 +244,10 @@ export function processes(options: ProcessesOptions): Processes {
       const slot = slots.get(member.node);
       if (slot?.isIn !== true || slot.start?.ticket !== member.ticket) return;
       slot.member = member;
+      allotment.lost(lost, recipes.of(member.node));
       tell({ type: "here", member, lost });
     },
-    givenUp: ({ node }: { node: string }) => givenUp(node),
+    givenUp: ({ node }: { node: string }) => slotOf(node) === undefined ? options.givenUpHere(node) : givenUp(node),
     recipe: ({ node, recipe }: { node: string; recipe: Recipe }) => recipes.spawned(node, recipe),
     over: ({ node, id }: { node: string; id: string }) => recipes.ended(node, id),
     failed: ({ code, message }: { code: ShoalError["code"]; message: string }) =>
@@ -256,18 +258,8 @@ export function processes(options: ProcessesOptions): Processes {
     Array.from({ length: crew.count - crew.first }, (_, index) => ({ crew, number: crew.first + index }))
   );
   const first = places.map(({ crew, number }, index): Promise<void> => {
-    const node = `n${index + 2}`;
-    const slot: Slot = {
-      node,
-      crew,
-      number,
-      start: undefined,
-      member: undefined,
-      isIn: false,
-      failures: 0,
-      failingSince: 0,
-    };
-    slots.set(node, slot);
+    const slot = emptySlot(`n${index + 2}`, crew, number);
+    slots.set(slot.node, slot);
     return start(slot);
   });
   const joined = Promise.all(first).then(() => {});
@@ -283,15 +275,19 @@ export function processes(options: ProcessesOptions): Processes {
       await joined;
       return [...slots.values()].flatMap(({ member }) => member === undefined ? [] : takers(member, task));
     },
-    members: () => [...slots.values()].flatMap(({ member }) => member === undefined ? [] : [member]),
-    has: (node) => slotOf(node) !== undefined,
+    members() {
+      const there = [...slots.values()].flatMap(({ member }) => member === undefined ? [] : [member]);
+      return [...lodgings.departed.values(), ...there];
+    },
+    rooms: () => roomsOf(slots.values()),
+    has: (node) => slotOf(node) !== undefined || lodgings.has(node),
     async drain(stopping) {
       isClosing = true;
       await Promise.all([...slots.values()].map((slot) => drainSlot(slot, ending, stopping)));
     },
     async close(stopping) {
       isClosing = true;
-      for (const timer of timers) clearTimeout(timer);
+      clear();
       await Promise.all([...slots.values()].map((slot) => endSlot(slot, ending, stopping)));
       // Those that were taken for dead are not to come back when nobody is there any more.
       await Promise.all([...new Set(options.crews.map(({ launcher }) => launcher))].map((one) => one.close(0)));

@@ -2,6 +2,7 @@
 // takes its place, as far as supervision lets them live on.
 
 import { ShoalError } from "../../stores/error.ts";
+import { nodeOf } from "../cells/posted.ts";
 import type { Recipe } from "../nodes/recipe.ts";
 import { supervisionFrom } from "../options.ts";
 import { decide, type Failures, notResuming, type Supervision } from "../supervision.ts";
@@ -11,6 +12,8 @@ export interface RecipeBook {
   /** Those that live in this thread. */
   of(thread: string): readonly Recipe[];
   spawned(thread: string, recipe: Recipe): void;
+  /** Each is of the thread that its address says. */
+  expect(recipes: readonly Recipe[]): void;
   ended(thread: string, id: string): void;
   /** A thread has ended: of its actors those stay that live on elsewhere. */
   lost(thread: string, error: Error): void;
@@ -35,12 +38,17 @@ export function recipeBook(supervision: Supervision, failed: (error: ShoalError)
     return decision.directive === "restart";
   }
 
+  function spawned(thread: string, recipe: Recipe): void {
+    let kept = threads.get(thread);
+    if (kept === undefined) threads.set(thread, kept = new Map());
+    kept.set(recipe.id, { recipe, failures: kept.get(recipe.id)?.failures });
+  }
+
   return {
     of: (thread) => [...threads.get(thread)?.values() ?? []].map(({ recipe }) => recipe),
-    spawned(thread, recipe) {
-      let kept = threads.get(thread);
-      if (kept === undefined) threads.set(thread, kept = new Map());
-      kept.set(recipe.id, { recipe, failures: kept.get(recipe.id)?.failures });
+    spawned,
+    expect(recipes) {
+      for (const recipe of recipes) spawned(nodeOf(recipe.id), recipe);
     },
     ended: (thread, id) => void threads.get(thread)?.delete(id),
     lost(thread, error) {

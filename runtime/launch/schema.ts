@@ -22,6 +22,7 @@ const limitsAbout: { readonly [K in keyof typeof defaultLimits]: string } = {
   nameCharsMax: "the length of an actor's name",
   leaseMs: "how long a process may show no sign of life before another takes its place",
   joinTimeoutMs: "how long a process that was started may take to join the run",
+  replaceTimeoutMs: "for how long nobody may come in a process's place before its actors move to others",
 };
 
 const limitKeys = Object.entries(limitsAbout).map(([name, about]): [string, Key] => {

@@ -16,12 +16,20 @@ export interface Slot {
   start: Start | undefined;
   /** Whoever has joined last. */
   member: Member | undefined;
+  /** Nodes of processes that were given up, which live on in this one. */
+  readonly guests: Set<string>;
   /** The one that was started last has joined. */
   isIn: boolean;
   /** How often in a row nobody joined. */
   failures: number;
   /** Since when, while the store answered. */
   failingSince: number;
+}
+
+/** The place of the nth worker, which nobody has had. */
+export function emptySlot(node: string, crew: Crew, number: number): Slot {
+  const nobody = { start: undefined, member: undefined, isIn: false, failures: 0, failingSince: 0 };
+  return { node, crew, number, guests: new Set(), ...nobody };
 }
 
 /** What is asked of the node that leads, and of the others. */

@@ -61,6 +61,8 @@ export interface ThreadOptions {
   readonly processes: readonly Member[];
   /** For whom the store is opened, where not for all kinds of task. */
   readonly only: OpenOptions["only"];
+  /** All of these are known. */
+  readonly isIn: boolean;
 }
 
 /** Writes down what the actors of a node do, where that is wanted: its code is loaded only then. */
@@ -126,6 +128,8 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
   const early: [string, MessagePort][] = [];
   let ways: Crossing | undefined;
   const processes = new Map<string, Member>();
+  /** The other nodes of the process, as far as there are ports to them. */
+  const near = new Set<string>();
   const head = remote<MainControl>(main, mainCalls, new Promise(() => {}));
   let node: RunningNode | undefined;
   let name = "";
@@ -133,6 +137,7 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
   let recorded: Recording | undefined;
   let isClosing = false;
   let hasRecords = false;
+  let isIn = false;
 
   let records: RunRecord[] = [];
   function record(one: RunRecord): void {
@@ -153,7 +158,7 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
   }
 
   const isKnown = (of: string): boolean =>
-    [...processes.values()].some(({ places }) => places.some((place) => place.node === of));
+    near.has(of) || [...processes.values()].some(({ places }) => places.some((place) => place.node === of));
 
   async function makeAgain(on: RunningNode, recipe: Recipe): Promise<void> {
     try {
@@ -170,6 +175,7 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
       const { run, token, seed, strict, limits, supervision, home } = options;
       name = options.name;
       hasRecords = options.records;
+      isIn = options.isIn;
       if (options.captures) captureConsole();
       enter(`thread ${name}${options.program === undefined ? "" : ` of ${options.program}`}`);
       allowStoreModules(...options.storeModules);
@@ -207,12 +213,14 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
         processes: (task) => Promise.resolve([...processes.values()].flatMap((one) => takers(one, task))),
         knows: beyond === undefined
           ? undefined
-          : (of) => of === options.node || options.threads.includes(of) || isKnown(of),
+          // Whoever is made again may write before it is known who is there.
+          : (of) => !isIn || of === name || options.threads.includes(of) || isKnown(of),
         givenUp: (of) => void head.givenUp(of),
         recipes: {
           spawned: (recipe) => void head.spawned(recipe),
           ended: (id) => void (isClosing || head.ended(id)),
         },
+        accounts: "main",
         succeeds: (of) => options.threads.includes(of) || isKnown(of),
       });
       // Whoever asks for them finds them there, and not that they are gone.
@@ -226,13 +234,15 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
       return ways.place;
     },
     connect(other, port) {
+      near.add(other);
       // What comes before somebody receives waits in the port.
       if (ways === undefined) early.push([other, port]);
       else ways.ports.connect(other, port);
     },
     lost: (other) => node?.lost(other),
     changed(change) {
-      const { type, member, lost } = change;
+      const { type, member, lost, isAll = false } = change;
+      isIn ||= isAll;
       if (type === "gone") processes.delete(member.node);
       else processes.set(member.node, member);
       ways?.changed(change);

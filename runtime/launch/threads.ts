@@ -7,7 +7,6 @@ import type { PartStatistics, Sharing, Store } from "../../stores/store.ts";
 import type { ThreadPorts } from "../links/thread.ts";
 import type { Recipe, Recipes } from "../nodes/recipe.ts";
 import type { Change, Member, Place } from "../nodes/registry.ts";
-import { nodeOf } from "../cells/posted.ts";
 import type { RunRecord } from "../run/records.ts";
 import type { StopOptions, SystemStatistics } from "../system.ts";
 import { offer, type Remote, remote, transfer } from "./control.ts";
@@ -61,6 +60,12 @@ export interface Threads {
   /** Their nodes, once all of them run. */
   nodes(): Promise<readonly string[]>;
   has(node: string): boolean;
+  /** These actors are to be made again when their node comes to be here. */
+  expect(again: readonly Recipe[]): void;
+  /** The actors of this thread that would be made again. */
+  kept(node: string): readonly Recipe[];
+  /** A node of a process that was given up lives on here. Settles when it is there. */
+  adopt(node: string): Promise<void>;
   /** Where others find those that run. */
   places(): readonly Place[];
   /** A process of the run has come, or has gone. */
@@ -91,17 +96,17 @@ const [retryMs, retryMsMax] = [100, 10_000];
 export function threads(options: ThreadsOptions): Threads {
   const names: string[] = [];
   const running = new Map<string, Thread>();
-  const probed = new Set<string>();
+  const [guests, probed] = [new Set<string>(), new Set<string>()];
   const { stopTimeoutMs } = options.told.limits;
   const recipes = recipeBook(options.told.supervision, options.failed);
   let starting: Promise<readonly string[]> | undefined;
   let isClosing = false;
+  recipes.expect(options.again);
 
   /** The names of an earlier process's threads are not theirs: whoever was found there is gone. */
   async function startAll(): Promise<readonly string[]> {
     const suffix = options.epoch() === 1 ? "" : `@${options.epoch()}`;
     for (let number = 1; number <= options.count; number++) names.push(`${options.told.node}-t${number}${suffix}`);
-    for (const recipe of options.again) recipes.spawned(nodeOf(recipe.id), recipe);
     await Promise.all(names.map((name) => start(name)).map(({ opened }) => opened));
     options.moved([]);
     return names;
@@ -141,7 +146,8 @@ export function threads(options: ThreadsOptions): Threads {
     const calls = remote<ThreadControl>(control.port1, threadCalls, ended);
     offer(headFor(name), main.port1);
     const opening = open(name, calls, sharing);
-    const opened = opening.then((place) => void (thread.place = place));
+    const isGuest = guests.has(name);
+    const opened = opening.then((place) => void (thread.place = isGuest ? { ...place, isGuest } : place));
     const thread: Thread = { worker, control: calls, ended, opened, place: undefined };
     void ended.then(() => {
       sharing?.ended();
@@ -204,20 +210,18 @@ export function threads(options: ThreadsOptions): Threads {
     recipes.lost(name, error);
     for (const { id } of before) if (!recipes.of(name).some((one) => one.id === id)) options.recipes?.ended(id);
     thread.opened.then(
-      () => replace(name, 0),
-      () => void setTimeout(() => replace(name, failures + 1), Math.min(retryMs * 2 ** failures, retryMsMax)),
+      () => settled(replace(name, 0)),
+      () => void setTimeout(() => settled(replace(name, failures + 1)), Math.min(retryMs * 2 ** failures, retryMsMax)),
     );
   }
 
-  function replace(name: string, failures: number): void {
+  async function replace(name: string, failures: number): Promise<void> {
     if (isClosing) return;
     const next = start(name, failures);
-    const tell = (): void => {
-      options.lost(name);
-      for (const [other, { control }] of running) if (other !== name) settled(control.lost(name));
-      options.moved([name]);
-    };
-    next.opened.then(tell, () => {});
+    await next.opened;
+    options.lost(name);
+    for (const [other, { control }] of running) if (other !== name) settled(control.lost(name));
+    options.moved([name]);
   }
 
   function givenUp(node: string): void {
@@ -265,7 +269,14 @@ export function threads(options: ThreadsOptions): Threads {
       }
       return starting ??= startAll();
     },
-    has: (node) => names.includes(node),
+    has: (node) => names.includes(node) || guests.has(node),
+    expect: recipes.expect,
+    kept: recipes.of,
+    async adopt(node) {
+      if (guests.has(node)) return;
+      guests.add(node);
+      await replace(node, 0);
+    },
     places: () => [...running.values()].flatMap(({ place }) => place === undefined ? [] : [place]),
     changed(change) {
       for (const { control } of running.values()) settled(control.changed(change));

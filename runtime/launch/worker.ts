@@ -133,8 +133,10 @@ async function work(joining: Joining): Promise<void> {
     spawned: (recipe) => node?.note(main, "recipe", { node: name, recipe }),
     ended: (id) => void (isLeaving || node?.note(main, "over", { node: name, id })),
   };
+  /** What threads are told that start from now on. */
+  const told = { ...joining, program, node: name, beyond: { link, folder }, only, isIn: false };
   const threads = threadsOf({
-    told: { ...joining, program, node: name, beyond: { link, folder }, only },
+    told,
     threadHeapBytesMax: joining.threadHeapBytesMax,
     epoch: () => leader.epoch,
     count: joining.threads,
@@ -177,6 +179,8 @@ async function work(joining: Joining): Promise<void> {
       changed,
       drain,
       givenUp: ({ node: of }: { readonly node: string }) => threads.givenUp(of),
+      lodgers: threads.expect,
+      adopt: threads.adopt,
       leave: (stopping: StopOptions) =>
         void close(stopping).catch((error: unknown) => leave(exits.failed, textOf(error))),
     },
@@ -185,6 +189,7 @@ async function work(joining: Joining): Promise<void> {
     givenUp: threads.givenUp,
     recipes,
     succeeds: has,
+    accounts: main,
   });
   node = running;
   const heart: Pulse = pulse({
@@ -214,13 +219,14 @@ async function work(joining: Joining): Promise<void> {
   ways.know([leader]);
   await ways.begin();
   if (joining.threads > 0) await threads.nodes();
+  await Promise.all(joining.guests.map(threads.adopt));
   const member = memberHere();
   await register(store.claims, member);
   const known = await running.request(main, "join", member) as readonly Member[];
-  isIn = true;
+  told.isIn = isIn = true;
   for (const other of known) members.set(other.node, other);
   ways.know(known);
-  for (const other of known) threads.changed({ type: "here", member: other, lost: [] });
+  for (const other of known) threads.changed({ type: "here", member: other, lost: [], isAll: other === known.at(-1) });
 }
 
 /** A group opens the stores of its own kinds of task, and the one that mail goes by: it need not reach others. */

@@ -66,6 +66,7 @@ export interface NeighbourhoodParts {
   readonly services?: Services | undefined;
   readonly knows?: ((node: string) => boolean) | undefined;
   readonly succeeds?: ((node: string) => boolean) | undefined;
+  readonly accounts?: string | undefined;
   /** Starts an actor here, on behalf of nobody in particular. */
   spawn(Class: ActorClass, input: unknown, options: SpawnOptions): Promise<AnyActorRef>;
   /** The node has ended. */
@@ -237,6 +238,7 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
     classes,
     steward: attendant,
     succeeds: given.succeeds ?? (() => false),
+    accounts: given.accounts,
   });
   const elsewhere: Elsewhere<Cell> = {
     ...keeping,

@@ -59,6 +59,8 @@ export interface NodeOptions {
   readonly services?: Services | undefined;
   /** Whether a node whose process is gone has, or will have, another. */
   readonly succeeds?: ((node: string) => boolean) | undefined;
+  /** The node that knows what each process has, for actors that need something of it. */
+  readonly accounts?: string | undefined;
   /** Called when all has ended well, before the store is closed. */
   readonly over?: (() => Promise<void>) | undefined;
   readonly onlooker?: Onlooker<Cell> | undefined;

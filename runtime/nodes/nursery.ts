@@ -3,7 +3,7 @@
 
 import type { Cell } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
-import { sameAddress } from "../cells/spawning.ts";
+import { allotted, sameAddress } from "../cells/spawning.ts";
 import { decodeMessage, encodeMessage } from "../messages/codec.ts";
 import type { AnyActorRef } from "../ref.ts";
 import type { ActorClass, SpawnOptions } from "../system.ts";
@@ -34,18 +34,19 @@ export function nursery({ engine, classes, recipes, spawn, cellOf, childEnded }:
   const { home, life, program } = engine;
 
   /** What another node has asked for, somebody may want to ask for again when this process is gone. */
-  function keep(id: string, { class: named, options, parent, input }: Asked): void {
+  function keep(id: string, { class: named, options, parent, lease, input }: Asked): void {
     const cell = cellOf(id);
     if (parent !== "") life.watch(cell, () => childEnded(parent, id));
     if (recipes === undefined || cell.terms.durable) return;
-    recipes.spawned({ id, class: named, input: encodeMessage(input, true), options, parent });
+    recipes.spawned({ id, class: named, input: encodeMessage(input, true), options, parent, lease });
     life.watch(cell, () => recipes.ended(id));
   }
 
   return {
     async spawn(asked) {
       const Class = await classes.classOf(asked.class);
-      const reference = await spawn(Class, asked.input, asked.options);
+      const options: SpawnOptions & { [allotted]: number } = { ...asked.options, [allotted]: asked.lease };
+      const reference = await spawn(Class, asked.input, options);
       keep(reference.id, asked);
       return reference;
     },
@@ -55,7 +56,9 @@ export function nursery({ engine, classes, recipes, spawn, cellOf, childEnded }:
         recipe.input,
         (id, className) => home.refer(engine.locate(id, className), program, program.life),
       );
-      const options: SpawnOptions & { [sameAddress]: string } = { ...recipe.options, [sameAddress]: recipe.id };
+      const { id, lease } = recipe;
+      const own = { [sameAddress]: id, [allotted]: lease };
+      const options: SpawnOptions & typeof own = { ...recipe.options, ...own };
       await spawn(Class, input, options);
       keep(recipe.id, { ...recipe, input });
     },

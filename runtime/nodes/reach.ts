@@ -6,8 +6,10 @@ import { type Cell, Phase } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
 import type { Elsewhere } from "../cells/post.ts";
 import { isDurable, nodeOf } from "../cells/posted.ts";
+import { allotted } from "../cells/spawning.ts";
 import type { Environment } from "../environment.ts";
-import type { Ended } from "../system.ts";
+import type { Allotted } from "../resources.ts";
+import type { Ended, SpawnOptions } from "../system.ts";
 import type { Classes } from "./classes.ts";
 import { actorNames } from "./names.ts";
 import type { Steward } from "./steward.ts";
@@ -22,9 +24,13 @@ export interface ReachParts {
   readonly steward: Steward;
   /** Whether a node whose process is gone has, or will have, another. */
   readonly succeeds: (node: string) => boolean;
+  /** The node that knows what each has; nothing where nobody does. */
+  readonly accounts: string | undefined;
 }
 
-export interface Reach extends Pick<Elsewhere<Cell>, "spawn" | "name" | "find" | "watch" | "stop"> {
+type Reached = "spawn" | "name" | "find" | "watch" | "stop" | "allot" | "freed";
+
+export interface Reach extends Pick<Elsewhere<Cell>, Reached> {
   /** Frees the name of an actor that has ended. */
   forget(cell: Cell): void;
   /** An actor that was spawned from here on another node has ended. */
@@ -35,7 +41,8 @@ export interface Reach extends Pick<Elsewhere<Cell>, "spawn" | "name" | "find" |
 const threadPattern = /^.+-t\d+(?:@(\d+))?$/;
 const attemptsMax = 3;
 
-export function reach({ engine, name, store, environment, classes, steward, succeeds }: ReachParts): Reach {
+export function reach(parts: ReachParts): Reach {
+  const { engine, name, store, environment, classes, steward, succeeds, accounts } = parts;
   const { home, program } = engine;
   const names = actorNames(store, environment, async (id) => {
     if (isDurable(id)) return false;
@@ -89,13 +96,14 @@ export function reach({ engine, name, store, environment, classes, steward, succ
 
   return {
     forget,
-    async spawn(by, lived, Class, input, { node = name, ...rest }) {
+    async spawn(by, lived, Class, input, options: SpawnOptions & { readonly [allotted]?: number }) {
+      const { node = name, [allotted]: lease = 0, ...rest } = options;
       if (typeof rest.supervision?.on === "function") {
         const text = `Cannot spawn ${Class.name} on ${node}: supervision.on is a function, which stays in its thread`;
         throw new ShoalError("BadInput", `${text}; name a directive`);
       }
       const parent = by === program ? "" : name;
-      const argument = { class: classes.nameOf(Class), input: input ?? null, options: rest, parent };
+      const argument = { class: classes.nameOf(Class), input: input ?? null, options: rest, parent, lease };
       const { id } = await askAgain(node, "spawn", argument) as { readonly id: string };
       if (by !== program) {
         if (by.life !== lived || by.phase === Phase.ended) {
@@ -106,6 +114,13 @@ export function reach({ engine, name, store, environment, classes, steward, succ
         bring(by, node, id);
       }
       return home.refer(engine.locate(id, Class.name), by, lived);
+    },
+    async allot(wanted) {
+      if (accounts === undefined) throw new ShoalError("BadInput", `${wanted.what}: this system counts no resources`);
+      return await steward.request(accounts, "allot", { from: name, wanted }) as Allotted;
+    },
+    freed(lease) {
+      if (accounts !== undefined) steward.note(accounts, "freed", lease);
     },
     childEnded(id) {
       children.get(id)?.();

@@ -12,6 +12,8 @@ export interface Recipe {
   readonly options: SpawnOptions;
   /** The node whose actor spawned it; empty for one that was spawned by a program. */
   readonly parent: string;
+  /** The number of what was reserved for it; 0 for nothing. */
+  readonly lease: number;
 }
 
 /** Whoever outlives a process, and keeps what its successor is to make again. */

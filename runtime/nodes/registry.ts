@@ -11,6 +11,8 @@ export interface Place {
   readonly node: string;
   /** Its socket; nothing where it is to be reached over the store only, empty while nobody knows. */
   readonly path: string | undefined;
+  /** It was another process's, which was given up: it keeps its actors, and takes no new ones. */
+  readonly isGuest?: boolean;
 }
 
 /** A process of the run, as it says of itself. */
@@ -37,12 +39,17 @@ export interface Change {
   readonly member: Member;
   /** Of its nodes those that are others now than before: what was under way to them is settled. */
   readonly lost: readonly string[];
+  /** From here on all are known: who is not is no node of the run. */
+  readonly isAll?: boolean;
 }
 
 /** The nodes of a process that take actors for a kind of task: its other threads, where it has any. */
-export function takers({ places, takes }: Member, task: string | undefined): readonly string[] {
+export function takers(
+  { places, takes }: Pick<Member, "places" | "takes">,
+  task: string | undefined,
+): readonly string[] {
   if (!isTaken(takes, task)) return [];
-  const nodes = places.map(({ node }) => node);
+  const nodes = places.filter(({ isGuest }) => isGuest !== true).map(({ node }) => node);
   return nodes.length > 1 ? nodes.slice(1) : nodes;
 }
 

@@ -52,3 +52,21 @@ export class Keeper extends Actor {
     return this.#value;
   }
 }
+
+/** Has heard what it was told, in that order. */
+export class Listener extends Actor {
+  static readonly module: string = import.meta.url;
+  readonly #heard: number[] = [];
+
+  hear(number: number): void {
+    this.#heard.push(number);
+  }
+
+  heard(): readonly number[] {
+    return this.#heard;
+  }
+
+  pid(): number {
+    return process.pid;
+  }
+}

@@ -23,7 +23,7 @@ for (const [name, above, urlOf, link] of backends) {
   test(`${name} keeps the money of ${blows} processes that are killed or stopped${how}`, async () => {
     const folder = mkdtempSync(join(above, "shoal-mayhem-"));
     try {
-      await stands({ store: urlOf(folder), nodes: 3, blows, seed, leaseMs: 2_000, link });
+      await stands({ store: urlOf(folder), nodes: 3, blows, seed, leaseMs: 2_000, link, bars: true });
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }

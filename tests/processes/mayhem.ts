@@ -2,9 +2,13 @@
 // longer than their lease and woken, and what stands between them fails; and what must hold of the books meanwhile and
 // in the end.
 
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { assert, fc } from "../suite.ts";
 import { type ActorRef, isShoalError, launch, type RunRecord } from "../../runtime/mod.ts";
 import { Account, clock, opening, ordered, Teller } from "./bank.ts";
+import { gate } from "./gate.ts";
 import { type Books, impossible, type Order, type Paid, type Read } from "./history.ts";
 
 export interface MayhemOptions {
@@ -16,6 +20,8 @@ export interface MayhemOptions {
   readonly link?: "auto" | "log";
   /** What else can go wrong, by name: each settles once it is over. */
   readonly troubles?: Readonly<Record<string, () => Promise<void>>>;
+  /** Half-way a node is barred: it lives on in another process. */
+  readonly bars?: boolean;
 }
 
 interface Mayhem {
@@ -24,12 +30,15 @@ interface Mayhem {
   readonly calls: { readonly done: number; readonly failed: number; readonly unknown: number };
   /** Processes that came back, and were told that they are not the node any more. */
   readonly fenced: number;
+  /** Nodes that have moved into the process of another. */
+  readonly moved: number;
   readonly problems: readonly string[];
 }
 
 const accountsMax = 4;
 const tellersMax = 2;
 const settleMsMax = 120_000;
+const lodged = /^node (\S+) lives on in the process of (\S+),/;
 
 interface Blow {
   readonly node: number;
@@ -61,17 +70,23 @@ const isPrefix = (short: readonly number[], long: readonly number[]): boolean =>
 
 /** Does it, and answers what was wrong. */
 async function mayhem(options: MayhemOptions): Promise<Mayhem> {
-  const { store, nodes, blows, seed, leaseMs, link, troubles = {} } = options;
+  const { store, nodes, blows, seed, leaseMs, link, troubles = {}, bars = false } = options;
   const problems: string[] = [];
   const pids = new Map<string, number>();
+  const hosts = new Map<string, string>();
   const heard = new Set<() => void>();
   let fenced = 0;
 
   function record(one: RunRecord): void {
     if (one.type === "NodeJoined") pids.set(one.node, one.pid);
     if (one.type === "MessageLogged" && /which was node .* ended with exit code 75/.test(one.text)) fenced += 1;
+    const [, node = "", host = ""] = one.type === "MessageLogged" ? lodged.exec(one.text) ?? [] : [];
+    if (node !== "") hosts.set(node, host);
     for (const look of heard) look();
   }
+
+  /** The worker that a node lives in. */
+  const hostOf = (node: string): string => hosts.has(node) ? hostOf(hosts.get(node)!) : node;
 
   /** Settles once something holds; what is recorded is when it may have come true. */
   function until(what: string, holds: () => boolean): Promise<void> {
@@ -102,12 +117,15 @@ async function mayhem(options: MayhemOptions): Promise<Mayhem> {
     }
   }
 
+  const folder = mkdtempSync(join(tmpdir(), "shoal-mayhem-gate-"));
+  const { command, bar } = gate(folder);
   const system = await launch({
     store,
     nodes,
     threads: 0,
     record,
-    limits: { leaseMs },
+    ...(bars ? { workerCommand: command } : {}),
+    limits: { leaseMs, ...(bars ? { replaceTimeoutMs: 200 } : {}) },
     ...(link === undefined ? {} : { link }),
   });
   const orders: Order[] = [];
@@ -173,7 +191,7 @@ async function mayhem(options: MayhemOptions): Promise<Mayhem> {
       for (const one of payments.slice(0, half)) order(one);
       const trouble = troubles[kind]?.();
       fell[kind] = (fell[kind] ?? 0) + 1;
-      const name = `n${node}`;
+      const name = hostOf(`n${node}`);
       const pid = trouble === undefined ? await strike(name, kind === "kill" ? "SIGKILL" : "SIGSTOP") : 0;
       for (const one of payments.slice(half)) order(one);
       await trouble;
@@ -184,6 +202,11 @@ async function mayhem(options: MayhemOptions): Promise<Mayhem> {
         const told = fenced;
         process.kill(pid, "SIGCONT");
         await until(`process ${pid}, which was ${name}, is fenced`, () => fenced > told);
+      }
+      if (bars && index === blows >> 1) {
+        bar(`n${nodes}`);
+        await strike(`n${nodes}`, "SIGKILL");
+        await until(`n${nodes} lives on elsewhere`, () => hosts.has(`n${nodes}`));
       }
       latest = await look();
     }
@@ -218,18 +241,20 @@ async function mayhem(options: MayhemOptions): Promise<Mayhem> {
     problems.push(...impossible({ opening, accounts: accountsMax, payments: paid, reads }));
   } finally {
     await system.close();
+    rmSync(folder, { recursive: true, force: true });
   }
   const counts = { done: 0, failed: 0, unknown: 0 };
   for (const { outcome } of paid) counts[outcome] += 1;
-  return { fell, calls: counts, fenced, problems };
+  return { fell, calls: counts, fenced, moved: hosts.size, problems };
 }
 
 /** Does it, and fails where anything was wrong, or nothing was tried. */
 export async function stands(options: MayhemOptions): Promise<void> {
-  const { fell, calls, fenced, problems } = await mayhem(options);
+  const { fell, calls, fenced, moved, problems } = await mayhem(options);
   assert.deepEqual(problems, [], `seed ${options.seed}`);
   // Nothing is proven of what was never tried.
   assert.ok(Math.min(...Object.values(fell), calls.done) > 0, JSON.stringify({ fell, calls }));
   assert.ok(fenced >= fell["stop"]!, `${fenced} were told`);
+  assert.equal(moved, options.bars === true ? 1 : 0);
   assert.equal(Object.values(fell).reduce((sum, count) => sum + count, 0), options.blows);
 }

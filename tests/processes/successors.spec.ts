@@ -1,85 +1,12 @@
 // Whoever takes the place of a process that died may not come at once, or not where that one was: what was kept is there
 // when it comes, and what others send meanwhile waits for it.
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { launch, type LaunchOptions, type RunRecord, type System } from "../../runtime/mod.ts";
-import { workerFile } from "../../runtime/launch/joining.ts";
-import { assert, root, runtime, test } from "../suite.ts";
+import { isShoalError, type RunRecord } from "../../runtime/mod.ts";
+import { assert, test } from "../suite.ts";
+import { Here, Keeper, Listener } from "./actors.ts";
 import { Account, opening } from "./bank.ts";
+import { lodged, onStage, persistently } from "./stage.ts";
 
 const patient = { timeoutMs: 240_000 };
-const ending = import.meta.url.slice(import.meta.url.lastIndexOf("."));
-const worker = new URL(`../../runtime/launch/worker${ending}`, import.meta.url).href;
-const words = runtime === "node"
-  ? [process.execPath]
-  : [process.execPath, "run", "-A", "--no-lock", "--conditions=source", `--config=${join(root, "deno.json")}`];
-
-/** A worker that ends at once while a file says so of its node. */
-const gated = (folder: string): string => `
-import { existsSync } from "node:fs";
-import { basename } from "node:path";
-const [node] = basename(process.argv[2]).split(".");
-if (existsSync(${JSON.stringify(folder)} + "/not-" + node)) process.exit(9);
-process.argv[1] = ${JSON.stringify(workerFile())};
-await import(${JSON.stringify(worker)});
-`;
-
-interface Stage {
-  readonly system: System;
-  /** Ends a node's process, and lets nobody be that node. */
-  end(node: string): void;
-  /** From here on somebody may be that node. */
-  admit(node: string): void;
-  /** Settles once so many records fit. */
-  until(count: number, fits: (record: RunRecord) => boolean): Promise<void>;
-}
-
-async function onStage(options: LaunchOptions, call: (stage: Stage) => Promise<void>): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "shoal-successors-"));
-  const pids = new Map<string, number>();
-  const records: RunRecord[] = [];
-  const looks = new Set<() => void>();
-  try {
-    const script = join(folder, `gated.${runtime === "node" ? "mjs" : "ts"}`);
-    writeFileSync(script, gated(folder));
-    const system = await launch({
-      threads: 0,
-      workerCommand: [...words, script],
-      ...options,
-      record(one) {
-        records.push(one);
-        if (one.type === "NodeJoined") pids.set(one.node, one.pid);
-        for (const look of looks) look();
-      },
-    });
-    try {
-      await call({
-        system,
-        end(node) {
-          writeFileSync(join(folder, `not-${node}`), "");
-          process.kill(pids.get(node)!, "SIGKILL");
-        },
-        admit: (node) => rmSync(join(folder, `not-${node}`)),
-        until: (count, fits) =>
-          new Promise((resolve) => {
-            const look = (): void => {
-              if (records.filter(fits).length < count) return;
-              looks.delete(look);
-              resolve();
-            };
-            looks.add(look);
-            look();
-          }),
-      });
-    } finally {
-      await system.close();
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-  assert.ok(!existsSync(folder));
-}
 
 const refused = (node: string) => (one: RunRecord): boolean =>
   one.type === "MessageLogged" && one.text.startsWith(`Cannot start node ${node}: `);
@@ -92,6 +19,9 @@ test(
       await account.ask("deposit", { id: 1, amount: 7 });
       end("n2");
       await until(4, refused("n2"));
+      // Who does not want to wait for it need not.
+      await assert.rejects(account.ask("books", undefined, { timeoutMs: 200 }), (error) =>
+        isShoalError(error, "Timeout"));
       admit("n2");
       assert.deepEqual(await account.ask("books"), { balance: opening + 7, paid: [], got: [1] });
     }),
@@ -119,3 +49,86 @@ test(
     }),
   patient,
 );
+
+/** What was heard is a run of what was told, without a hole in it, and nothing of it twice, up to the end. */
+function checkRun(heard: readonly number[], last: number): void {
+  assert.deepEqual(heard, heard.map((_, index) => last - heard.length + 1 + index));
+  assert.ok(heard.length > 0);
+}
+
+test(
+  "launch: where nobody can take a process's place, its actors live on in another, and that one may end too",
+  () =>
+    onStage({ nodes: 3, limits: { replaceTimeoutMs: 200 } }, async ({ system, pids, bar, end, until }) => {
+      const here = await system.spawn(Here, undefined, { name: "here", node: "n3" });
+      const kept = await system.spawn(Keeper, 5, { node: "n3" });
+      const account = await system.spawn(Account, undefined, { name: "a", node: "n3" });
+      const other = await system.spawn(Here, undefined, { node: "n2" });
+      await account.ask("deposit", { id: 1, amount: 7 });
+      const books = { balance: opening + 7, paid: [], got: [1] };
+      bar("n3");
+      // It is under way when its process ends, and nobody can know how far it came.
+      await assert.rejects(here.ask("end", 3), (error) => isShoalError(error) && error.outcome === "unknown");
+      assert.equal((await persistently(() => here.ask("where"))).pid, pids.get("n2"));
+      assert.equal(await other.ask("ask", here), pids.get("n2"));
+      assert.equal(await here.ask("ask", other), pids.get("n2"));
+      assert.equal(await kept.ask("value"), 5);
+      assert.deepEqual(await account.ask("books"), books);
+      assert.equal((await (await system.find(Here, "here"))!.ask("where")).pid, pids.get("n2"));
+      // Who comes in the place of that process has the guests too.
+      const before = pids.get("n2")!;
+      process.kill(before, "SIGKILL");
+      await until(1, (one) => one.type === "NodeJoined" && one.node === "n2" && one.pid !== before);
+      assert.equal(await persistently(() => kept.ask("value")), 5);
+      assert.equal((await here.ask("where")).pid, pids.get("n2"));
+      // Where no worker is left, the process that leads has all of them.
+      end("n2");
+      await until(1, lodged("n3", "main"));
+      assert.equal((await persistently(() => here.ask("where"))).pid, process.pid);
+      assert.equal((await persistently(() => other.ask("where"))).pid, process.pid);
+      assert.equal(await other.ask("ask", here), process.pid);
+      assert.equal(await kept.ask("value"), 5);
+      assert.deepEqual(await account.ask("books"), books);
+      // Nobody new is put where nobody is.
+      await assert.rejects(system.spawn(Here, undefined, { on: "processes" }), (error) => isShoalError(error));
+      const found = await system.find(Here, "here");
+      assert.equal((await system.stop(found!)).reason, "stopped");
+      await assert.rejects(here.ask("where"), (error) => isShoalError(error, "Ended"));
+    }),
+  patient,
+);
+
+for (const [signal, how] of [["SIGKILL", "is killed"], ["SIGSTOP", "is stopped for longer than its lease"]] as const) {
+  test(
+    `system: what is told to an actor whose process ${how} and not replaced is heard in order, and once`,
+    () =>
+      onStage({ nodes: 3, limits: { leaseMs: 2_000, replaceTimeoutMs: 200 } }, async ({ system, pids, bar, until }) => {
+        const listener = await system.spawn(Listener, undefined, { node: "n3" });
+        let last = 0;
+        const tell = (count: number): void => {
+          for (let i = 0; i < count; i++) void listener.tell("hear", ++last);
+        };
+        tell(100);
+        assert.deepEqual(await listener.ask("heard"), [...Array(100).keys()].map((index) => index + 1));
+        const pid = pids.get("n3")!;
+        bar("n3");
+        tell(100);
+        process.kill(pid, signal);
+        tell(100);
+        await until(1, lodged("n3", "n2"));
+        assert.equal(await persistently(() => listener.ask("pid")), pids.get("n2"));
+        tell(100);
+        checkRun(await listener.ask("heard"), last);
+        if (signal === "SIGKILL") return;
+        process.kill(pid, "SIGCONT");
+        tell(100);
+        await until(1, (one) =>
+          one.type === "MessageLogged" &&
+          one.text.includes(`process ${pid}, which was node n3, ended with exit code 75`));
+        tell(100);
+        checkRun(await listener.ask("heard"), last);
+        assert.equal(await listener.ask("pid"), pids.get("n2"));
+      }),
+    patient,
+  );
+}
