@@ -1,8 +1,8 @@
 // What several processes need before there are any: a store that all of them reach, a private folder for their sockets,
 // and the words that start one.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { runningWords } from "#platform";
@@ -15,6 +15,7 @@ import { type Crew, crewLines, crewsOf, type GroupGround, groupName, ownTakes, t
 import { workerFile } from "./joining.ts";
 import type { Launcher } from "./launcher.ts";
 import { localLauncher } from "./local.ts";
+import { makeNest } from "./nest.ts";
 import type { Workers } from "./party.ts";
 import { realWorld } from "./world.ts";
 
@@ -78,8 +79,7 @@ export function gather(
     const name = groupName(group, index);
     throw new ShoalError("BadInput", `${what}: group ${name} is not on this machine; shoal run starts such groups`);
   });
-  // Sockets have short names: this is never below the run's directory.
-  const folder = mkdtempSync(join(tmpdir(), "shoal-"));
+  const folder = makeNest();
   const end = (): void => rmSync(folder, { recursive: true, force: true });
   const store = options.store ?? pathToFileURL(ground?.home ?? join(folder, "store")).href;
   // Other machines do not see what is private to this one.

@@ -1,7 +1,8 @@
 // What runs in a process that was started for a run: it reads which node it is to be, opens that node over the run's
 // store, joins the others, and is that node until it is told to leave, or another is it.
 
-import { existsSync, realpathSync, rmdirSync, rmSync, writeSync } from "node:fs";
+import { existsSync, realpathSync, rmSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isShoalError, ShoalError } from "../../stores/error.ts";
 import { allowStoreModules, type OpenOptions, openStore } from "../../stores/open.ts";
@@ -17,6 +18,7 @@ import type { StopOptions } from "../system.ts";
 import { crossing } from "./crossing.ts";
 import { isGone } from "./heart.ts";
 import { inOwnForm, type Joining, memberOf, readJoining } from "./joining.ts";
+import { leaveNest, markNest, sweepNests } from "./nest.ts";
 import { enter } from "./program.ts";
 import { type Pulse, pulse } from "./pulse.ts";
 import { recordingFor, threadDelivery } from "./thread.ts";
@@ -125,7 +127,7 @@ async function work(joining: Joining): Promise<void> {
     await node?.system.close(stopping);
     actors?.close();
     // On another machine than the leader's nobody else takes away what was made for sockets.
-    if (!isNear) tryRemove(folder);
+    if (!isNear) leaveNest(folder);
     process.exit(0);
   }
 
@@ -218,6 +220,10 @@ async function work(joining: Joining): Promise<void> {
   await Promise.all(joining.again.filter(({ id }) => nodeOf(id) === name).map((recipe) => makeAgain(running, recipe)));
   ways.know([leader]);
   await ways.begin();
+  if (!isNear && existsSync(folder)) {
+    markNest(folder);
+    sweepNests(dirname(folder));
+  }
   if (joining.threads > 0) await threads.nodes();
   await Promise.all(joining.guests.map(threads.adopt));
   const member = memberHere();
@@ -264,15 +270,6 @@ function removeAll(folder: string): void {
     } catch {
       // Once more: what is left is less each time.
     }
-  }
-}
-
-/** Where others are in it yet, the last of them takes it away. */
-function tryRemove(folder: string): void {
-  try {
-    rmdirSync(folder);
-  } catch {
-    // It is not empty, or was never made.
   }
 }
 

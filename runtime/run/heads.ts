@@ -2,24 +2,17 @@
 // not hold the run: its process is gone, or, where that cannot be seen from here, its heartbeat has stopped.
 
 import { existsSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { ShoalError } from "../../stores/error.ts";
 import { fileMode, numbered, numberIn, type RunLayout, writeWhole } from "./layout.ts";
+import { hasEnded, markOfThis, type ProcessMark } from "./process.ts";
 import { errnoOf, troubleIn } from "./trouble.ts";
 
-/** Who a head is, as its file says. What a runtime does not let it learn is not there. */
-export interface HeadRecord {
-  readonly pid: number;
-  readonly host: string;
+/** Who a head is, as its file says. */
+export interface HeadRecord extends ProcessMark {
   readonly token: string;
   readonly at: number;
-  /** When its process began, in the ticks of its machine: numbers of processes are used again. */
-  readonly start?: string;
-  /** Which boot of the machine, and which numbering of its processes. */
-  readonly boot?: string;
-  readonly space?: string;
 }
 
 /** What a head is found to be. */
@@ -67,7 +60,9 @@ export function takeRun(layout: RunLayout, token: string, now: number): Head {
   const number = (latest?.number ?? 0) + 1;
   const path = join(layout.heads, numbered(number, ".json"));
   try {
-    if (!writeWhole(path, `${JSON.stringify(headRecord(token, now))}\n`, true)) throw held(layout, readHead(path));
+    if (!writeWhole(path, `${JSON.stringify({ ...markOfThis(), token, at: now })}\n`, true)) {
+      throw held(layout, readHead(path));
+    }
     // A request to stop was meant for the head before.
     unlinkSync(layout.stop);
   } catch (error) {
@@ -125,40 +120,10 @@ function readHead(path: string): HeadRecord | undefined {
   }
 }
 
-function headRecord(token: string, now: number): HeadRecord {
-  const start = startOf(process.pid);
-  const boot = bootOf();
-  const space = spaceOf();
-  return {
-    pid: process.pid,
-    host: hostname(),
-    token,
-    at: now,
-    ...(start === undefined ? {} : { start }),
-    ...(boot === undefined ? {} : { boot }),
-    ...(space === undefined ? {} : { space }),
-  };
-}
-
 function isAlive(head: HeadRecord | undefined, number: number, layout: RunLayout): boolean {
   // Where its processes can be seen, they say at once what the heartbeat says after a minute.
-  if (head !== undefined && head.host === hostname()) {
-    const boot = bootOf();
-    if (head.boot !== undefined && boot !== undefined && head.boot !== boot) return false;
-    if (head.space !== undefined && head.space === spaceOf() && head.start !== undefined) {
-      return startOf(head.pid) === head.start;
-    }
-    if (head.start === undefined && !exists(head.pid)) return false;
-  }
-  return sinceBeat(number, layout) < staleMs;
-}
-
-function exists(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return errnoOf(error) !== "ESRCH";
-  }
+  const ended = head === undefined ? undefined : hasEnded(head);
+  return ended === undefined ? sinceBeat(number, layout) < staleMs : !ended;
 }
 
 /** By the clock of the file system, so that those of two machines need not agree. */
@@ -184,32 +149,4 @@ function sinceBeat(number: number, layout: RunLayout): number {
       // It was not made.
     }
   }
-}
-
-function fromProc(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
-}
-
-const bootOf = (): string | undefined => fromProc("/proc/sys/kernel/random/boot_id")?.trim();
-
-/** Two containers may number their processes alike. */
-function spaceOf(): string | undefined {
-  try {
-    const { dev, ino } = statSync("/proc/self/ns/pid");
-    return `${dev}:${ino}`;
-  } catch {
-    return undefined;
-  }
-}
-
-/** When a process began, in ticks since boot; nothing where there is none, or only its remains. */
-function startOf(pid: number): string | undefined {
-  const text = fromProc(`/proc/${pid}/stat`);
-  // The name of the program may hold anything; what follows it does not.
-  const fields = text?.slice(text.lastIndexOf(")") + 2).split(" ");
-  return fields === undefined || fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
 }
