@@ -1,30 +1,21 @@
 // What `doctor` finds out of a batch machine: on a login node whether the scheduler is there and answers, in a job
 // whether its nodes can be reached, see the same files, and agree on the time.
 
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { allocationIn } from "../launch/batch/allocation.ts";
 import { folderOf } from "../launch/batch/client.ts";
 import type { Allocation, Queue, Scheduler } from "../launch/batch/scheduler.ts";
 import { findSite, type Site } from "../launch/batch/sites.ts";
 import { walltimeText } from "../launch/batch/walltime.ts";
 import { schedulerHere, schedulerOf } from "../launch/batch/wanted.ts";
-import type { Launcher, WorkerProcess } from "../launch/launcher.ts";
 import { userFolder } from "../launch/sources.ts";
-import { runLayout } from "../run/layout.ts";
-import { launcherHere } from "./launching.ts";
+import { nodesAnswer, nodesReach } from "./nodes.ts";
 import type { StoreCheck } from "./reach.ts";
 
 type Found = Omit<StoreCheck, "what">;
 
 export const launchers = ["auto", "local", "slurm", "pbs"] as const;
-
-const nodesAskedMax = 64;
-const nodeMsMax = 12_000;
-/** Leases and walltimes are counted in seconds: clocks that differ by more tell different stories. */
-const skewMsMax = 1_000;
-const skewMsFatal = 30_000;
 
 const ok = (found: string): Found => ({ state: "ok", found });
 
@@ -43,6 +34,7 @@ export async function schedulerChecks(
   launcher: string,
   named: string | undefined,
   runs: string,
+  store: string | undefined,
 ): Promise<StoreCheck[]> {
   const site = named === undefined ? undefined : findSite(named, userFolder(process.env, "config"));
   const allocation = allocationIn(process.env);
@@ -59,8 +51,11 @@ export async function schedulerChecks(
     ...(site === undefined ? [] : [checked("site", () => siteOf(site, scheduler))]),
     ...(allocation === undefined ? [] : [
       checked("job", () => jobOf(allocation, scheduler)),
-      checked("nodes", () => nodes(allocation, named, resolve(runs))),
+      checked("nodes", () => nodesAnswer({ allocation, site: named, runs: resolve(runs) })),
     ]),
+    ...(allocation === undefined || store === undefined || allocation.hosts.length < 2
+      ? []
+      : [checked("store on nodes", () => nodesReach({ allocation, site: named, runs: resolve(runs) }, store))]),
     ...(allocation === undefined || site?.interface === undefined
       ? []
       : [checked("interface", () => interfaceOf(site.interface!, site.path))]),
@@ -121,79 +116,6 @@ async function jobOf({ job, hosts, restarts, endsAt }: Allocation, scheduler: Sc
     found: `${found}, its end is not known`,
     cure: "say --walltime, so that runs drain in time",
   };
-}
-
-/** Starts a small program on every node: it tells the time there, and reads a file that was written here. */
-async function nodes(allocation: Allocation, site: string | undefined, runs: string): Promise<Found> {
-  const { hosts } = allocation;
-  if (hosts.length < 2) return ok(`${hosts.join("")} alone`);
-  mkdirSync(runs, { recursive: true });
-  const folder = mkdtempSync(join(runs, ".shoal-doctor-"));
-  let launcher: Launcher | undefined;
-  try {
-    const probe = join(folder, "probe");
-    const token = Math.random().toString(36).slice(2);
-    writeFileSync(probe, `${token}\n`, { mode: 0o600 });
-    const configuration = site === undefined ? {} : { "batch.site": { value: site, origin: "--site" } };
-    launcher = launcherHere({ layout: runLayout(folder), configuration }, allocation, () => {});
-    const command = { program: "/bin/sh", args: ["-c", 'date +%s%N; cat "$0"', probe], env: {}, folder };
-    const asked = hosts.slice(0, nodesAskedMax).map(async (host, index) => {
-      const process = launcher!.start(index, host, command);
-      return await answerOf(process, host, token);
-    });
-    return verdict(await Promise.all(asked), hosts.length, runs);
-  } finally {
-    await launcher?.close(0);
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-interface Answered {
-  readonly host: string;
-  readonly said: readonly string[];
-  readonly ms: number;
-  readonly skewMs: number | undefined;
-  readonly sees: boolean;
-}
-
-async function answerOf(process: WorkerProcess, host: string, token: string): Promise<Answered> {
-  const began = Date.now();
-  const timer = setTimeout(() => process.signal("SIGKILL"), nodeMsMax);
-  await process.ended;
-  clearTimeout(timer);
-  const ended = Date.now();
-  const said = process.output();
-  const clock = said.map((line) => /^(\d{10})(\d{9})$/.exec(line)).find((found) => found !== null);
-  const theirs = clock === undefined ? undefined : Number(clock[1]) * 1_000 + Number(clock[2]) / 1e6;
-  // It looked at its clock at some moment between these two.
-  const skewMs = theirs === undefined ? undefined : theirs < began ? began - theirs : Math.max(0, theirs - ended);
-  return { host, said, ms: ended - began, skewMs, sees: said.includes(token) };
-}
-
-function verdict(all: readonly Answered[], count: number, runs: string): Found {
-  const silent = all.find(({ skewMs }) => skewMs === undefined);
-  if (silent !== undefined) {
-    const why = silent.said.at(-1) ?? `no answer within ${nodeMsMax / 1_000} s`;
-    return {
-      state: "failure",
-      found: `nothing starts on ${silent.host}: ${why}`,
-      cure: "send a job without that node",
-    };
-  }
-  const blind = all.find(({ sees }) => !sees);
-  if (blind !== undefined) {
-    const cure = "name a folder that all nodes share with --runs";
-    return { state: "failure", found: `${blind.host} does not see ${runs}`, cure };
-  }
-  const [worst] = [...all].sort((a, b) => b.skewMs! - a.skewMs!);
-  const skew = `the clock of ${worst!.host} is ${Math.round(worst!.skewMs! / 100) / 10} s off`;
-  const cure = "ask who runs the machine to set it: leases and walltimes are counted by it";
-  if (worst!.skewMs! > skewMsMax) {
-    return { state: worst!.skewMs! > skewMsFatal ? "failure" : "warning", found: skew, cure };
-  }
-  const longest = Math.max(...all.map(({ ms }) => ms));
-  const asked = all.length === count ? `${count}` : `${all.length} of ${count}`;
-  return ok(`${asked} answer within ${longest} ms, see ${runs}, and agree on the time`);
 }
 
 function interfaceOf(name: string, path: string): Found {

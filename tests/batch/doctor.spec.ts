@@ -48,6 +48,8 @@ test("doctor inside a job reaches each of its nodes, and names an interface that
       "doctor",
       "--site",
       "./mine.toml",
+      "--store",
+      `file://${path}/store`,
       "--json",
     ];
     write("job.sh", `#!/bin/bash\n${words(command)} >said.part\nmv said.part said\n`);
@@ -59,6 +61,7 @@ test("doctor inside a job reaches each of its nodes, and names an interface that
     const checks = checksIn(readFileSync(said, "utf8"));
     assert.match(checks.get("job")!.found, /^\d+ on 2 nodes, 00:0\d:\d\d left$/);
     assert.match(checks.get("nodes")!.found, /^2 answer within \d+ ms, see .*runs, and agree on the time$/);
+    assert.match(checks.get("store on nodes")!.found, /^n\d reaches and can use it$/);
     assert.match(checks.get("interface")!.found, /there is no interface hsn7 here, only lo/);
     assert.match(checks.get("interface")!.cure!, /write the right one into .*mine\.toml/);
   });

@@ -20,7 +20,9 @@ export interface Asking {
   readonly environment?: { readonly [name: string]: string | undefined };
 }
 
-const deadlineMsUsual = 20_000;
+const deadlineMsUsual = 15_000;
+/** A job that is sent may be looked at by filters of the site's own, and whether it was sent had better be known. */
+export const submitMsMax = 60_000;
 const outputCharsMax = 2 ** 24;
 
 /** The folder in which a program is found, if it is anywhere. */

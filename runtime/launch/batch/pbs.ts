@@ -1,7 +1,7 @@
 // PBS (OpenPBS, PBS Professional): what its scripts say at their top, and how it is asked by qsub, qstat and qdel.
 
 import { ShoalError } from "../../../stores/error.ts";
-import { ask, complaint, outsideJob } from "./client.ts";
+import { ask, complaint, outsideJob, submitMsMax } from "./client.ts";
 import { plain } from "./quoting.ts";
 import type { JobRequest, JobState, Queue, Scheduler } from "./scheduler.ts";
 import { readClock, walltimeText } from "./walltime.ts";
@@ -31,6 +31,7 @@ export function pbsScheduler(folder?: string): Scheduler {
       const waits = after === undefined ? [] : ["-W", `depend=afterany:${plain("the job before", after)}`];
       const answer = await ask("qsub", [...waits, script], {
         ...tried("submit the job"),
+        deadlineMs: submitMsMax,
         environment: outsideJob(),
       });
       const job = answer.stdout.trim().split("\n").at(-1)?.trim() ?? "";

@@ -1,7 +1,7 @@
 // Slurm: what its scripts say at their top, and how it is asked by sbatch, squeue, scancel, sinfo and scontrol.
 
 import { ShoalError } from "../../../stores/error.ts";
-import { ask, complaint, outsideJob } from "./client.ts";
+import { ask, complaint, outsideJob, submitMsMax } from "./client.ts";
 import { plain } from "./quoting.ts";
 import type { JobRequest, JobState, Queue, Scheduler } from "./scheduler.ts";
 import { readClock, walltimeText } from "./walltime.ts";
@@ -41,6 +41,7 @@ export function slurmScheduler(folder?: string): Scheduler {
       const waits = after === undefined ? [] : [`--dependency=afterany:${plain("the job before", after)}`];
       const answer = await ask("sbatch", ["--parsable", ...waits, script], {
         ...tried("submit the job"),
+        deadlineMs: submitMsMax,
         environment: outsideJob(),
       });
       const [, job] = /^(\d+)(?:;.*)?$/m.exec(answer.stdout) ?? [];
