@@ -8,17 +8,10 @@ import { shown } from "../command.ts";
 import { redisBinary } from "../services/binary.ts";
 import { killNode, startNode } from "../services/slurm.ts";
 import { assert, test } from "../suite.ts";
-import { type Lab, onSlurm, program, resultIn, resultOf, until, untilTasks } from "./stage.ts";
+import { onSlurm, program, resultOf, undisturbed, until, untilTasks } from "./stage.ts";
 
 const timeoutMs = 240_000;
 const submit = ["submit", "./squares.mjs", "--launcher", "slurm"] as const;
-
-/** What the run computes where nothing disturbs it. */
-async function undisturbed({ shoal }: Lab, ...flags: string[]): Promise<number> {
-  const said = await shoal("run", "./squares.mjs", "--json", "--quiet", ...flags);
-  assert.equal(said.code, 0, shown(said));
-  return resultIn(said.stdout).sum;
-}
 
 test("a job over two nodes runs on both; one that dies is no end, and the result stays the same", async () => {
   await onSlurm(async (lab) => {

@@ -1,18 +1,20 @@
 // Jobs on PBS: against a stand-in that behaves as OpenPBS was seen to, or with SHOAL_TEST_PBS=real against a real one.
 // minutes: 8
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Folder, inFolder } from "../cli/stage.ts";
 import { run, type Said, shown } from "../command.ts";
 import { commandFor } from "../runner.ts";
 import { assert, root, runtime, skip, test } from "../suite.ts";
 import { type RunView, viewRun } from "../../runtime/run/catalogue.ts";
+import { sentJobs } from "../../runtime/run/jobs.ts";
+import { runLayout } from "../../runtime/run/layout.ts";
 import { word, words } from "../../runtime/launch/batch/quoting.ts";
 import { folderOf } from "../../runtime/launch/batch/client.ts";
-import { program, resultIn, until } from "./stage.ts";
+import { isRealPbs, program, resultIn, undisturbed, until } from "./stage.ts";
 
-const timeoutMs = 240_000;
-const isReal = process.env["SHOAL_TEST_PBS"] === "real";
+const isReal = isRealPbs;
+const timeoutMs = isReal ? 4 * 3_600_000 : 240_000;
 
 interface Lab extends Folder {
   ask(program: string, ...args: string[]): Promise<Said>;
@@ -59,15 +61,22 @@ async function onPbs(body: (lab: Lab) => Promise<void>, settings: Record<string,
         },
       });
     } finally {
-      await clear(state, ask);
+      if (isReal) await clearReal(join(folder.path, "runs"), ask);
+      else await clear(state, ask);
     }
   });
 }
 
+/** Nor does one on a real machine, where each that ran is a record of its run. */
+async function clearReal(runs: string, ask: Lab["ask"]): Promise<void> {
+  for (const run of existsSync(runs) ? readdirSync(runs) : []) {
+    for (const { job } of sentJobs(runLayout(join(runs, run)))) if (job !== undefined) await ask("qdel", job);
+  }
+}
+
 /** No job outlives its test. */
 async function clear(state: string, ask: Lab["ask"]): Promise<void> {
-  if (isReal || !existsSync(state)) return;
-  const { readdirSync } = await import("node:fs");
+  if (!existsSync(state)) return;
   const jobs = (): { id: string; state: string }[] =>
     readdirSync(state).filter((name) => name.endsWith(".login.json"))
       .map((name) => JSON.parse(readFileSync(join(state, name), "utf8")) as { id: string; state: string });
@@ -91,12 +100,6 @@ async function resultOf(lab: Lab, run: string, number = 1): Promise<number> {
   const said = (): string => lab.said(run, number);
   await until("the job says its result", () => said().includes('{"run"'), said);
   return resultIn(said()).sum;
-}
-
-async function undisturbed({ shoal }: Lab, ...flags: string[]): Promise<number> {
-  const said = await shoal("run", "./squares.mjs", "--json", "--quiet", ...flags);
-  assert.equal(said.code, 0, shown(said));
-  return resultIn(said.stdout).sum;
 }
 
 test("submit sends a job to PBS, status shows it, and it ends with the result of a run here", async () => {

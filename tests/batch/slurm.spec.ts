@@ -6,17 +6,10 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { assert, long, test } from "../suite.ts";
 import { shown } from "../command.ts";
-import { type Lab, onSlurm, resultIn, resultOf, until, untilTasks } from "./stage.ts";
+import { type Lab, onSlurm, resultOf, undisturbed, until, untilTasks } from "./stage.ts";
 
 const timeoutMs = 240_000;
 const submit = ["submit", "./squares.mjs", "--launcher", "slurm"] as const;
-
-/** What the run computes where nothing disturbs it. */
-async function undisturbed({ shoal }: Lab, ...flags: string[]): Promise<number> {
-  const said = await shoal("run", "./squares.mjs", "--json", "--quiet", ...flags);
-  assert.equal(said.code, 0, shown(said));
-  return resultIn(said.stdout).sum;
-}
 
 const stateOf = ({ view }: Lab, run: string): string => view(run)?.state ?? "nothing";
 
@@ -79,35 +72,36 @@ test(
   { timeoutMs },
 );
 
+/** Three jobs, two of which are told that their time is over while tasks are held up in them. */
+async function chain(lab: Lab, walltime: readonly string[], warn: () => Promise<unknown>): Promise<void> {
+  const { shoal, write } = lab;
+  const sum = await undisturbed(lab);
+  write("hold", "4");
+  const sent = await shoal(...submit, "--name", "chain", ...walltime, "--auto-resume");
+  assert.equal(sent.code, 0, shown(sent));
+  for (const [number, hold, next] of [[1, 4, 12], [2, 12, 1_000]] as const) {
+    const said = (): string => lab.said("chain", number);
+    await until(`job ${number} runs`, () => said().includes("run chain in"), said);
+    await untilTasks(lab, "chain", hold - 1);
+    await warn();
+    await until(`job ${number} hears of it`, () => said().includes("the walltime ends"), said);
+    write("hold", String(next));
+    await until(`job ${number + 1} is sent`, () => /sent job \d+ to slurm/.test(said()), said);
+  }
+  assert.equal((await resultOf(lab, "chain", 3)).sum, sum);
+  assert.equal(stateOf(lab, "chain"), "done");
+  assert.match(lab.said("chain", 2), /it begins after the end of job \d+/);
+  const jobs = JSON.parse((await shoal("status", "chain", "--json")).stdout) as { jobs: { number: number }[] };
+  assert.equal(jobs.jobs.at(-1)!.number, 3);
+}
+
 test(
   "with --auto-resume, three jobs whose time is over one after the other end with the undisturbed result",
   async () => {
     await onSlurm(async (lab) => {
-      const { shoal, ask, write } = lab;
-      const sum = await undisturbed(lab);
-      write("hold", "4");
-      const sent = await shoal(...submit, "--name", "chain", "--walltime", "5m", "--auto-resume");
-      assert.equal(sent.code, 0, shown(sent));
-      for (const [number, hold, next] of [[1, 4, 12], [2, 12, 1_000]] as const) {
-        await until(
-          `job ${number} runs`,
-          () => lab.said("chain", number).includes("run chain in"),
-          () => lab.said("chain", number),
-        );
-        await untilTasks(lab, "chain", hold - 1);
-        await ask("scancel", "--batch", "--signal=USR1", ...await lab.open("RUNNING"));
-        await until(
-          `job ${number + 1} is sent`,
-          () => /sent job \d+ to slurm/.test(lab.said("chain", number)),
-          () => lab.said("chain", number),
-        );
-        write("hold", String(next));
-      }
-      assert.equal((await resultOf(lab, "chain", 3)).sum, sum);
-      assert.equal(stateOf(lab, "chain"), "done");
-      assert.match(lab.said("chain", 2), /it begins after the end of job \d+/);
-      const jobs = JSON.parse((await shoal("status", "chain", "--json")).stdout) as { jobs: { number: number }[] };
-      assert.equal(jobs.jobs.at(-1)!.number, 3);
+      const warn = async (): Promise<unknown> =>
+        lab.ask("scancel", "--batch", "--signal=USR1", ...await lab.open("RUNNING"));
+      await chain(lab, ["--walltime", "5m"], warn);
     });
   },
   { timeoutMs },
@@ -249,6 +243,17 @@ test("a job in a folder with a hostile name runs there, and says so there", asyn
 }, { timeoutMs });
 
 if (long) {
+  test(
+    "with --auto-resume, three jobs that Slurm warns before their walltime ends come to the undisturbed result",
+    async () => {
+      await onSlurm(async (lab) => {
+        // It warns in steps of half a minute.
+        await chain(lab, ["--walltime", "2m", "--drain-seconds", "40"], () => Promise.resolve());
+      });
+    },
+    { timeoutMs: 4 * timeoutMs },
+  );
+
   test("a job that its walltime ends without a word goes on from what was recorded", async () => {
     await onSlurm(async (lab) => {
       const { shoal, ask, write, path } = lab;
