@@ -8,7 +8,7 @@ import { allocationIn } from "../launch/batch/allocation.ts";
 import { type OpenJob, type Sending, sendJob, type Sent } from "../launch/batch/sending.ts";
 import type { Configuration } from "../launch/configuration.ts";
 import type { Flags, FlagValue } from "./flags.ts";
-import type { Terminal } from "./terminal.ts";
+import { size, type Terminal } from "./terminal.ts";
 
 /** Flags that are keys of configuration, by the key. */
 export const batchKeys: { readonly [flag: string]: string } = {
@@ -44,7 +44,7 @@ export const batchFlags: Flags = {
   },
   "auto-resume": { default: false, about: "when the walltime ends, send the next job" },
   "jobs-max": { default: 20, about: "jobs that a run may send altogether", least: 1 },
-  "pack": { default: false, about: "shoal in one file, which each node unpacks on its own disk" },
+  "pack": { default: true, about: "nodes load modules from where they lie, and not from a file unpacked on each" },
 };
 
 /** The words that run shoal on another node as it runs here: built as it is, without a look at whether it is stale. */
@@ -68,7 +68,7 @@ export function checkLauncher(run: string, configuration: Configuration): void {
 export function typedWords(flags: { readonly [name: string]: FlagValue }, typed: ReadonlySet<string>): string[] {
   return [...typed].flatMap((name) => {
     const value = flags[name];
-    if (value === true) return [`--${name}`];
+    if (typeof value === "boolean") return [`--${value ? "" : "no-"}${name}`];
     // One that begins with a dash would be taken for a flag.
     return (Array.isArray(value) ? value as readonly string[] : [value]).map((one) => `--${name}=${String(one)}`);
   });
@@ -91,6 +91,14 @@ export async function submitted(sending: Sending, terminal: Terminal): Promise<S
   const where = [nodes, ...(wanted.queue === undefined ? [] : [`${sent.scheduler.words.queue} ${wanted.queue}`])];
   terminal.say(`sent job ${sent.job} to ${sent.scheduler.name} (${where.join(", ")}) for ${run}`);
   if (sending.after !== undefined) terminal.say(`it begins after the end of job ${sending.after}`);
+  const { packed } = sent;
+  if (packed !== undefined && "reason" in packed) {
+    terminal.say(`not packed: ${packed.reason}; each node loads its modules from where they lie`);
+  } else if (packed !== undefined) {
+    terminal.say(
+      `packed: each node unpacks ${size(packed.bytes)} on its own disk, and runs from there (--no-pack: not so)`,
+    );
+  }
   return sent;
 }
 

@@ -2,7 +2,10 @@
 
 import { nearest, ShoalError } from "../../stores/error.ts";
 
-/** One flag. One whose default is a boolean takes no value; one whose default is a list may be typed again. */
+/**
+ * One flag. One whose default is a boolean takes no value: `--no-NAME` turns off what is on unless said. One whose default
+ * is a list may be typed again.
+ */
 export interface Flag {
   readonly default: string | number | boolean | readonly string[] | undefined;
   readonly about: string;
@@ -49,6 +52,12 @@ export function readFlags(words: readonly string[], flags: Flags): ReadFlags {
     const equals = word.indexOf("=");
     const name = word.slice(word.startsWith("--") ? 2 : 1, equals < 0 ? undefined : equals);
     const flag = word.startsWith("--") && Object.hasOwn(flags, name) ? flags[name] : undefined;
+    const negated = word.startsWith("--no-") ? word.slice("--no-".length) : "";
+    if (flag === undefined && Object.hasOwn(flags, negated) && flags[negated]!.default === true) {
+      values[negated] = false;
+      typed.add(negated);
+      continue;
+    }
     if (flag === undefined) throw unknownFlag(word, name, flags);
     if (typeof flag.default === "boolean") {
       if (equals >= 0) throw new ShoalError("BadInput", `Cannot read --${name}: it takes no value`);
@@ -93,7 +102,10 @@ function truth(what: string, text: string): boolean {
 }
 
 function unknownFlag(word: string, name: string, flags: Flags): ShoalError {
-  const near = nearest(name, Object.keys(flags));
+  const names = Object.entries(flags).flatMap(([name, { default: usual }]) =>
+    usual === true ? [name, `no-${name}`] : [name]
+  );
+  const near = nearest(name, names);
   const hint = near === undefined ? "--help lists them" : `did you mean --${near}?`;
   const shown = word.startsWith("--") ? `--${name}` : `-${name}`;
   return new ShoalError("BadInput", `Cannot read ${shown}: there is no such flag; ${hint}`);
@@ -120,13 +132,13 @@ export function helpLines(groups: readonly FlagGroup[]): string[] {
 }
 
 function left(name: string, flag: Flag): string {
-  if (typeof flag.default === "boolean") return `--${name}`;
+  if (typeof flag.default === "boolean") return `--${flag.default ? "no-" : ""}${name}`;
   const value = flag.value ?? flag.choices?.join("|") ?? (typeof flag.default === "number" ? "N" : "TEXT");
   return `--${name} ${value}`;
 }
 
 function standard({ default: usual }: Flag): string {
-  if (usual === undefined || usual === false || usual === "" || Array.isArray(usual)) return "";
+  if (usual === undefined || typeof usual === "boolean" || usual === "" || Array.isArray(usual)) return "";
   return ` (${String(usual)})`;
 }
 

@@ -13,7 +13,7 @@ import type { Request, Verb } from "./verb.ts";
 
 const verb: Verb = {
   usage: "shoal script PROGRAM --launcher slurm|pbs [flags]",
-  about: "Prints the job script that shoal submit would send. Nothing is sent, and nothing is written.",
+  about: "Prints the job script that shoal submit --no-pack would send. Nothing is sent, and nothing is written.",
   words: [1, 1],
   missing: "no program named; it takes what shoal run takes",
   example: "shoal script waves --launcher slurm --walltime 01:00:00 --sims 64",

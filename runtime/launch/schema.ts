@@ -73,8 +73,8 @@ const batchKeys: Schema = {
   "batch.autoResume": { kind: "truth", default: false, about: "when the walltime ends, send the next job" },
   "batch.pack": {
     kind: "truth",
-    default: false,
-    about: "send shoal to the nodes in one file, which each unpacks on its own disk",
+    default: true,
+    about: "send shoal and the program to the nodes in one file, which each unpacks on its own disk",
   },
   "batch.jobsMax": { kind: "whole", default: 20, about: "jobs that a run may send altogether", least: 1 },
 };

@@ -9,6 +9,9 @@ export const runtime: { readonly name: "node" | "deno"; readonly version: string
 /** Whether a program in TypeScript can be loaded as it stands. */
 export const loadsTypeScript = true;
 
+/** The variable that names the folder in which the runtime keeps what it has compiled of every module. */
+export const cacheVariable: string | undefined = "DENO_DIR";
+
 /** Deno loads TypeScript itself, and finds `shoal` as its own configuration says. */
 export function prepareImports(): void {}
 

@@ -13,6 +13,9 @@ const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 /** Whether a program in TypeScript can be loaded: as it stands, or with its types stripped on the way. */
 export const loadsTypeScript: boolean = major > 20 || (major === 20 && minor >= 6);
 
+/** The variable that names the folder in which the runtime keeps what it has compiled of every module; Node keeps none. */
+export const cacheVariable: string | undefined = undefined;
+
 let isPrepared = false;
 
 /**

@@ -116,6 +116,7 @@ test("readFlags reads values, switches, lists, and all that follows two dashes a
       share: { default: 0.5, about: "" },
       set: { default: [], about: "" },
       quick: { default: false, about: "" },
+      pack: { default: true, about: "" },
       mode: { default: "a", about: "", choices: ["a", "bee"] },
     },
   }]);
@@ -125,13 +126,14 @@ test("readFlags reads values, switches, lists, and all that follows two dashes a
     "--set",
     "a=1",
     "--quick",
+    "--no-pack",
     "--set=b=2",
     "-",
     "--",
     "--size",
   ], flags);
-  assert.deepEqual({ ...values }, { size: 7, share: 0.5, set: ["a=1", "b=2"], quick: true, mode: "a" });
-  assert.deepEqual([[...typed], rest], [["size", "set", "quick"], ["x", "-", "--size"]]);
+  assert.deepEqual({ ...values }, { size: 7, share: 0.5, set: ["a=1", "b=2"], quick: true, pack: false, mode: "a" });
+  assert.deepEqual([[...typed], rest], [["size", "set", "quick", "pack"], ["x", "-", "--size"]]);
   const wrong: [string[], RegExp][] = [
     [["--size", "0"], /expected a whole number from 1/],
     [["--size", "1.5"], /expected a whole number from 1/],
@@ -139,15 +141,24 @@ test("readFlags reads values, switches, lists, and all that follows two dashes a
     [["--mode", "be"], /did you mean bee\?/],
     [["--sise", "1"], /did you mean --size\?/],
     [["--quick=1"], /it takes no value/],
+    [["--no-quick"], /there is no such flag/],
+    [["--no-pakc"], /did you mean --no-pack\?/],
     [["--size"], /it needs a value/],
     [["--__proto__", "1"], /there is no such flag/],
   ];
   for (const [words, says] of wrong) assert.throws(() => readFlags(words, flags), says);
-  assert.deepEqual(helpLines([{ title: "T", flags: { size: { default: 3, about: "how many" } } }]), [
-    "",
-    "T",
-    "  --size N  how many (3)",
-  ]);
+  assert.deepEqual(
+    helpLines([{
+      title: "T",
+      flags: { size: { default: 3, about: "how many" }, pack: { default: true, about: "none" } },
+    }]),
+    [
+      "",
+      "T",
+      "  --size N   how many (3)",
+      "  --no-pack  none",
+    ],
+  );
 });
 
 test("permissionError finds what Deno did not permit, however deep it lies", () => {

@@ -2,10 +2,11 @@
 // shared file system. The file is read once on each node, and unpacked where only that node looks.
 
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative, sep } from "node:path";
-import { fileURLToPath } from "node:url";
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { cacheVariable } from "#platform";
 import { ShoalError } from "../../../stores/error.ts";
+import { type Cargo, isIn } from "./cargo.ts";
 import { word } from "./quoting.ts";
 
 /** A packed shoal: its file on the shared file system, and the folder that it becomes on each node. */
@@ -16,95 +17,60 @@ export interface Pack {
   readonly top: string;
 }
 
-interface Manifest {
-  readonly name?: string;
-  readonly dependencies?: { readonly [name: string]: string };
-  readonly optionalDependencies?: { readonly [name: string]: string };
-}
-
-const manifestOf = (folder: string): Manifest =>
-  JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
-
-/** The folder of this package: that of the sources, or the one above dist/. */
-function packageFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "package.json")) || manifestOf(folder).name !== "shoal") {
-    if (dirname(folder) === folder) throw new ShoalError("Unavailable", "Cannot pack shoal: its package.json is gone");
-    folder = dirname(folder);
-  }
-  return folder;
-}
-
-/** The folders of what a package depends on, as modules are found: in the nearest node_modules that has them. */
-function dependencies(from: string, found: Set<string> = new Set()): Set<string> {
-  const { dependencies: own = {}, optionalDependencies: optional = {} } = manifestOf(from);
-  for (const name of Object.keys({ ...own, ...optional })) {
-    let above = from;
-    while (!existsSync(join(above, "node_modules", name)) && dirname(above) !== above) above = dirname(above);
-    const folder = join(above, "node_modules", name);
-    if (!existsSync(folder) || found.has(folder)) continue;
-    found.add(folder);
-    dependencies(folder, found);
-  }
-  return found;
-}
-
-/** What of the package runs: the sources, or what was compiled of them. */
-function ownParts(folder: string): string[] {
-  const isCompiled = import.meta.url.endsWith(".js");
-  const parts = isCompiled
-    ? ["dist/runtime", "dist/stores", "dist/actors"]
-    : ["runtime", "stores", "actors", "deno.json", "tsconfig.json"];
-  return ["package.json", ...parts].map((part) => join(folder, part)).filter((path) => existsSync(path));
-}
-
-/**
- * What goes along with a program of the user's: its project, where it has one, else the modules and data beside it.
- * Neither what a project has installed and does not name, nor what ran there.
- */
-function programParts(program: string): string[] {
-  let project = dirname(program);
-  while (!existsSync(join(project, "package.json")) && dirname(project) !== project) project = dirname(project);
-  const isProject = existsSync(join(project, "package.json"));
-  const folder = isProject ? project : dirname(program);
-  const names = readdirSync(folder, { withFileTypes: true }).filter((entry) =>
-    isProject
-      ? !/^(node_modules|runs|\..*)$/.test(entry.name)
-      : entry.isFile() && /\.([mc]?[jt]s|json|toml|wasm|[ct]sv)$/.test(entry.name)
-  ).map(({ name }) => join(folder, name));
-  return isProject ? [...names, ...dependencies(project)] : names;
-}
-
-/** What is written for a program of the user's, or for one that comes with shoal. */
 export interface Packing {
   readonly file: string;
   readonly local: string;
-  readonly program: string | undefined;
+  readonly cargo: Cargo;
+  /** The folder of run directories, of which none goes along. */
+  readonly runs: string;
 }
 
 export interface Packed extends Pack {
   /** How a path is called once it is unpacked: as it is, where it was not packed. */
   moved(path: string): string;
+  /** How it was called before. */
+  shared(path: string): string;
+  /** Where the runtime is to keep what it compiles, instead of in a home folder that all nodes share. */
+  readonly keeps: { readonly [variable: string]: string };
 }
 
-/** Writes the file. */
-export async function writePack({ file, local, program }: Packing): Promise<Packed> {
-  const folder = packageFolder();
-  const own = program === undefined ? [] : programParts(program);
-  const all = [...new Set([...ownParts(folder), ...dependencies(folder), ...own])];
-  let top = folder;
-  while (!all.every((path) => path.startsWith(top === sep ? sep : top + sep))) top = dirname(top);
-  const names = all.map((path) => relative(top, path));
-  const left = ["--exclude=*.map", "--exclude=*.d.ts", "--exclude=*.md"];
-  await tar(["-I", "gzip -1", "-cf", file, "-C", top, ...left, "--", ...names]);
-  const isIn = (path: string): boolean => all.some((packed) => path === packed || path.startsWith(packed + sep));
-  return { file, local, top, moved: (path) => isIn(path) ? join(local, relative(top, path)) : path };
+/** Below what was unpacked: it goes with it. */
+const keepsIn = (local: string): Packed["keeps"] =>
+  cacheVariable === undefined ? {} : { [cacheVariable]: join(local, ".cache") };
+
+/** Writes the file, which is there whole or not at all. */
+export async function writePack({ file, local, cargo, runs }: Packing): Promise<Packed> {
+  const { parts, isFetched } = cargo;
+  let top = dirname(parts[0]!);
+  while (!parts.every((path) => isIn(path, [top]))) top = dirname(top);
+  const useless = ["node_modules/*.map", "node_modules/*.d.ts", "node_modules/*.md", "dist/*.map", "dist/*.d.ts"];
+  // An empty pattern, or one that leads upwards, is that of no part.
+  const theirs = ["--anchored", "--no-wildcards", `--exclude=${relative(top, runs) || ".."}`];
+  const making = `${file}.${process.pid}`;
+  try {
+    const left = [...useless.map((name) => `--exclude=${name}`), ...theirs];
+    await tar(["-I", "gzip -1", "-cf", making, "-C", top, ...left, "--", ...parts.map((path) => relative(top, path))]);
+    renameSync(making, file);
+  } finally {
+    rmSync(making, { force: true });
+  }
+  return {
+    file,
+    local,
+    top,
+    moved: (path) => isIn(path, parts) ? join(local, relative(top, path)) : path,
+    shared: (path) => path,
+    keeps: isFetched ? {} : keepsIn(local),
+  };
 }
 
 /** The same file, unpacked elsewhere. */
 export function repacked({ file, top, local: before }: Pack, local: string): Packed {
-  const moved = (path: string): string => path.startsWith(before + sep) ? local + path.slice(before.length) : path;
-  return { file, local, top, moved };
+  const to = (folder: string) => (path: string): string =>
+    isIn(path, [before]) ? join(folder, path.slice(before.length)) : path;
+  const kept = cacheVariable === undefined ? undefined : process.env[cacheVariable];
+  const keeps = kept !== undefined && isIn(kept, [before]) ? keepsIn(local) : {};
+  return { file, local, top, moved: to(local), shared: to(top), keeps };
 }
 
 async function tar(args: readonly string[]): Promise<void> {
@@ -122,24 +88,38 @@ async function tar(args: readonly string[]): Promise<void> {
   if (code !== 0) throw new ShoalError("Unavailable", `Cannot pack shoal: tar ended with ${code}: ${said.trim()}`);
 }
 
-const staleDays = 3;
+/** What nobody has held for so long, nobody is about to hold. */
+const staleMinutes = 60;
 
 /**
- * Shell lines that unpack it, whoever else does so on the same node: the folder appears whole or not at all, and one
- * that is somebody else's is not taken. What older jobs left goes.
+ * A shell command that unpacks it, whoever else does so on the same node: the folder appears whole or not at all, and
+ * one that is somebody else's is not taken. It fails where the folder is not there behind it. What is held by nobody
+ * any more, since a job was killed, goes.
  */
 export function unpackLines({ file, local }: Pack): string[] {
   const [from, to] = [word(file), word(local)];
-  const failure = word(`cannot unpack ${file} into ${local}: is there room, and is the folder yours?`);
+  const sweep = 'for d; do flock -n "$d/.whole" rm -rf "$d"; done';
   return [
-    `if ! [ -O ${to}/.whole ]; then`,
-    `  find ${
-      word(dirname(local))
-    } -maxdepth 1 -user "$(id -u)" -name 'shoal-pack-*' -mtime +${staleDays} -exec rm -rf {} + 2>/dev/null`,
+    `[ -O ${to}/.whole ] || {`,
+    `  find ${word(dirname(local))} -maxdepth 1 -user "$(id -u)" -name 'shoal-pack-*' -mmin +${staleMinutes} \\`,
+    `    -exec sh -c ${word(sweep)} sh {} + 2>/dev/null`,
     `  (umask 077 && mkdir ${to}.$$ && tar -xzf ${from} -C ${to}.$$ && : >${to}.$$/.whole && mv -T ${to}.$$ ${to}) 2>/dev/null`,
     `  rm -rf ${to}.$$`,
-    `  [ -O ${to}/.whole ] || { echo ${failure} >&2; exit 1; }`,
-    "fi",
+    `  [ -O ${to}/.whole ]`,
+    "}",
+  ];
+}
+
+/** What is said where that failed. */
+export const unpackFailure = ({ file, local }: Pack): string =>
+  `cannot unpack ${file} into ${local}: is there room, and is the folder yours?`;
+
+/** Holds what was unpacked as long as this shell and what it starts live; the last on a node takes it away. */
+export function holdLines({ local }: Pack): string[] {
+  const to = word(local);
+  return [
+    `exec 9<${to}/.whole && flock -s 9 2>/dev/null`,
+    `trap ${word(`flock -n 9 2>/dev/null && rm -rf ${to}`)} EXIT`,
   ];
 }
 

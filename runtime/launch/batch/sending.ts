@@ -2,14 +2,16 @@
 // it became.
 
 import { randomBytes } from "node:crypto";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, statSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ShoalError } from "../../../stores/error.ts";
 import { fileMode, type RunLayout } from "../../run/layout.ts";
 import { type SentJobRecord, sentJobs, takeJob } from "../../run/jobs.ts";
+import { troubleIn } from "../../run/trouble.ts";
 import { folderOf } from "./client.ts";
-import { type Pack, type Packed, packIn, repacked, writePack } from "./pack.ts";
+import { cargoOf } from "./cargo.ts";
+import { type Packed, packIn, repacked, writePack } from "./pack.ts";
 import type { JobState, Scheduler } from "./scheduler.ts";
 import { scriptText } from "./script.ts";
 import { checkWanted, schedulerOf, type Wanted } from "./wanted.ts";
@@ -40,13 +42,15 @@ export interface Sent {
   readonly script: string;
   readonly output: string;
   readonly scheduler: Scheduler;
+  /** What nodes unpack, or why there is nothing; nothing where it was not asked for. */
+  readonly packed: { readonly bytes: number } | { readonly reason: string } | undefined;
 }
 
 /** The text of the script that a job would be. */
 export function scriptOf(
   { wanted, run, folder, command }: Pick<Sending, "wanted" | "run" | "folder" | "command">,
   output: string,
-  pack?: Pack,
+  pack?: Packed,
 ): string {
   const { scheduler, nodes, walltimeSeconds, queue, account, filesystems, drainSeconds, site } = wanted;
   return scriptText({
@@ -73,9 +77,15 @@ export async function sendJob(sending: Sending): Promise<Sent> {
   const who = { scheduler: wanted.scheduler, sentAt: Date.now(), host: hostname(), pid: process.pid };
   const taken = takeJob(layout, who, count + 1);
   try {
-    const pack = wanted.pack ? await packFor(sending) : undefined;
-    const command = sending.command.map((word) => pack?.moved(word) ?? word);
-    writeFileSync(taken.script, scriptOf({ ...sending, command }, taken.output, pack), { mode: fileMode });
+    const made = wanted.pack ? await packFor(sending) : undefined;
+    const pack = made === undefined || "reason" in made ? undefined : made;
+    const packed = made === undefined || "reason" in made ? made : { bytes: statSync(made.file).size };
+    const text = scriptOf(sending, taken.output, pack);
+    try {
+      writeFileSync(taken.script, text, { mode: fileMode });
+    } catch (error) {
+      throw troubleIn(layout.directory, "send a job for the run", error);
+    }
     const { job } = await scheduler.submit(taken.script, sending.after);
     const { nodes, walltimeSeconds, queue, site } = wanted;
     const clients = folderOf(scheduler.clients[0]!, sending.clients);
@@ -89,7 +99,8 @@ export async function sendJob(sending: Sending): Promise<Sent> {
       ...(clients === undefined ? {} : { clients }),
       ...(sending.after === undefined ? {} : { after: sending.after }),
     });
-    return { job, number: taken.number, script: taken.script, output: taken.output, scheduler };
+    const { number, script, output } = taken;
+    return { job, number, script, output, scheduler, packed };
   } catch (error) {
     // What became of a request that got no answer, nobody knows: its number stays taken, and the script can be looked at.
     if (!(error instanceof ShoalError && error.code === "Timeout")) taken.giveBack();
@@ -107,14 +118,20 @@ function refuseSecond(latest: SentJobRecord | undefined, run: string): void {
   throw new ShoalError("Conflict", `Cannot send a job for ${run}: ${who}; shoal status ${run} shows it`);
 }
 
-/** Where one job unpacks is no place for another: its folder goes with it. */
-async function packFor({ layout, run, program }: Sending): Promise<Packed> {
+/** Where one job unpacks is no place for another: its folder goes with it. What cannot be packed says why. */
+async function packFor({ layout, run, program }: Sending): Promise<Packed | { readonly reason: string }> {
   const token = randomBytes(6).toString("hex");
   const local = join("/tmp", `shoal-pack-${run}-${token}`);
   const own = packIn(process.env);
   // A job that sends the next one runs from such a file itself.
   if (own !== undefined && existsSync(own.file)) return repacked(own, local);
-  return await writePack({ file: join(layout.jobs, "pack.tgz"), local, program });
+  try {
+    const runs = dirname(layout.directory);
+    const cargo = cargoOf(program, runs);
+    return "reason" in cargo ? cargo : await writePack({ file: join(layout.jobs, "pack.tgz"), local, cargo, runs });
+  } catch (error) {
+    return { reason: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 /** A job of the run that still waits or runs, as its scheduler says now. */

@@ -7,8 +7,9 @@ import { lastLines } from "../../run/jobs.ts";
 import { fileMode, folderMode } from "../../run/layout.ts";
 import { type Launcher, outputLinesKept, type WorkerCommand, type WorkerProcess } from "../launcher.ts";
 import { localLauncher, type LocalLauncherOptions } from "../local.ts";
-import { type Pack, unpackLines } from "./pack.ts";
+import { holdLines, type Pack, unpackFailure, unpackLines } from "./pack.ts";
 import { word, words } from "./quoting.ts";
+import { beside } from "./script.ts";
 
 /** By which program a worker is led to its host. */
 export type Leader = "srun" | "mpiexec" | "pbsdsh" | "ssh";
@@ -121,7 +122,12 @@ export function stepsLauncher(options: StepsOptions): Launcher {
       },
       shown: made.shown,
       ended,
-      output: () => isSilent ? [...made.output(), ...lastLines(outputOf(worker), outputLinesKept)] : made.output(),
+      output() {
+        const lines = isSilent ? lastLines(outputOf(worker), outputLinesKept) : [];
+        const all = [...made.output(), ...lines];
+        const isBlind = all.some((line) => line.includes(`${script}: `) && !/: line \d+: /.test(line));
+        return isBlind ? [...all, `${host} does not see ${folder}: ${sharing}`] : all;
+      },
       signal(name) {
         if (name === "SIGKILL") lost.add(host);
         // Killed outright, it could tell its worker nothing: that one is asked to end, and ends with its lease if not.
@@ -145,6 +151,7 @@ export function stepsLauncher(options: StepsOptions): Launcher {
 }
 
 const killMs = 1_000;
+const sharing = "name a folder that all nodes share with --runs";
 
 /** What is said where a host is gone, and not the worker's own fault. */
 const refusals: { readonly [by in Leader]: RegExp } = {
@@ -165,10 +172,16 @@ function starterText(
     '[ "$1" = - ] || exec >>"$1" 2>&1',
     "shift",
     ...variables.flatMap(([name, value]) => value === undefined ? [] : [`export ${name}=${word(value)}`]),
-    `cd ${word(folder)} || exit 1`,
+    `cd ${
+      word(folder)
+    } || { echo 'the run began in a folder that this node does not see: begin it where all do' >&2; exit 1; }`,
     ...setup,
-    ...(pack === undefined ? [] : unpackLines(pack)),
-    'exec "$@"',
+    ...(pack === undefined ? [] : [
+      ...unpackLines(pack),
+      `[ $? = 0 ] || { echo ${word(`${unpackFailure(pack)} --no-pack runs from where it lies`)} >&2; exit 1; }`,
+      ...holdLines(pack),
+    ]),
+    ...(pack === undefined ? ['exec "$@"'] : beside('"$@"')),
   ];
   return `${lines.join("\n")}\n`;
 }

@@ -1,0 +1,72 @@
+// What a node of a job asks of the file system that all nodes share, from its first process until it has joined: from
+// what it has unpacked on its own disk it is little, however many modules there are.
+// minutes: 4
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { recordsOf } from "../cli/stage.ts";
+import { shown } from "../command.ts";
+import { assert, root, skip, test } from "../suite.ts";
+import { atSite } from "./job.ts";
+
+/** A thousand nodes that start at once are so many times this for the servers of a shared file system. */
+const operationsMax = 50;
+
+/** Calls that name a file, and the reading of folders. What the kernel answers by itself is none. */
+const calls = "%file,getdents64";
+const own = /^(getcwd|execveat)$/;
+
+function traced(): void {
+  const { error, status, stderr } = spawnSync("strace", ["-f", "-o", "/dev/null", "true"], { encoding: "utf8" });
+  if (error !== undefined) skip(`no strace on the PATH (Debian: apt-get install strace): ${error.message}`);
+  if (status !== 0) skip(`strace may not follow processes here: ${stderr.trim().split("\n").at(-1)}`);
+}
+
+interface Asked {
+  readonly at: number;
+  readonly call: string;
+  readonly path: string;
+}
+
+/** The calls of a trace, in their order, each with the full path that it names. */
+function callsIn(text: string): Asked[] {
+  return text.split("\n").flatMap((line) => {
+    const [, at = "", call = "", rest = ""] = /^\d+ +(\d+\.\d+) (\w+)\((.*)$/.exec(line) ?? [];
+    if (call === "" || own.test(call)) return [];
+    const [, base = "", named] = /^(?:(?:AT_FDCWD|\d+)<([^>]*)>(?:, )?)?(?:"((?:[^"\\]|\\.)*)")?/.exec(rest) ?? [];
+    // What is open already is asked by its number.
+    if (named === "") return [];
+    const path = named?.startsWith("/") === true ? named : join(base, named ?? "");
+    return [{ at: Number(at) * 1_000, call, path }];
+  });
+}
+
+test(`a packed node starts with at most ${operationsMax} metadata operations on what all nodes share`, async () => {
+  traced();
+  const trace = `[ "$host" = p1 ] || set -- strace -f -qq -y -ttt -s 4096 -e trace=${calls} -o "$TRACE" "$@"`;
+  await atSite(`TRACE=\${0%/bin/mpiexec}/trace\n${trace}`, async ({ send, work, path }) => {
+    const waves = ["waves", "--sims", "4", "--grid", "16", "--step-seconds", "0", "--kernels", "3", "--seed", "5"];
+    const { script, said } = await send("counted", ...waves);
+    assert.match(said.stderr, /packed: each node unpacks \d+/);
+    const worked = await work(script);
+    assert.equal(worked.code, 0, shown(worked));
+    const run = join(path, "runs/counted");
+    const joined = recordsOf(run).find(({ type, node }) => type === "NodeJoined" && node === "n2");
+    const until = Number(joined?.["at"]);
+    const asked = callsIn(readFileSync(join(path, "trace"), "utf8")).filter(({ at }) => at <= until);
+    const local = asked.filter((one) => one.path.includes("/shoal-pack-"));
+    assert.ok(local.length > 100, `it was not traced: ${asked.length} calls`);
+    const shared = asked.filter(({ path: of }) => [root, path].some((folder) => `${of}/`.startsWith(`${folder}/`)));
+    // No store was named: the one in which they meet is files too. Where it is servers, none of these are.
+    const [ofStore, others] = [true, false].map((is) =>
+      shared.filter(({ path: of }) => of.startsWith(`${run}/checkpoints`) === is)
+    ) as [Asked[], Asked[]];
+    console.log(
+      `${others.length} metadata operations on what nodes share, ${ofStore.length} more for a store of files there, ` +
+        `and ${local.length} on what was unpacked`,
+    );
+    assert.ok(others.length <= operationsMax, others.map(({ call, path }) => `${call} ${path}`).join("\n"));
+    const left = readdirSync("/tmp").filter((name) => name.startsWith("shoal-pack-counted-"));
+    assert.deepEqual(left.filter((name) => existsSync(join("/tmp", name))), []);
+  });
+}, { timeoutMs: 240_000 });
