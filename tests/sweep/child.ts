@@ -27,9 +27,11 @@ if (what === "write") {
   }
 }
 if (what === "hold") {
+  // So long that it does not lapse while it is held, however busy the machine.
+  const leaseMs = 60_000;
   const ref = await store.tensors.put({ data: new Uint8Array(5).fill(7) });
-  const leased = await store.tensors.put({ data: new Uint8Array(6).fill(8) }, { lifetime: { leaseMs: 50 } });
-  const large = await store.tensors.put({ data: new Uint8Array(2 ** 20).fill(9) }, { lifetime: { leaseMs: 50 } });
+  const leased = await store.tensors.put({ data: new Uint8Array(6).fill(8) }, { lifetime: { leaseMs } });
+  const large = await store.tensors.put({ data: new Uint8Array(2 ** 20).fill(9) }, { lifetime: { leaseMs } });
   say({ ref, leased, large });
   for (;;) {
     await told.next();
