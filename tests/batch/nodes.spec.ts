@@ -123,6 +123,9 @@ test.on(
       assert.equal(found, sum);
       for (const node of nodes) assert.match(node, /^n\dfile:\/\/\/tmp\/shoal-pack-own-.*\/far\.mjs$/);
       assert.equal(nodes.length, 2);
+      await until("its job has ended", async () => (await lab.open()).length === 0, () => lab.said("own"));
+      const [local = ""] = /\/tmp\/shoal-pack-own-[0-9a-f]+/.exec(nodes.join(" ")) ?? [];
+      assert.equal(existsSync(local), false, local);
     });
   },
   { timeoutMs },
