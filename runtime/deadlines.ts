@@ -39,8 +39,11 @@ interface Line {
 }
 
 export interface Deadlines {
-  /** Calls `expired` when `waitMs` are over, unless it is removed before. */
-  add(item: Expiring, waitMs: number): void;
+  /**
+   * Calls `expired` when `waitMs` are over, unless it is removed before. Whoever adds many reads the clock once for all:
+   * that costs more than adding.
+   */
+  add(item: Expiring, waitMs: number, now?: number): void;
   remove(item: Expiring): void;
   close(): void;
 }
@@ -84,9 +87,9 @@ export function deadlines(environment: Pick<Environment, "now" | "after">): Dead
     line.cancel ??= environment.after(Math.ceil(waitMs), () => look(line));
   }
 
-  function add(item: Expiring, waitMs: number): void {
+  function add(item: Expiring, waitMs: number, now: number = environment.now()): void {
     const line = lineOf(Math.min(Math.max(0, waitMs), waitMsMax));
-    item.deadline = environment.now() + line.waitMs;
+    item.deadline = now + line.waitMs;
     item.list = line;
     item.before = line.last;
     if (line.last === undefined) line.first = item;

@@ -28,6 +28,7 @@ export class Parcel extends Expiring {
 
   /** What it weighs in a mailbox: the bytes that it keeps alive. */
   get weight(): number {
+    if (this.tensors.length === 0) return 0;
     let weight = 0;
     for (const tensor of this.tensors) weight += tensor.bytes;
     return weight;

@@ -229,19 +229,15 @@ export class Cell implements Target, Source, Runnable, Lives {
   private follow(handler: Handler, ticket: Ticket, result: Promise<unknown>): void {
     const life = this.life;
     this.busy = true;
+    const settled = (end: () => void): void => {
+      if (life !== this.life || this.phase >= Phase.stopping) return;
+      this.busy = false;
+      end();
+      this.next();
+    };
     result.then(
-      (value) => {
-        if (life !== this.life || this.phase >= Phase.stopping) return;
-        this.busy = false;
-        this.finish(handler, ticket, value);
-        this.next();
-      },
-      (error: unknown) => {
-        if (life !== this.life || this.phase >= Phase.stopping) return;
-        this.busy = false;
-        this.threw(handler, ticket, error);
-        this.next();
-      },
+      (value) => settled(() => this.finish(handler, ticket, value)),
+      (error: unknown) => settled(() => this.threw(handler, ticket, error)),
     );
   }
 
@@ -260,9 +256,11 @@ export class Cell implements Target, Source, Runnable, Lives {
       if (fault !== undefined) return this.threw(handler, ticket, fault);
     }
     if (ticket instanceof Parcel) {
+      const { running } = this;
       this.running = undefined;
       if (ticket instanceof Call) this.answer(ticket, result);
-      home.over(ticket, true);
+      // Else it was ended with its actor, by what its handler did.
+      if (running === ticket) home.over(ticket, true);
     }
     if (extras !== undefined) {
       extras.asking?.clear();
@@ -273,9 +271,10 @@ export class Cell implements Target, Source, Runnable, Lives {
 
   private threw(handler: Handler, ticket: Ticket, error: unknown): void {
     if (ticket instanceof Parcel) {
+      const { running } = this;
       this.running = undefined;
       if (ticket instanceof Call) ticket.reject(handlerError(`${ticket.what}: its handler threw`, error));
-      this.home.over(ticket, true);
+      if (running === ticket) this.home.over(ticket, true);
     }
     this.home.endViews(this);
     this.home.endReceived(this);

@@ -186,7 +186,11 @@ export function process({ node, store, environment, token, violated, happened }:
       }
       case "settle":
         return settle(order.token, order.threw ? "failed" : order.outcome);
-      // Nobody here waits for these: what they tell shows in the books.
+      case "answered":
+        return order.tokens.forEach((token) => settle(token, "done"));
+      // Nobody here waits for these: what they tell shows in the books. Of all that are told something each is durable.
+      case "deliverAll":
+      case "left":
       case "gap":
       case "suspended":
       case "resumed":

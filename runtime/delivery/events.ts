@@ -70,7 +70,22 @@ export type Event =
   | { readonly type: "frame"; readonly frame: Frame }
   | { readonly type: "began"; readonly actor: ActorName; readonly input: Input; readonly chain: readonly ActorName[] }
   | ({ readonly type: "tell" } & Sending)
-  | ({ readonly type: "ask"; readonly digest: string } & Sending)
+  /** The same of several, one behind the other: where they go is looked up once. */
+  | {
+    readonly type: "tells";
+    readonly from: ActorName;
+    readonly node: NodeName;
+    readonly to: ActorName;
+    readonly letters: readonly Letter[];
+  }
+  | ({ readonly type: "ask" } & Question & Sending)
+  | {
+    readonly type: "asks";
+    readonly from: ActorName;
+    readonly node: NodeName;
+    readonly to: ActorName;
+    readonly letters: readonly Question[];
+  }
   /** Nobody waits any more, because of a deadline or a signal. */
   | { readonly type: "expired"; readonly actor: ActorName; readonly destination: ActorName; readonly token: Token }
   | {
@@ -98,21 +113,45 @@ export type Event =
     readonly through: Sequence;
     readonly bytes: number;
   }
+  /** And calls that follow each other, which a volatile actor has answered with values. */
+  | {
+    readonly type: "replied";
+    readonly actor: ActorName;
+    readonly source: ActorName;
+    readonly epoch: Epoch;
+    readonly replies: readonly Reply[];
+  }
   | { readonly type: "fired"; readonly actor: ActorName; readonly timer: string }
   /** The answer to a `snapshot` command, given between two steps. */
   | { readonly type: "snapshotted"; readonly actor: ActorName; readonly state: unknown }
   /** How an append to the journal ended; `unknown` is appended again, under the same number. */
   | { readonly type: "committed"; readonly number: number; readonly outcome: "held" | "fenced" | "unknown" };
 
-/** A message to send: `node` is where the destination lives, `token` who waits. */
-export interface Sending {
-  readonly from: ActorName;
-  readonly node: NodeName;
-  readonly to: ActorName;
+/** A message to send; `token` is who waits. */
+export interface Letter {
   readonly body: unknown;
   readonly bytes: number;
   readonly pins: readonly string[];
   readonly token: Token;
+}
+
+/** `digest` tells apart what a step asks in one run and in another. */
+export interface Question extends Letter {
+  readonly digest: string;
+}
+
+/** And where to: `node` is where the destination lives. */
+export interface Sending extends Letter {
+  readonly from: ActorName;
+  readonly node: NodeName;
+  readonly to: ActorName;
+}
+
+/** How a call ended; `bytes` is what it weighed. */
+export interface Reply {
+  readonly sequence: Sequence;
+  readonly bytes: number;
+  readonly body: unknown;
 }
 
 /** A message for a mailbox. Its stream stands still until the driver says `finished` for it. */
@@ -121,6 +160,15 @@ export interface Deliver {
   readonly actor: ActorName;
   readonly input: Input;
   readonly entry: Entry | undefined;
+}
+
+/** Tells of one sender for the mailbox of a volatile actor, one behind the other: each as if by a `deliver` of its own. */
+export interface DeliverAll {
+  readonly type: "deliverAll";
+  readonly actor: ActorName;
+  readonly source: ActorName;
+  readonly epoch: Epoch;
+  readonly entries: Entry[];
 }
 
 /** What the driver is asked to do. None of it has an answer but those that events name. */
@@ -139,6 +187,7 @@ export type Command =
   | { readonly type: "ready"; readonly epoch: Epoch }
   | { readonly type: "send"; readonly node: NodeName; readonly frame: Frame }
   | Deliver
+  | DeliverAll
   /** Append to the journal, in this order and under this number of this epoch; atomic. */
   | { readonly type: "commit"; readonly number: number; readonly epoch: Epoch; readonly records: readonly StepRecord[] }
   /** Nothing before this number is needed any more. */
@@ -161,6 +210,10 @@ export type Command =
     readonly code: Refusal | undefined;
     readonly body: unknown;
   }
+  /** These calls are answered with values: `settle` for each of them. */
+  | { readonly type: "answered"; readonly tokens: Token[]; readonly bodies: unknown[] }
+  /** These tells have left: for whoever waits they are done. */
+  | { readonly type: "left"; readonly tokens: readonly Token[] }
   /** Of these messages some may have been applied by a life that is gone, and some never; none will be from here on. */
   | {
     readonly type: "gap";

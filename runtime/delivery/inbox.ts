@@ -1,7 +1,7 @@
 // The receiving side of a stream: lets the next entry in, parks a stream that finds no room, acknowledges what is
 // applied for good, and keeps answers until their asker has committed.
 
-import type { AckFrame, Answer, AnswerFrame, Entry, Epoch, MailFrame, NodeName } from "./protocol.ts";
+import type { AckFrame, ActorName, Answer, AnswerFrame, Entry, Epoch, MailFrame, NodeName } from "./protocol.ts";
 import type { Actor, Awaited, Inbound, Node } from "./state.ts";
 import { inboundOf, touchIn } from "./origin.ts";
 import { commonThrough } from "./rules.ts";
@@ -100,7 +100,7 @@ const doubtsOf = ({ kept, epoch, parked }: Inbound): readonly string[] =>
 
 function accept(node: Node, inbound: Inbound, entry: Entry): boolean {
   const { actor } = inbound;
-  const { sequence, kind, key, digest, bytes } = entry;
+  const { sequence, kind, key, bytes } = entry;
   const isRepeat = kind === "call" && key !== "" && isKnown(node, inbound, key);
   if (kind === "void" || kind === "forget" || isRepeat) {
     inbound.accepted = sequence;
@@ -110,13 +110,27 @@ function accept(node: Node, inbound: Inbound, entry: Entry): boolean {
   }
   if (!node.rules.admits(node, inbound, bytes, kind === "call")) return false;
   inbound.accepted = sequence;
-  if (kind === "call") inbound.awaited.push({ sequence, key, digest });
+  if (kind === "call") inbound.awaited.push(entry);
   actor.mailMessages += 1;
   actor.mailBytes += bytes;
-  const identity = actor.durable ? identityOf(inbound.source, entry) : "";
-  const input = { source: inbound.source, epoch: inbound.epoch, sequence, identity, bytes, timer: "" };
-  node.commands.push({ type: "deliver", actor: actor.name, input, entry });
+  const { source, epoch } = inbound;
+  if (kind === "tell" && !actor.durable) deliverWithOthers(node, actor.name, source, epoch, entry);
+  else {
+    const identity = actor.durable ? identityOf(source, entry) : "";
+    const input = { source, epoch, sequence, identity, bytes, timer: "" };
+    node.commands.push({ type: "deliver", actor: actor.name, input, entry });
+  }
   return true;
+}
+
+/** Most come with their neighbours: a word to the driver for each costs as much as handling it. */
+function deliverWithOthers(node: Node, actor: ActorName, source: ActorName, epoch: Epoch, entry: Entry): void {
+  const { commands } = node;
+  const last = commands[commands.length - 1];
+  const isBehind = last?.type === "deliverAll" && last.source === source && last.actor === actor &&
+    last.epoch === epoch;
+  if (isBehind) last.entries.push(entry);
+  else commands.push({ type: "deliverAll", actor, source, epoch, entries: [entry] });
 }
 
 function isKnown(node: Node, { kept, awaited }: Inbound, key: string): boolean {

@@ -5,13 +5,14 @@ import type { Frame, NodeName } from "./protocol.ts";
 import type { Command, DeliveryLimits, Event } from "./events.ts";
 import type { Node, Rules } from "./state.ts";
 import { rules as shipped } from "./rules.ts";
+import { ask } from "./asks.ts";
 import { actorOf, newNode } from "./origin.ts";
 import { expire } from "./endings.ts";
 import { acknowledge, answered, resend, tickStream, transmit } from "./sender.ts";
 import { receive, report } from "./inbox.ts";
-import { settle } from "./outbox.ts";
+import { refuse } from "./outbox.ts";
 import { crash, endActor, forgetEnded } from "./lives.ts";
-import { applied, ask, begin, finish, passIdle, resolve, seal, tell } from "./steps.ts";
+import { applied, begin, finish, passIdle, replied, resolve, seal, tell } from "./steps.ts";
 import { commit, committed, gather, stop, takeOver } from "./journal.ts";
 
 export type { Node } from "./state.ts";
@@ -94,11 +95,12 @@ function happen(node: Node, event: Event): void {
 type ActorEvent = Extract<Event, { actor: string } | { from: string }>;
 
 function happenTo(node: Node, event: Exclude<ActorEvent, { type: "spawned" }>): void {
-  const actor = node.actors.get(event.type === "tell" || event.type === "ask" ? event.from : event.actor);
+  const actor = node.actors.get("from" in event ? event.from : event.actor);
   if (actor === undefined) return;
   // Of one that has ended only those are heard who still wait for what it sent before.
   if (actor.ending && event.type !== "expired") {
-    if (event.type === "tell" || event.type === "ask") settle(node, event.token, "failed", "Ended");
+    if ("letters" in event) refuse(node, event.letters);
+    else if ("from" in event) refuse(node, [event]);
     return;
   }
   switch (event.type) {
@@ -109,13 +111,19 @@ function happenTo(node: Node, event: Exclude<ActorEvent, { type: "spawned" }>): 
     case "began":
       return begin(actor, event);
     case "tell":
-      return tell(node, actor, event);
+      return tell(node, actor, event, [event]);
+    case "tells":
+      return tell(node, actor, event, event.letters);
     case "ask":
-      return ask(node, actor, event);
+      return ask(node, actor, event, [event]);
+    case "asks":
+      return ask(node, actor, event, event.letters);
     case "finished":
       return finish(node, actor, event);
     case "applied":
       return applied(node, actor, event);
+    case "replied":
+      return replied(node, actor, event);
     case "snapshotted":
       return seal(node, actor, { cursors: [], passed: { answers: [], forgotten: [] }, change: { state: event.state } });
     case "expired": {

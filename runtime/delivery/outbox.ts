@@ -1,7 +1,7 @@
 // What a stream has numbered and keeps until it is acknowledged.
 
 import type { Entry, Outcome, Refusal, Sequence, Token } from "./protocol.ts";
-import type { Sending } from "./events.ts";
+import type { Letter } from "./events.ts";
 import type { Item, Node, Outbound } from "./state.ts";
 import { touchOut } from "./origin.ts";
 
@@ -13,6 +13,11 @@ export const holderOf = (out: Outbound, item: Entry): string =>
 
 export function settle(node: Node, token: Token, outcome: Outcome, code?: Refusal, body?: unknown): void {
   if (token !== 0) node.commands.push({ type: "settle", token, outcome, threw: false, code, body });
+}
+
+/** Nobody gets these any more, or nobody is left who sends them. */
+export function refuse(node: Node, letters: readonly Letter[]): void {
+  for (const { token } of letters) settle(node, token, "failed", "Ended");
 }
 
 /** Why a message cannot be taken on, if it cannot. */
@@ -31,7 +36,22 @@ export function append(
   node: Node,
   out: Outbound,
   kind: Entry["kind"],
-  message: Pick<Sending, "body" | "bytes" | "pins" | "token">,
+  message: Letter,
+  key: string,
+  digest: string,
+  chain: readonly string[],
+): Item {
+  const item = take(node, out, kind, message, key, digest, chain);
+  stir(node, out);
+  return item;
+}
+
+/** The same of one of several: the stream is to be stirred when all are in it. */
+export function take(
+  node: Node,
+  out: Outbound,
+  kind: Entry["kind"],
+  message: Letter,
   key: string,
   digest: string,
   chain: readonly string[],
@@ -56,10 +76,14 @@ export function append(
   if (pins.length > 0) node.commands.push({ type: "pin", pins, holder: holderOf(out, item) });
   if (kind === "call") out.calls.push(item);
   if (!out.source.durable) out.leave = out.last;
+  return item;
+}
+
+/** Something was added to a stream. */
+export function stir(node: Node, out: Outbound): void {
   if (out.incarnation === 0 && !node.peers.has(out.node)) out.probe = true;
   node.active.add(out);
   touchOut(node, out);
-  return item;
 }
 
 /** A restored stream holds its entries' pins again. */

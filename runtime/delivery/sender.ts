@@ -1,9 +1,10 @@
 // The sending side of a stream: says what may be said, hears how far its receiver is, and says again what was lost.
 
-import type { AckFrame, AnswerFrame, Entry, Sequence } from "./protocol.ts";
+import type { AckFrame, AnswerFrame, Entry, Sequence, Token } from "./protocol.ts";
+import type { Command } from "./events.ts";
 import type { Node, Outbound, Pending } from "./state.ts";
 import { firstLife, touchOut } from "./origin.ts";
-import { forget, itemAt, settle } from "./outbox.ts";
+import { forget, itemAt } from "./outbox.ts";
 import { bury, end, leaveGap, leaveLoss, progress, suspend } from "./endings.ts";
 
 const gotThrough = (out: Outbound): Sequence => out.calls.length === 0 ? out.last : out.calls[0]!.sequence - 1;
@@ -46,6 +47,7 @@ export function transmit(node: Node, out: Outbound): void {
 function takeRun(node: Node, out: Outbound, isGone: boolean): Entry[] {
   const entries: Entry[] = [];
   if (out.incarnation === 0 || out.suspended || isGone) return entries;
+  const tokens: Token[] = [];
   const end = Math.min(node.rules.mayLeave(out), out.limitSequence);
   while (out.sent < end && entries.length < node.limits.frameMessagesMax) {
     const item = itemAt(out, out.sent + 1);
@@ -54,9 +56,10 @@ function takeRun(node: Node, out: Outbound, isGone: boolean): Entry[] {
     out.sent = item.sequence;
     if (item.sequence > out.everSent) {
       out.everSent = item.sequence;
-      if (item.kind === "tell") settle(node, item.token, "done");
+      if (item.kind === "tell" && item.token !== 0) tokens.push(item.token);
     }
   }
+  if (tokens.length > 0) node.commands.push({ type: "left", tokens });
   return entries;
 }
 
@@ -105,6 +108,8 @@ function signOfLife(node: Node, out: Outbound): void {
   node.commands.push({ type: "resumed", source: out.source.name, destination: out.destination });
 }
 
+type Answered = Extract<Command, { type: "answered" }>;
+
 /** Gives the asker its answers; what nobody waits for any more is dropped. */
 export function answered(node: Node, out: Outbound, frame: AnswerFrame): void {
   signOfLife(node, out);
@@ -112,6 +117,7 @@ export function answered(node: Node, out: Outbound, frame: AnswerFrame): void {
   const { calls } = out;
   // Most are answered in the order in which they were asked: those are taken out together.
   let first = 0;
+  let values: Answered | undefined;
   for (const { sequence, result, body } of frame.answers) {
     const next = calls[first];
     const call = next?.sequence === sequence ? next : takeCall(calls, first, sequence);
@@ -119,12 +125,19 @@ export function answered(node: Node, out: Outbound, frame: AnswerFrame): void {
     if (call === next) first += 1;
     progress(out);
     if (call.token === 0) continue;
+    if (result === "value") {
+      if (values === undefined) node.commands.push(values = { type: "answered", tokens: [], bodies: [] });
+      values.tokens.push(call.token);
+      values.bodies.push(body);
+      continue;
+    }
+    values = undefined;
     const failed = result === "conflict";
     node.commands.push({
       type: "settle",
       token: call.token,
       outcome: failed ? "failed" : "done",
-      threw: result === "threw",
+      threw: !failed,
       code: failed ? "Conflict" : undefined,
       body,
     });

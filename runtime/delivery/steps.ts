@@ -1,11 +1,11 @@
 // What a handler does, made one step: what it tells, asks and answers, and where its input stood. A volatile actor's
 // step takes effect at once. A durable actor's is sealed into one record, and what it tells leaves after the commit.
 
-import type { Answer, CursorRecord, Input, SentRecord, StepRecord, Timer } from "./protocol.ts";
-import type { Event, Sending } from "./events.ts";
+import type { Answer, CursorRecord, Input, SentRecord, Sequence, StepRecord, Timer } from "./protocol.ts";
+import type { Event, Letter, Sending } from "./events.ts";
 import type { Actor, Inbound, Node, Outbound, Sealed, Step, Told } from "./state.ts";
 import { outboundOf, touchIn, touchOut } from "./origin.ts";
-import { append, refusal, settle } from "./outbox.ts";
+import { append, refusal, refuse, settle, stir, take } from "./outbox.ts";
 import { type Passed, passSkips, wake } from "./inbox.ts";
 
 type EventOf<T extends Event["type"]> = Extract<Event, { type: T }>;
@@ -14,15 +14,26 @@ export function begin(actor: Actor, { input, chain }: EventOf<"began">): void {
   actor.step = { identity: input.identity, chain, ordinal: 0, asked: [], told: [] };
 }
 
-export function tell(node: Node, actor: Actor, message: Sending): void {
-  if (node.gone.has(message.to)) return settle(node, message.token, "failed", "Ended");
-  const out = outboundOf(node, actor, message.to, message.node);
+export function tell(
+  node: Node,
+  actor: Actor,
+  { to, node: at }: Pick<Sending, "to" | "node">,
+  letters: readonly Letter[],
+): void {
+  if (node.gone.has(to)) return refuse(node, letters);
+  const out = outboundOf(node, actor, to, at);
+  const { last } = out;
+  for (const letter of letters) tellOne(node, actor, out, letter);
+  if (out.last > last) stir(node, out);
+}
+
+function tellOne(node: Node, actor: Actor, out: Outbound, message: Letter): void {
   // What a step tells is kept with the step, and can wait for as long as a receiver shows no sign of life; so can what
   // nobody waits for.
   const code = refusal(node, out, message.bytes, actor.durable || message.token === 0);
   if (code !== undefined) return settle(node, message.token, "failed", code);
   if (!actor.durable) {
-    append(node, out, "tell", message, "", "", []);
+    take(node, out, "tell", message, "", "", noChain);
     return;
   }
   // It gets its number when the step ends: an ask of the same step must be able to leave before it.
@@ -34,53 +45,6 @@ export function tell(node: Node, actor: Actor, message: Sending): void {
   if (pins.length > 0) node.commands.push({ type: "pin", pins, holder });
   actor.step.told.push({ out, body, bytes, pins, token: 0, holder });
   settle(node, message.token, "done");
-}
-
-export function ask(node: Node, actor: Actor, message: EventOf<"ask">): void {
-  const { step } = actor;
-  // An ask is known by its place among all that a run makes: what one run is refused, another may be granted.
-  if (step !== undefined) step.ordinal += 1;
-  const chain = step === undefined ? ownChain(actor, message.to) : [...step.chain, actor.name];
-  if ((step !== undefined && chain.includes(message.to)) || (actor.durable && step === undefined)) {
-    return settle(node, message.token, "failed", "BadInput", chain);
-  }
-  if (node.gone.has(message.to)) {
-    return settle(node, message.token, actor.durable ? node.rules.refusedAsk("Ended") : "failed", "Ended");
-  }
-  const out = outboundOf(node, actor, message.to, message.node);
-  if (actor.durable) return askInStep(node, actor, out, message, chain);
-  const code = out.calls.length >= node.limits.callsMax ? "CapacityExceeded" : refusal(node, out, message.bytes);
-  if (code !== undefined) return settle(node, message.token, "failed", code);
-  append(node, out, "call", message, "", message.digest, chain);
-}
-
-/** Who asks for itself alone says the same each time: those that wait for acknowledgements share it. */
-function ownChain({ name, outbounds }: Actor, to: string): readonly string[] {
-  const before = outbounds.get(to)?.items.at(-1)?.chain;
-  return before?.length === 1 && before[0] === name ? before : [name];
-}
-
-function askInStep(node: Node, actor: Actor, out: Outbound, message: EventOf<"ask">, chain: readonly string[]): void {
-  const step = actor.step!;
-  // Each run counts its asks alike: one too many was refused to every earlier run, and never left.
-  if (step.ordinal > node.limits.callsMax) return settle(node, message.token, "failed", "CapacityExceeded");
-  const isFirst = !step.asked.includes(out);
-  // Leave to forget the answers will need room when the step ends.
-  if (isFirst) out.reserved += 1;
-  const code = refusal(node, out, message.bytes);
-  if (code !== undefined) {
-    if (isFirst) out.reserved -= 1;
-    // What this run of a step is refused, an earlier run may have been granted.
-    return settle(node, message.token, node.rules.refusedAsk(code), code);
-  }
-  if (isFirst) step.asked.push(out);
-  const key = node.rules.callKey(node.rules.stepKey(actor.name, step.identity), step.ordinal);
-  const { sequence } = append(node, out, "call", message, key, message.digest, chain);
-  actor.touched.push(out);
-  // It may know what earlier steps did, and leaves at once only when they are committed.
-  const before = actor.uncommitted.at(-1);
-  if (before === undefined) out.leave = sequence;
-  else before.leaves.push({ out, sequence });
 }
 
 export function finish(node: Node, actor: Actor, event: EventOf<"finished">): void {
@@ -98,7 +62,7 @@ export function finish(node: Node, actor: Actor, event: EventOf<"finished">): vo
   actor.mailBytes -= input.bytes;
   // What a volatile actor's stream has passed nobody writes down.
   const passed: Passed | undefined = actor.durable ? { answers: [], forgotten: [] } : undefined;
-  if (!isTimer) conclude(inbound!, event, passed);
+  if (!isTimer) conclude(inbound!, input.sequence, event.threw, event.body, passed);
   if (passed !== undefined) {
     if (step !== undefined) endStep(node, actor, step, event.discard);
     seal(node, actor, {
@@ -115,10 +79,10 @@ export function finish(node: Node, actor: Actor, event: EventOf<"finished">): vo
 }
 
 /** Moves the stream past its entry and writes down the answer, if it was a call. */
-function conclude(inbound: Inbound, { input, threw, body }: EventOf<"finished">, passed: Passed | undefined): void {
-  inbound.sealed = input.sequence;
+function conclude(inbound: Inbound, at: Sequence, threw: boolean, body: unknown, passed: Passed | undefined): void {
+  inbound.sealed = at;
   const call = inbound.awaited[0];
-  if (call !== undefined && call.sequence === input.sequence) {
+  if (call !== undefined && call.sequence === at) {
     inbound.awaited.shift();
     const { sequence, key, digest } = call;
     const answer: Answer = { epoch: inbound.epoch, sequence, key, digest, result: threw ? "threw" : "value", body };
@@ -134,11 +98,27 @@ export function applied(node: Node, actor: Actor, { source, epoch, after, throug
   const inbound = actor.inbounds.get(source);
   // A late word, as in `finish`.
   if (inbound?.epoch !== epoch || inbound.sealed !== after) return;
+  actor.step = undefined;
   actor.mailMessages -= through - after;
   actor.mailBytes -= bytes;
   inbound.sealed = through;
   passSkips(inbound, undefined);
   apply(node, inbound);
+  wake(node, actor);
+}
+
+/** Calls that a volatile actor has answered one after the other, with values. */
+export function replied(node: Node, actor: Actor, { source, epoch, replies }: EventOf<"replied">): void {
+  const inbound = actor.inbounds.get(source);
+  actor.step = undefined;
+  for (const { sequence, bytes, body } of replies) {
+    // A late word, as in `finish`.
+    if (inbound?.epoch !== epoch || inbound.sealed + 1 !== sequence) continue;
+    actor.mailMessages -= 1;
+    actor.mailBytes -= bytes;
+    conclude(inbound, sequence, false, body, undefined);
+    apply(node, inbound);
+  }
   wake(node, actor);
 }
 
@@ -175,6 +155,7 @@ export function unreserve(node: Node, { out, bytes, pins, holder }: Told): void 
   if (pins.length > 0) node.commands.push({ type: "unpin", pins, holder, read: false });
 }
 
+const noChain: readonly string[] = [];
 const nothing = { body: undefined, bytes: 0, pins: [], token: 0 };
 
 interface Parts {

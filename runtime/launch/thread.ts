@@ -12,7 +12,7 @@ import { catalogue } from "../nodes/catalogue.ts";
 import { openNode, type RunningNode } from "../nodes/node.ts";
 import type { Recipe } from "../nodes/recipe.ts";
 import { type Change, type Member, type Place, takers } from "../nodes/registry.ts";
-import type { RunRecord } from "../run/records.ts";
+import { gatheredRecords } from "../run/gathered.ts";
 import type { Supervision } from "../supervision.ts";
 import type { Limits, StopOptions, SystemStatistics } from "../system.ts";
 import { offer, remote } from "./control.ts";
@@ -99,7 +99,8 @@ export interface MainControl {
   /** An actor was made in a thread that some other node has asked for; it has ended. */
   spawned(recipe: Recipe): void;
   ended(id: string): void;
-  records(records: readonly RunRecord[]): void;
+  /** Records, as one text. */
+  records(text: string): void;
   /** A failure went up beyond all who could judge it. */
   failed(error: { readonly code: string; readonly message: string }): void;
   /** What this thread has put into each part of the store, and got from there. */
@@ -139,21 +140,11 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
   let hasRecords = false;
   let isIn = false;
 
-  let records: RunRecord[] = [];
-  function record(one: RunRecord): void {
-    records.push(one);
-    if (records.length > 1) return;
-    // What happens in one turn crosses as one.
-    setImmediate(() => {
-      const batch = records;
-      records = [];
-      void head.records(batch);
-    });
-  }
+  const records = gatheredRecords(realWorld, (text) => void head.records(text));
 
   function say(text: string, level: "warn" | "error" = "warn"): void {
     const said = { type: "MessageLogged", level, text } as const;
-    if (hasRecords) record({ at: realWorld.date(), node: name, ...said });
+    if (hasRecords) records.add({ at: realWorld.date(), node: name, ...said });
     else printLog(said);
   }
 
@@ -208,7 +199,7 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
         limits,
         delivery: threadDelivery,
         supervision,
-        record: options.records ? record : undefined,
+        record: options.records ? records.add : undefined,
         threads: () => Promise.resolve(options.threads),
         processes: (task) => Promise.resolve([...processes.values()].flatMap((one) => takers(one, task))),
         knows: beyond === undefined
@@ -264,7 +255,8 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
       if (parts !== undefined) await head.used(parts);
       await node?.system.close(options);
       recorded?.close();
-      if (records.length > 0) await head.records(records.splice(0));
+      const rest = records.rest();
+      if (rest !== undefined) await head.records(rest);
     },
   };
   offer(api, control);

@@ -7,6 +7,7 @@ import type { PartStatistics, Sharing, Store } from "../../stores/store.ts";
 import type { ThreadPorts } from "../links/thread.ts";
 import type { Recipe, Recipes } from "../nodes/recipe.ts";
 import type { Change, Member, Place } from "../nodes/registry.ts";
+import { recordsIn } from "../run/gathered.ts";
 import type { RunRecord } from "../run/records.ts";
 import type { StopOptions, SystemStatistics } from "../system.ts";
 import { offer, type Remote, remote, transfer } from "./control.ts";
@@ -190,8 +191,8 @@ export function threads(options: ThreadsOptions): Threads {
         recipes.ended(name, id);
         options.recipes?.ended(id);
       },
-      records(records) {
-        for (const record of records) options.record?.(record);
+      records(text) {
+        for (const record of recordsIn(text)) options.record?.(record);
       },
       failed({ code, message }) {
         options.failed(new ShoalError(code as ShoalError["code"], message));

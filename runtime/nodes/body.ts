@@ -27,12 +27,49 @@ export interface Body {
   readonly credit: number;
 }
 
+/** That of a value alone, of which there are as many as messages. */
+class PlainBody implements Body {
+  declare readonly method: string;
+  declare readonly json: unknown;
+  declare readonly call: number;
+
+  constructor(method: string, json: unknown, call: number) {
+    this.method = method;
+    this.json = json;
+    this.call = call;
+  }
+
+  get text(): undefined {
+    return undefined;
+  }
+
+  get special(): boolean {
+    return false;
+  }
+
+  get arrays(): Uint8Array {
+    return noArrays;
+  }
+
+  get tensors(): boolean {
+    return false;
+  }
+
+  get credit(): number {
+    return 0;
+  }
+
+  get at(): number {
+    return 0;
+  }
+}
+
 /** Bytes that are written as base64 where a body stands in JSON. */
 function writable(bytes: Uint8Array): Uint8Array {
   return Object.defineProperty(bytes, "toJSON", { value: () => Buffer.from(bytes).toString("base64") });
 }
 
-const noArrays = writable(new Uint8Array(0));
+export const noArrays: Uint8Array = writable(new Uint8Array(0));
 
 /** A body as JSON had it. */
 export function bodyFrom(json: Body): Body {
@@ -66,6 +103,7 @@ export function leavingBody(method: string, value: unknown, found: Found, call: 
   const { special } = found;
   const tensors = found.tensors !== undefined;
   if (!special) {
+    if (!tensors && credit === 0) return new PlainBody(method, value, call);
     return { method, text: undefined, json: value, special, arrays: noArrays, tensors, call, credit, at: 0 };
   }
   const views: ArrayBufferView[] = [];

@@ -4,12 +4,10 @@ import type { ShoalError } from "../../stores/error.ts";
 import type { TensorRef } from "../../stores/store.ts";
 import { Call, Parcel } from "../cells/call.ts";
 import { Expiring } from "../deadlines.ts";
-import type { Sending } from "../delivery/events.ts";
+import type { Letter } from "../delivery/events.ts";
 import type { Entry, Input } from "../delivery/protocol.ts";
 import type { Reference } from "../reference.ts";
-
-/** A message as it leaves; a tell has no use for a digest. */
-export type Posting = Sending & { readonly type: "tell" | "ask"; readonly digest: string };
+import { type Body, noArrays } from "./body.ts";
 
 /** The handler that asks was not begun by the core. */
 export const noInput: Input = { source: "", epoch: 0, sequence: 0, identity: "", bytes: 0, timer: "" };
@@ -53,33 +51,111 @@ const noTensors: readonly TensorRef[] = [];
 const noChain: readonly string[] = [];
 const nothing = (): void => {};
 
-/** A tell that left for another node, until it has room there. Most are never looked at: it is small. */
-export class PostedTell extends Expiring implements PromiseLike<void> {
+/** The wait for room of tells that began to wait together. */
+export class Waiting extends Expiring {
+  declare readonly timeoutMs: number;
+  declare private readonly tells: PostedTell[];
+  declare private readonly leave: (tell: PostedTell) => void;
+  /** How many still wait. */
+  declare private count: number;
+
+  constructor(timeoutMs: number, leave: (tell: PostedTell) => void) {
+    super();
+    this.timeoutMs = timeoutMs;
+    this.tells = [];
+    this.leave = leave;
+    this.count = 0;
+  }
+
+  add(tell: PostedTell): void {
+    tell.waiting = this;
+    this.tells.push(tell);
+    this.count++;
+  }
+
+  /** One waits no more; whether it was the last. */
+  isOver(): boolean {
+    this.count--;
+    return this.count === 0;
+  }
+
+  override expired(): void {
+    for (const tell of this.tells) if (!tell.settled) this.leave(tell);
+  }
+}
+
+/**
+ * A tell that left for another node, until it has room there. There is one for each: it is the promise that its sender
+ * may look at, the letter that the core takes on, and the body of that where this is a plain value.
+ */
+export class PostedTell implements PromiseLike<void>, Letter, Body {
   declare readonly from: Reference;
   declare readonly method: string;
+  /** Negative: the core has one kind of numbers for tells and for calls. */
   declare readonly token: number;
   declare readonly timeoutMs: number;
-  declare readonly post: { leave(tell: PostedTell): void };
+  declare readonly json: unknown;
+  declare readonly body: Body;
+  declare readonly bytes: number;
+  declare readonly pins: readonly string[];
+  declare waiting: Waiting | undefined;
   declare settled: boolean;
   declare error: ShoalError | undefined;
   declare private promise: Promise<void> | undefined;
   declare private settle: (() => void) | undefined;
 
-  constructor(from: Reference, method: string, token: number, timeoutMs: number, post: PostedTell["post"]) {
-    super();
+  /** Without a `body` the value stands for itself. */
+  constructor(
+    from: Reference,
+    method: string,
+    token: number,
+    timeoutMs: number,
+    json: unknown,
+    body: Body | undefined,
+    bytes: number,
+    pins: readonly string[],
+  ) {
     this.from = from;
     this.method = method;
     this.token = token;
     this.timeoutMs = timeoutMs;
-    this.post = post;
+    this.json = json;
+    this.body = body ?? this;
+    this.bytes = bytes;
+    this.pins = pins;
+    this.waiting = undefined;
     this.settled = false;
     this.error = undefined;
     this.promise = undefined;
     this.settle = undefined;
   }
 
-  override expired(): void {
-    this.post.leave(this);
+  get text(): undefined {
+    return undefined;
+  }
+
+  get special(): boolean {
+    return false;
+  }
+
+  get arrays(): Uint8Array {
+    return noArrays;
+  }
+
+  get tensors(): boolean {
+    return false;
+  }
+
+  get call(): number {
+    return 0;
+  }
+
+  get credit(): number {
+    return 0;
+  }
+
+  get at(): number {
+    return 0;
   }
 
   /** Whether anybody has looked at how it ends. */
@@ -109,23 +185,32 @@ export class PostedTell extends Expiring implements PromiseLike<void> {
   }
 }
 
-/** A plain message that came from another node to a volatile actor, until it is over. Most are such: it is small. */
+/**
+ * The ticket of plain messages that came from another node to a volatile actor, one behind the other. They are over in
+ * that order, each once.
+ */
 export class Taken extends Parcel {
-  declare readonly input: Input;
-  declare private readonly told: (taken: Taken) => void;
-  declare private isOver: boolean;
+  declare readonly epoch: number;
+  declare private readonly entries: readonly Entry[];
+  declare private next: number;
+  declare private readonly told: (taken: Taken, entry: Entry) => void;
 
-  constructor(from: Reference, input: Input, told: (taken: Taken) => void) {
+  constructor(
+    from: Reference,
+    epoch: number,
+    entries: readonly Entry[],
+    first: number,
+    told: (taken: Taken, entry: Entry) => void,
+  ) {
     super(from, noTensors, "");
-    this.input = input;
+    this.epoch = epoch;
+    this.entries = entries;
+    this.next = first;
     this.told = told;
-    this.isOver = false;
   }
 
   override over(): void {
-    if (this.isOver) return;
-    this.isOver = true;
-    this.told(this);
+    this.told(this, this.entries[this.next++]!);
   }
 }
 

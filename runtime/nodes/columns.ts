@@ -2,7 +2,8 @@
 // values in one list. JSON writes and reads lists of plain values many times faster than a record for each.
 
 import type { Answer, Entry } from "../delivery/protocol.ts";
-import type { Body } from "./body.ts";
+import { Alike, type Common, commonAnswer, commonMessage } from "./alike.ts";
+import { type Body, noArrays } from "./body.ts";
 
 /** What is left to read of a packet's arrays. */
 export interface Reading {
@@ -16,7 +17,6 @@ const results = ["value", "threw", "conflict"] as const;
 const resultOf = { value: 0, threw: 1, conflict: 2 } as const;
 const flag = { special: 1, tensors: 2, value: 4, body: 8 } as const;
 
-const noArrays: Uint8Array = new Uint8Array(0);
 /** Its sender holds on to what it references until it is acknowledged. */
 const noPins: readonly string[] = [];
 const noChain: readonly string[] = [];
@@ -73,6 +73,7 @@ export function entriesText(source: string, entries: readonly Entry[], arrays: U
     const { method } = body;
     const values = [valueOf(body)];
     const calls = [body.call];
+    let isCounting = true;
     const isAlone = !isPlain(first, body);
     let bytes: number | number[] = first.bytes;
     for (; i < entries.length && !isAlone; i++) {
@@ -84,13 +85,16 @@ export function entriesText(source: string, entries: readonly Entry[], arrays: U
       if (typeof bytes !== "number") bytes.push(next.bytes);
       else if (bytes !== next.bytes) bytes = [...new Array<number>(values.length).fill(bytes), next.bytes];
       values.push(valueOf(nextBody));
-      if (kind === "call") calls.push(nextBody.call);
+      if (kind !== "call") continue;
+      isCounting &&= nextBody.call === body.call + calls.length;
+      calls.push(nextBody.call);
     }
     // Most ask for themselves alone.
     const asking = chain.length === 0 ? "0" : chain.length === 1 && chain[0] === source ? "1" : JSON.stringify(chain);
     const weights = typeof bytes === "number" ? bytes : JSON.stringify(bytes);
-    const numbers = kind === "call" ? `,${listText(calls)}` : ",0";
-    text += `,[${kindOf[kind]},${born},${flags},${quoted(method)},${asking},${weights},${listText(values)}${numbers}`;
+    // Those of one that asks one thing after the other follow each other, too.
+    const numbers = kind !== "call" ? 0 : isCounting ? body.call : listText(calls);
+    text += `,[${kindOf[kind]},${born},${flags},${quoted(method)},${asking},${weights},${listText(values)},${numbers}`;
     if (!isAlone) text += "]";
     else {
       const { credit, at, arrays: own } = body;
@@ -115,11 +119,22 @@ export function entriesOf(source: string, groups: readonly unknown[], from: numb
     const chain = asking === 0 ? noChain : asking === 1 ? [source] : listOf(asking).map(textOf);
     const values = listOf(list);
     const weights = typeof weight === "number" ? undefined : listOf(weight);
-    const calls = kind === "call" ? listOf(numbers) : undefined;
+    const calls = typeof numbers === "number" ? undefined : listOf(numbers);
+    const firstCall = calls === undefined ? countOf(numbers) : 0;
+    const step = kind === "call" ? 1 : 0;
+    const callAt = (i: number): number => calls === undefined ? firstCall + i * step : countOf(calls[i]);
     const isSpecial = (flags & flag.special) !== 0;
     const hasTensors = (flags & flag.tensors) !== 0;
     const hasValue = (flags & flag.value) !== 0;
     const hasBody = (flags & flag.body) !== 0;
+    if (hasBody && group.length <= 8) {
+      const common: Common = { ...commonMessage, special: isSpecial, tensors: hasTensors, kind, born, chain, method };
+      for (let i = 0; i < values.length; i++) {
+        const bytes = countOf(weights === undefined ? weight : weights[i]);
+        entries.push(new Alike(common, sequence++, bytes, hasValue ? values[i] : undefined, callAt(i)));
+      }
+      continue;
+    }
     let [key, digest, credit, at] = ["", "", 0, 0];
     let arrays = noArrays;
     if (group.length > 8) {
@@ -136,7 +151,7 @@ export function entriesOf(source: string, groups: readonly unknown[], from: numb
           special: isSpecial,
           arrays,
           tensors: hasTensors,
-          call: calls === undefined ? 0 : countOf(calls[i]),
+          call: callAt(i),
           credit,
           at,
         }
@@ -194,9 +209,15 @@ export function answersOf(groups: readonly unknown[], from: number, reading: Rea
       arrays = taken(reading, countOf(group[7]));
     }
     const [special, tensors] = [(flags & flag.special) !== 0, (flags & flag.tensors) !== 0];
+    const hasValue = (flags & flag.value) !== 0;
     let sequence = countOf(first);
+    if ((flags & flag.body) !== 0 && group.length <= 5) {
+      const common: Common = { ...commonAnswer, special, tensors, epoch, result };
+      for (const value of values) answers.push(new Alike(common, sequence++, 0, hasValue ? value : undefined, 0));
+      continue;
+    }
     for (const value of values) {
-      const json = (flags & flag.value) === 0 ? undefined : value;
+      const json = hasValue ? value : undefined;
       const body: Body | undefined = (flags & flag.body) === 0
         ? undefined
         : { method: "", text: undefined, json, special, arrays, tensors, call: 0, credit: 0, at: 0 };

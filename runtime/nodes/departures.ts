@@ -50,16 +50,22 @@ export function departures<T>(): Departures<T> {
 
   function* from(at: number, before: readonly number[] = nothing): Iterable<T> {
     for (const number of before) {
-      const item = late.get(number);
+      const item = get(number);
       if (item !== undefined) yield item;
     }
     for (const item of list.slice(Math.max(head, at))) if (item !== undefined) yield item;
+  }
+
+  function get(number: number): T | undefined {
+    return number < first + head ? late.get(number) : list[number - first];
   }
 
   return {
     next: () => ++last,
     add(number, item) {
       const at = number - first;
+      // What came to be while its number was out was looked at without it.
+      if (number <= seen) lateFresh.push(number);
       // A number that was given to nobody leaves a place that is empty.
       while (list.length < at) list.push(undefined);
       if (at === list.length) list.push(item);
@@ -67,7 +73,7 @@ export function departures<T>(): Departures<T> {
       else putLate(number, item);
       while (list.length - head > listMax) putOff();
     },
-    get: (number) => number < first + head ? late.get(number) : list[number - first],
+    get,
     take(number) {
       const at = number - first;
       if (at < head) {
@@ -82,6 +88,7 @@ export function departures<T>(): Departures<T> {
       return item;
     },
     fresh() {
+      if (seen === last && lateFresh.length === 0) return nothing;
       const before = seen - first + 1;
       seen = last;
       if (head === list.length && lateFresh.length === 0) return nothing;

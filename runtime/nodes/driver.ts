@@ -4,12 +4,12 @@
 import { isShoalError, ShoalError } from "../../stores/error.ts";
 import { advance, deliveryNode, type Node } from "../delivery/node.ts";
 import type { Command, DeliveryLimits, Event } from "../delivery/events.ts";
-import type { Epoch, Frame, Input, NodeName, StepRecord } from "../delivery/protocol.ts";
+import type { Epoch, Frame, NodeName, StepRecord } from "../delivery/protocol.ts";
 import type { Environment } from "../environment.ts";
 import type { Linking, Packet, Receiver } from "../links/link.ts";
 import type { Journal } from "./journal.ts";
 import { heldAcks } from "./acks.ts";
-import { happenings } from "./happenings.ts";
+import { type Happenings, happenings } from "./happenings.ts";
 import { headOf, type Letterhead, packetOf, reader, refusalOf, refusedBy, type Stranger } from "./packets.ts";
 
 /** The commands that are about actors; the others the driver does itself. */
@@ -57,8 +57,8 @@ export interface Driver {
   start(standing: Epoch): Promise<void>;
   /** Something happened; what follows from it is done before the next turn, or by `flush`. */
   happen(event: Event): void;
-  /** A volatile actor has handled a tell, and has nothing to say of it. */
-  applied(actor: string, input: Input): void;
+  /** The same of what happens most; what follows each other is one event. */
+  readonly many: Pick<Happenings, "told" | "asked" | "applied" | "replied">;
   flush(): void;
   /** Settles when nothing waits for its commit any more, or after a while. */
   drained(): Promise<void>;
@@ -71,7 +71,8 @@ export function driver(parts: DriverParts): Driver {
   const read = reader(letterhead);
   let head = "";
   const core = deliveryNode(name, parts.limits);
-  const happened = happenings();
+  const happened = happenings(goOn);
+  const happen = happened.add;
   let isFlushing = false;
   let isDue = false;
   let isOver = false;
@@ -117,24 +118,13 @@ export function driver(parts: DriverParts): Driver {
     happen({ type: "frame", frame });
   }
 
-  function happen(event: Event): void {
-    if (isOver) return;
-    happened.add(event);
-    goOn();
-  }
-
   function goOn(): void {
+    if (isOver) return void happened.taken();
     if (isFlushing) return;
     if (happened.count() >= batchMax) return flush();
     if (isDue) return;
     isDue = true;
     environment.soon(flush);
-  }
-
-  function applied(actor: string, input: Input): void {
-    if (isOver) return;
-    happened.applied(actor, input);
-    goOn();
   }
 
   function flush(): void {
@@ -255,15 +245,14 @@ export function driver(parts: DriverParts): Driver {
 
   return {
     core,
-    async start(standing) {
-      await new Promise<void>((resolve, reject) => {
+    start: (standing) =>
+      new Promise<void>((resolve, reject) => {
         ready = resolve;
         failed = reject;
         happen({ type: "started", standing });
-      });
-    },
+      }),
     happen,
-    applied,
+    many: happened,
     flush,
     async drained() {
       flush();

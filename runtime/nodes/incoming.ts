@@ -12,7 +12,7 @@ import { isDurable } from "../cells/posted.ts";
 import { Reference } from "../reference.ts";
 import { streamed } from "../stream.ts";
 import { type Body, bodyOfError, type Found, leavingBody, openBody, plain, plainBody } from "./body.ts";
-import { Delivered, type Ends, Taken } from "./calls.ts";
+import { Delivered, type Ends } from "./calls.ts";
 import type { Driver } from "./driver.ts";
 
 /** What a durable actor's step leaves behind, beside its answer. */
@@ -25,7 +25,7 @@ export interface Effect {
 
 export interface IncomingParts {
   readonly engine: Engine;
-  readonly driver: Pick<Driver, "happen" | "applied" | "flush">;
+  readonly driver: Pick<Driver, "happen" | "many" | "flush">;
   readonly durable: {
     /** A handler begins. */
     began(cell: Cell, input: Input, at: number): void;
@@ -42,7 +42,8 @@ export interface IncomingParts {
 }
 
 export interface Incoming {
-  deliver(cell: Cell | undefined, command: Deliver, handler?: Handler, message?: unknown): void;
+  /** What has been found wrong with it already is its `fault`. */
+  deliver(cell: Cell | undefined, command: Deliver, handler?: Handler, message?: unknown, fault?: unknown): void;
   /** A call that came and whose handler has not ended. */
   underWay(source: string, number: number): Delivered | undefined;
   /** The caller of this message waits no more. */
@@ -63,7 +64,13 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
 
   let latest: Reference | undefined;
 
-  function deliver(cell: Cell | undefined, { input, entry }: Deliver, timed?: Handler, timedMessage?: unknown): void {
+  function deliver(
+    cell: Cell | undefined,
+    { input, entry }: Deliver,
+    timed?: Handler,
+    timedMessage?: unknown,
+    found?: unknown,
+  ): void {
     // One that has ended since: the core is told so on its way here.
     if (cell === undefined) return;
     const body = entry?.body as Body | undefined;
@@ -71,8 +78,8 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
     const method = timed?.name ?? body?.method ?? "";
     let message = timedMessage;
     let tensors = noTensors;
-    let fault: unknown;
-    if (body !== undefined) {
+    let fault = found;
+    if (body !== undefined && fault === undefined) {
       try {
         message = openBody(body, (id, className) => home.refer(engine.locate(id, className), cell, cell.life));
         if (body.tensors) [message, tensors] = withTensors(cell, message);
@@ -85,12 +92,6 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
       if (tensors !== noTensors) holder = home.hold(tensors);
     } catch (error) {
       fault ??= error;
-    }
-    if (entry?.kind === "tell" && body !== undefined && fault === undefined && cell.open && !cell.terms.durable) {
-      const handler = cell.terms.kind.handler(method);
-      if (handler !== undefined && holder === "" && body.call === 0 && body.credit === 0) {
-        return cell.push(handler, message, new Taken(from, input, taken), 0);
-      }
     }
     const number = body?.call ?? 0;
     const delivered = new Delivered(from, method, tensors, holder, input, entry, number, ends);
@@ -197,14 +198,13 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
     return isKept ? plainBody(value, found) : leavingBody("", value, found, 0, 0);
   }
 
-  /** A plain message was handled, or never will be. */
-  function taken({ from, input }: Taken): void {
-    driver.applied(from.target.id, input);
-  }
-
   function finish(delivered: Delivered, threw: boolean, body: Body | undefined): void {
     const { from, input } = delivered;
     const cell = from.target as Cell;
+    if (!cell.terms.durable && delivered.isCall && !threw) {
+      const { source, epoch, sequence, bytes } = input;
+      return driver.many.replied(cell.id, source, epoch, { sequence, bytes, body });
+    }
     const base = { type: "finished", actor: cell.id, input, threw, body, discard: false } as const;
     if (!cell.terms.durable) return driver.happen(base);
     let effect: Effect;

@@ -27,6 +27,7 @@ import { reach } from "./reach.ts";
 import type { Recipe, Recipes } from "./recipe.ts";
 import { type Services, steward } from "./steward.ts";
 import { residents } from "./residents.ts";
+import { runs } from "./runs.ts";
 import { streams } from "./streams.ts";
 import { tidings } from "./tidings.ts";
 
@@ -150,6 +151,11 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
     },
   });
   const into = incoming({ engine, driver: core, durable: keeping, flow: flows.serve });
+  const together = runs({
+    engine,
+    driver: core,
+    deliver: (cell, command, fault) => into.deliver(cell, command, undefined, undefined, fault),
+  });
   const rounds = circles({
     deadlines: home.deadlines,
     delivered: into.underWay,
@@ -182,6 +188,12 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
     switch (command.type) {
       case "settle":
         return out.settle(command);
+      case "left":
+        return out.left(command.tokens);
+      case "answered":
+        return out.answered(command.tokens, command.bodies);
+      case "deliverAll":
+        return together(cellAt(command.actor), command);
       case "deliver": {
         const cell = cellAt(command.actor);
         if (command.input.timer === "") return into.deliver(cell, command);
@@ -198,8 +210,7 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
       case "schedule":
         return keeping.schedule(engine.addresses.get(command.actor), command.timer);
       case "pin":
-        for (const pin of command.pins) store.tensors.pin(JSON.parse(pin) as TensorRef, command.holder);
-        return;
+        return command.pins.forEach((pin) => store.tensors.pin(JSON.parse(pin) as TensorRef, command.holder));
       case "unpin":
         for (const pin of command.pins) store.tensors.unpin(JSON.parse(pin) as TensorRef, command.holder, command.read);
         return;

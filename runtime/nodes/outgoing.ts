@@ -7,13 +7,14 @@ import type { Engine } from "../cells/engine.ts";
 import { faultOfSignal, faultOfWait } from "../cells/sending.ts";
 import { nodeOf } from "../cells/posted.ts";
 import { turn } from "../cells/turn.ts";
+import type { Question } from "../delivery/events.ts";
 import type { Refusal } from "../delivery/protocol.ts";
 import { Parked } from "../mailbox.ts";
 import { copyMessage } from "../messages/message.ts";
 import type { AskOptions, TellOptions } from "../ref.ts";
 import type { Reference } from "../reference.ts";
-import { type Body, digestOf, errorOf, openBody } from "./body.ts";
-import { type Leaving, noInput, PostedCall, PostedTell, type Posting } from "./calls.ts";
+import { type Body, errorOf, openBody } from "./body.ts";
+import { type Leaving, noInput, PostedCall, type PostedTell, Waiting } from "./calls.ts";
 import { waitingFor } from "./circles.ts";
 import { departures } from "./departures.ts";
 import type { Driver, Order } from "./driver.ts";
@@ -22,7 +23,7 @@ import { reasons } from "./reasons.ts";
 
 export interface OutgoingParts {
   readonly engine: Engine;
-  readonly driver: Pick<Driver, "happen" | "flush">;
+  readonly driver: Pick<Driver, "happen" | "many" | "flush">;
   /** The core is to know this actor from here on. */
   known(cell: Cell): void;
   /** Whether the run has such a node. */
@@ -52,8 +53,12 @@ export interface Outgoing {
   /** A call that left and has no answer. */
   posted(token: number): PostedCall | undefined;
   settle(order: Extract<Order, { type: "settle" }>): void;
+  /** Tells have left. */
+  left(tokens: readonly number[]): void;
+  /** Calls are answered with values. */
+  answered(tokens: readonly number[], bodies: readonly unknown[]): void;
   waitingFor(cell: Cell): readonly string[];
-  /** What has no room yet begins to wait. */
+  /** What has no answer yet, or no room, begins to wait. */
   settled(): void;
   /** A node has said that this one is none of its run's. */
   strange(node: string, error: ShoalError): void;
@@ -65,15 +70,14 @@ export interface Outgoing {
   stop(error: ShoalError): void;
 }
 
-export function outgoing({ engine, driver, known, knows, watch, cancel, refused }: OutgoingParts): Outgoing {
+export function outgoing(parts: OutgoingParts): Outgoing {
+  const { engine, driver, known, knows, watch, cancel, refused: refusedBy } = parts;
   const { home } = engine;
   const { limits } = home;
   const calls = departures<PostedCall>();
   const tells = departures<PostedTell>();
   const write = postings(home, () => stopped, knows);
   let stopped: ShoalError | undefined;
-
-  const post = { leave };
 
   function leave(item: PostedCall | PostedTell): void {
     const { source, target } = item.from;
@@ -92,22 +96,24 @@ export function outgoing({ engine, driver, known, knows, watch, cancel, refused 
     options: TellOptions | undefined,
   ): PromiseLike<void> {
     const fault = options === undefined ? undefined : faultOfWait("timeoutMs", options.timeoutMs);
-    // The core has one kind of numbers for both.
-    const token = -tells.next();
-    let sending: Posting;
+    const number = tells.next();
+    let posted: PostedTell;
     try {
       if (fault !== undefined) {
         throw new ShoalError("BadInput", `Cannot send ${method} to ${from.toString()}: ${fault}`);
       }
-      sending = write("tell", from, method, message, token, 0);
+      posted = write.tell(from, method, message, -number, options?.timeoutMs ?? limits.sendTimeoutMs);
     } catch (error) {
       return lost(from, method, error);
     }
-    known(from.source as Cell);
-    const posted = new PostedTell(from, method, token, options?.timeoutMs ?? limits.sendTimeoutMs, post);
-    tells.add(-token, posted);
-    driver.happen(sending);
+    tells.add(number, posted);
+    hand(from, posted);
     return posted;
+  }
+
+  function hand(from: Reference, posted: PostedTell): void {
+    known(from.source as Cell);
+    driver.many.told(from.source.id, write.nodeOf(from.id), from.id, posted);
   }
 
   function open(
@@ -123,10 +129,10 @@ export function outgoing({ engine, driver, known, knows, watch, cancel, refused 
     const token = calls.next();
     const call = new PostedCall(from, method, timeoutMs, token, resolve, reject, leave);
     const fault = faultOfWait("timeoutMs", timeoutMs) ?? faultOfSignal(signal);
-    let sending: Posting;
+    let question: Question;
     try {
       if (fault !== undefined) throw new ShoalError("BadInput", `${call.what}: ${fault}`);
-      sending = write("ask", from, method, message, token, credit);
+      question = write.ask(from, method, message, token, credit);
     } catch (error) {
       call.reject(error as Error);
       return undefined;
@@ -136,14 +142,13 @@ export function outgoing({ engine, driver, known, knows, watch, cancel, refused 
     if (isHandling) (source.extra.asking ??= new Set()).add(call);
     call.onSettled = settledCall;
     calls.add(token, call);
-    home.deadlines.add(call, timeoutMs);
     if (isHandling) watch(call);
     const { durable } = source.terms;
     if (!durable && isHandling) {
       const chain = waitingFor(source);
       driver.happen({ type: "began", actor: source.id, input: noInput, chain });
     }
-    driver.happen(durable ? { ...sending, digest: digestOf(sending.body as Body) } : sending);
+    driver.many.asked(source.id, write.nodeOf(from.id), from.id, question);
     if (signal !== undefined && !call.settled) call.listen(signal);
     return call;
   }
@@ -154,29 +159,39 @@ export function outgoing({ engine, driver, known, knows, watch, cancel, refused 
   }
 
   function settle({ token, outcome, threw, code, body }: Extract<Order, { type: "settle" }>): void {
-    if (token < 0) return left(token, code, outcome);
+    if (token < 0) return refused(token, code, outcome);
     const item = calls.take(token);
     if (item === undefined) return;
     if (code !== undefined) return refuse(item, code, outcome, body);
+    if (threw) item.reject(errorOf(body as Body));
+    else resolve(item, body as Body);
+  }
+
+  function resolve(item: PostedCall, body: Body): void {
     try {
-      if (threw) item.reject(errorOf(body as Body));
-      else item.resolve(receive(item, body as Body));
+      item.resolve(receive(item, body));
     } catch (error) {
       item.reject(error as Error);
     }
   }
 
-  function left(token: number, code: Refusal | undefined, outcome: ShoalError["outcome"]): void {
+  /** A tell waits no more. */
+  function over(token: number): PostedTell | undefined {
     const item = tells.take(-token);
+    if (item?.waiting?.isOver() === true) home.deadlines.remove(item.waiting);
+    return item;
+  }
+
+  function refused(token: number, code: Refusal | undefined, outcome: ShoalError["outcome"]): void {
+    const item = over(token);
     if (item === undefined) return;
-    home.deadlines.remove(item);
     if (code === undefined) return item.end();
     const text = `Cannot send ${item.method} to ${item.from.toString()}: ${reasons[code]}`;
     const error = new ShoalError(code, text, { outcome });
     home.deadLetter(item.from.target, item.from, item.method, error);
     item.end(error);
     // A step is whole, or is not: one that has told in vain and does not know has failed.
-    if (!item.isAwaited) refused(item.from.source as Cell, error);
+    if (!item.isAwaited) refusedBy(item.from.source as Cell, error);
   }
 
   function refuse(call: PostedCall, code: Refusal, outcome: ShoalError["outcome"], body: unknown): void {
@@ -197,6 +212,7 @@ export function outgoing({ engine, driver, known, knows, watch, cancel, refused 
 
   /** An answer, made its asker's own. */
   function receive({ from }: PostedCall, body: Body): unknown {
+    if (body.text === undefined && !body.special && !body.tensors) return body.json;
     const { source, life } = from;
     const value = openBody(body, (id, className) => home.refer(engine.locate(id, className), source, life));
     if (!body.tensors || !(source instanceof Cell) || source.life !== life || !source.busy) return value;
@@ -227,9 +243,7 @@ export function outgoing({ engine, driver, known, knows, watch, cancel, refused 
     tell,
     send(from, method, message) {
       // Of a node that has ended nobody expects anything any more.
-      if (stopped !== undefined) return;
-      known(from.source as Cell);
-      driver.happen(write("tell", from, method, message, 0, 0));
+      if (stopped === undefined) hand(from, write.tell(from, method, message, 0, 0));
     },
     ask: (from, method, message, options) =>
       new Promise((resolve, reject) => {
@@ -241,9 +255,27 @@ export function outgoing({ engine, driver, known, knows, watch, cancel, refused 
       return calls.get(token);
     },
     settle,
+    answered(tokens, bodies) {
+      for (let i = 0; i < tokens.length; i++) {
+        const item = calls.take(tokens[i]!);
+        if (item !== undefined) resolve(item, bodies[i] as Body);
+      }
+    },
+    left(tokens) {
+      for (const token of tokens) over(token)?.end();
+    },
     waitingFor,
     settled() {
-      for (const item of tells.fresh()) home.deadlines.add(item, item.timeoutMs);
+      let now: number | undefined;
+      let waiting: Waiting | undefined;
+      for (const item of tells.fresh()) {
+        if (waiting?.timeoutMs !== item.timeoutMs) {
+          waiting = new Waiting(item.timeoutMs, leave);
+          home.deadlines.add(waiting, item.timeoutMs, now ??= home.environment.now());
+        }
+        waiting.add(item);
+      }
+      for (const call of calls.fresh()) home.deadlines.add(call, call.timeoutMs, now ??= home.environment.now());
     },
     strange: (node, { code, message }) =>
       abandon(code as Leaving["code"], `node ${node} will have none of it: ${message}`, (to) => nodeOf(to) === node),

@@ -20,7 +20,7 @@ import {
 } from "./columns.ts";
 
 /** Counts the forms that packets have had. Two nodes of one run speak the same. */
-const layout = 2;
+const layout = 3;
 const types = { mail: 0, ack: 1, answer: 2, fenced: 3 } as const;
 const states = ["known", "new", "ended"] as const;
 const encoder = new TextEncoder();

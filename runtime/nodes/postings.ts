@@ -3,20 +3,30 @@
 import { ShoalError } from "../../stores/error.ts";
 import type { Cell, Home } from "../cells/cell.ts";
 import { isDurable, nodeOf } from "../cells/posted.ts";
+import type { Question } from "../delivery/events.ts";
 import { copyMessage, isPrimitive } from "../messages/message.ts";
 import type { Reference } from "../reference.ts";
-import { bodyOf, type Found, leavingBody, pinsOf, plain } from "./body.ts";
-import type { Posting } from "./calls.ts";
+import { type Body, bodyOf as keptBody, digestOf, type Found, leavingBody, pinsOf, plain } from "./body.ts";
+import { PostedTell } from "./calls.ts";
 
 /** Makes a message what leaves; throws what is wrong with it. */
-export type Write = (
-  type: Posting["type"],
-  from: Reference,
-  method: string,
-  message: unknown,
-  token: number,
-  credit: number,
-) => Posting;
+export interface Postings {
+  tell(from: Reference, method: string, message: unknown, token: number, timeoutMs: number): PostedTell;
+  ask(from: Reference, method: string, message: unknown, token: number, credit: number): Question;
+  /** The node that an actor of this address lives on. */
+  nodeOf(id: string): string;
+}
+
+/** A message that may leave. */
+interface Checked {
+  readonly value: unknown;
+  readonly found: Found;
+  readonly bytes: number;
+  /** When it is sent, where its receiver is durable. */
+  readonly at: number;
+  /** What stays here, or in a journal, may be opened more than once. */
+  readonly isKept: boolean;
+}
 
 const noPins: readonly string[] = [];
 
@@ -25,7 +35,7 @@ export function postings(
   home: Home,
   ended: () => ShoalError | undefined,
   knows: ((node: string) => boolean) | undefined,
-): Write {
+): Postings {
   const here = nodeOf(`${home.node}/`);
   let latest = { id: "", node: "", isLasting: false };
 
@@ -35,22 +45,15 @@ export function postings(
     return latest;
   }
 
-  return (
-    type: "tell" | "ask",
-    from: Reference,
-    method: string,
-    message: unknown,
-    token: number,
-    credit: number,
-  ): Posting => {
+  function check(from: Reference, method: string, message: unknown): Checked {
     const source = from.source as Cell;
-    let passed = message;
-    let passage: Found = plain(message);
+    let value = message;
+    let found: Found = plain(message);
     let bytes = 0;
     if (!isPrimitive(message)) {
       const passing = home.passage(source, source.life);
-      passed = copyMessage(message, passing);
-      passage = passing;
+      value = copyMessage(message, passing);
+      found = passing;
       bytes = passing.bytes;
     }
     const end = ended();
@@ -60,31 +63,43 @@ export function postings(
         `Cannot send ${method} to ${from.toString()}: its sender ${source.id} has ended its life ${from.life}`;
       throw new ShoalError("Fenced", text);
     }
-    const to = from.id;
-    const { node, isLasting } = reached(to);
+    const { node, isLasting } = reached(from.id);
     if (knows?.(node) === false) {
       const text = `Cannot send ${method} to ${from.toString()}: this run has no node ${node}`;
       throw new ShoalError("Ended", `${text}, or has it no more`);
     }
-    const call = type === "ask" ? token : 0;
-    const at = isLasting ? Math.trunc(home.environment.date()) : 0;
-    // What stays here, or in a journal, may be opened more than once.
-    const isKept = isLasting || source.terms.durable || node === here;
-    const body = isKept
-      ? bodyOf(method, passed, passage, call, credit, at)
-      : leavingBody(method, passed, passage, call, credit);
-    if (passage.tensors !== undefined) { for (const tensor of passage.tensors) bytes += tensor.bytes; }
+    if (found.tensors !== undefined) { for (const tensor of found.tensors) bytes += tensor.bytes; }
     return {
-      type,
-      digest: "",
-      from: source.id,
-      node,
-      to,
-      body,
+      value,
+      found,
       // None is too heavy for ever: one that weighs more than a mailbox holds waits until that is empty.
       bytes: Math.min(bytes, home.limits.mailboxBytesMax),
-      pins: passage.tensors === undefined ? noPins : pinsOf(passage.tensors),
-      token,
+      at: isLasting ? Math.trunc(home.environment.date()) : 0,
+      isKept: isLasting || source.terms.durable || node === here,
     };
+  }
+
+  function bodyOf(method: string, { value, found, at, isKept }: Checked, call: number, credit: number): Body {
+    return isKept ? keptBody(method, value, found, call, credit, at) : leavingBody(method, value, found, call, credit);
+  }
+
+  const pins = ({ tensors }: Found): readonly string[] => tensors === undefined ? noPins : pinsOf(tensors);
+
+  return {
+    nodeOf: (id) => reached(id).node,
+    tell(from, method, message, token, timeoutMs) {
+      const checked = check(from, method, message);
+      const { value, found, bytes, isKept } = checked;
+      const isPlain = !isKept && !found.special && found.tensors === undefined;
+      const body = isPlain ? undefined : bodyOf(method, checked, 0, 0);
+      return new PostedTell(from, method, token, timeoutMs, value, body, bytes, pins(found));
+    },
+    ask(from, method, message, token, credit) {
+      const checked = check(from, method, message);
+      const { found, bytes } = checked;
+      const body = bodyOf(method, checked, token, credit);
+      const digest = (from.source as Cell).terms.durable ? digestOf(body) : "";
+      return { body, bytes, pins: pins(found), token, digest };
+    },
   };
 }

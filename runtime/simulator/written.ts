@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { isShoalError, ShoalError } from "../../stores/error.ts";
 import { bodyOfError, errorOf, plainBody } from "../nodes/body.ts";
 import { bytesOf } from "../messages/arrays.ts";
-import { copyMessage, type Passage } from "../messages/message.ts";
+import { copyMessage, isPrimitive, type Passage } from "../messages/message.ts";
 import { messageOf, messageText } from "../messages/codec.ts";
 import type { Reference } from "../reference.ts";
 import type { Written } from "./part.ts";
@@ -16,6 +16,7 @@ const noMessage = '"no message: ';
 
 /** A value as text; of what is no message, why it is none. */
 export function write(value: unknown): Written {
+  if (isPlain(value)) return value === undefined ? "" : JSON.stringify(value);
   const passage: Passage = {
     bytes: 0,
     tensors: undefined,
@@ -30,6 +31,11 @@ export function write(value: unknown): Written {
   } catch (error) {
     return `${noMessage}${JSON.stringify(error instanceof Error ? error.message : String(error)).slice(1)}`;
   }
+}
+
+/** Whether JSON says it as it is; most of what is written down is such. */
+function isPlain(value: unknown): boolean {
+  return isPrimitive(value) && (typeof value !== "number" || (Number.isFinite(value) && !Object.is(value, -0)));
 }
 
 function joined(arrays: readonly ArrayBufferView[]): string {
@@ -69,7 +75,10 @@ export function readError(written: Written): Error {
 export function stateOf(actor: object, isDurable: boolean): unknown {
   const { snapshot } = actor as { snapshot?: () => unknown };
   if (isDurable && snapshot !== undefined) return snapshot.call(actor);
-  const said = Object.entries(actor).filter(([, value]) => value !== undefined && !write(value).startsWith(noMessage));
+  const said: [string, unknown][] = [];
+  for (const [name, value] of Object.entries(actor)) {
+    if (value !== undefined && (isPrimitive(value) || !write(value).startsWith(noMessage))) said.push([name, value]);
+  }
   return Object.fromEntries(said);
 }
 

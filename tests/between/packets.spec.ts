@@ -95,19 +95,24 @@ const frames: fc.Arbitrary<Frame> = fc.oneof(
 /** What a message says, whichever form its body has. */
 function told(body: unknown): unknown {
   if (body === undefined) return undefined;
-  const { method, call, credit, at, tensors } = body as Body;
-  const fresh = { ...(body as Body), json: structuredClone((body as Body).json) };
+  const { method, text, json, special, arrays, tensors, call, credit, at } = body as Body;
+  const fresh = { method, text, json: structuredClone(json), special, arrays, tensors, call, credit, at };
   return { method, call, credit, at, tensors, value: openBody(fresh, () => undefined) };
 }
 
 function plain(frame: Frame): unknown {
   if (frame.type === "mail") {
     // Only a call has a number by which it can be cancelled, and an answer has neither number nor name.
-    const list = frame.entries.map((entry) => ({ ...entry, body: told(entry.body) }));
+    const list = frame.entries.map(({ sequence, born, kind, body, bytes, pins, key, digest, chain }) => {
+      return { sequence, born, kind, body: told(body), bytes, pins, key, digest, chain };
+    });
     return { ...frame, entries: list.map((entry) => entry.kind === "call" ? entry : withoutCall(entry)) };
   }
   if (frame.type !== "answer") return frame;
-  return { ...frame, answers: frame.answers.map((one) => ({ ...one, body: value(told(one.body)) })) };
+  const answers = frame.answers.map(({ epoch, sequence, key, digest, result, body }) => {
+    return { epoch, sequence, key, digest, result, body: value(told(body)) };
+  });
+  return { ...frame, answers };
 }
 
 function withoutCall<T extends { readonly body: unknown }>(entry: T): T {
@@ -196,6 +201,9 @@ test("departures: one that is added behind later ones, and one that was never ad
   real.add(three, "three");
   real.add(one, "one");
   assert.deepEqual([...real.fresh()].sort(), ["one", "three"]);
+  real.add(two, "two");
+  assert.deepEqual([[...real.fresh()], [...real.fresh()]], [["two"], []]);
+  assert.equal(real.take(two), "two");
   assert.equal(real.take(two), undefined);
   assert.equal(real.take(three), "three");
   assert.equal(real.take(one), "one");

@@ -34,7 +34,12 @@ export function bank(scene: Scene): Bank {
     scene.trace(`${from} ${isAsk ? "asks" : "tells"} ${to} to ${message.do} (${message.id}, ${message.amount})`);
     const digest = `${message.do} ${message.amount}`;
     scene.laws.order.numbered(from, to, message.era, n, message.id);
-    scene.tell(process, isAsk ? { type: "ask", digest, ...sending } : { type: "tell", ...sending });
+    // What is sent comes to the core alone or, were there more, with its neighbours.
+    const isAlone = token % 2 === 0;
+    const letters = [{ ...sending, digest }];
+    const asks: Event = isAlone ? { type: "ask", digest, ...sending } : { type: "asks", ...sending, letters };
+    const tells: Event = isAlone ? { type: "tell", ...sending } : { type: "tells", ...sending, letters };
+    scene.tell(process, isAsk ? asks : tells);
     if (process.settledNow.has(token) && (process.failedNow || live !== undefined)) return 0;
     if (isSilent && process.core.actors.get(from)?.outbounds.get(to)?.last === lastBefore) return 0;
     process.numbers.set(stream, n);

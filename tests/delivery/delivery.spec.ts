@@ -9,6 +9,7 @@ import { mutants, worldOf } from "./mutants.ts";
 import { planOf, plans } from "./plan.ts";
 import { demand, type Failure, firstFailure, shrunk, table } from "./schedules.ts";
 import { violationOf } from "./ways.ts";
+import { singly } from "./singly.ts";
 import type { Level } from "./store.ts";
 import { storms } from "./storms.ts";
 import { runPlan } from "./world.ts";
@@ -155,7 +156,7 @@ test("Schedules replay, shrink and are told as a table", () => {
 
 test("Laws fail on a core that answers asks in an order that never was, and judge every history", () => {
   const wrong = (node: Node, events: readonly Event[]): readonly Command[] =>
-    advance(node, events).map((command) =>
+    advance(node, events).flatMap(singly).map((command) =>
       command.type === "settle" && typeof command.body === "number" ? { ...command, body: command.body + 1 } : command
     );
   const caught = new Set<string>();

@@ -7,6 +7,7 @@ import { fold, homeOf, initial, isDurable, type Message } from "./laws/message.t
 import { actorIn, nodeName, type Process } from "./process.ts";
 import type { Driver, DriverRules, Scene } from "./scene.ts";
 import { showRecord } from "./shown.ts";
+import { singly } from "./singly.ts";
 
 export const driverRules: DriverRules = {
   isFree: (running) => running === undefined,
@@ -191,6 +192,10 @@ export function driver(scene: Scene): Driver {
         return send(process, command.node, command.frame);
       case "deliver":
         return deliver(process, command);
+      case "deliverAll":
+      case "left":
+      case "answered":
+        return singly(command).forEach((one) => obey(process, one));
       case "trim":
         scene.count("journal trimmed");
         return store.trim(nameOf(process), command);

@@ -179,6 +179,29 @@ test("tells that were handled one after the other are acknowledged by one word, 
   assert.equal(node.core.actors.get("x")!.outbounds.get("y")!.acked, 6);
 });
 
+test("tells one behind the other are one word, of which each is refused, withdrawn or done by itself", () => {
+  const node = start("n0", { messageBytesMax: 10, outboxMessagesMax: 5, firstMessagesMax: 2, mailboxMessagesMax: 2 });
+  const letters = [1, 11, 2, 3, 4, 5, 6].map((bytes, index) => ({ ...send("x", "y", index + 1, bytes) }));
+  node.tell(spawned("x"), spawned("y"), { type: "tells", from: "x", node: "n0", to: "y", letters });
+  const outcomes = (): (string | undefined)[] => letters.map(({ token }) => outcome(node, token));
+  const [tooLarge, full] = ["failed TooLarge", "failed CapacityExceeded"];
+  assert.deepEqual(outcomes(), ["done", tooLarge, "done", undefined, undefined, undefined, full]);
+  node.tell({ type: "expired", actor: "x", destination: "y", token: 5 });
+  assert.equal(outcome(node, 5), "failed Timeout");
+  const word = { type: "applied", actor: "y", source: "x", epoch: 1 } as const;
+  node.tell({ ...word, after: 0, through: 2, bytes: 3 });
+  assert.deepEqual(node.all("deliver").map(({ entry }) => entry?.sequence), [1, 2, 3, 5]);
+  assert.deepEqual(outcomes(), ["done", tooLarge, "done", "done", "failed Timeout", "done", full]);
+  node.tell({ type: "ended", actor: "x" }, {
+    type: "tells",
+    from: "x",
+    node: "n0",
+    to: "y",
+    letters: [send("x", "y", 8)],
+  });
+  assert.equal(outcome(node, 8), "failed Ended");
+});
+
 test("outbox forgets in bulk and keeps its order over thousands of messages", () => {
   const node = start("n0");
   node.tell(spawned("x"), spawned("y"));

@@ -5,6 +5,7 @@ import { advance, deliveryNode } from "../../runtime/delivery/node.ts";
 import type { StepRecord } from "../../runtime/delivery/protocol.ts";
 import { rules } from "../../runtime/delivery/rules.ts";
 import { assert, test } from "../suite.ts";
+import { singly } from "./singly.ts";
 
 type Of<T extends Command["type"]> = Extract<Command, { type: T }>;
 
@@ -15,7 +16,7 @@ function start(limits: Partial<DeliveryLimits> = {}, journal: StepRecord[] = [],
   const held: Of<"commit">[] = [];
   const records = [...journal];
   const tell = (...events: Event[]): void => {
-    for (const command of advance(core, events)) {
+    for (const command of advance(core, events).flatMap(singly)) {
       done.push(command);
       if (command.type === "send") tell({ type: "frame", frame: command.frame });
       if (command.type === "commit") held.push(command);

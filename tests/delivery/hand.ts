@@ -3,6 +3,7 @@ import { type Command, type Deliver, type DeliveryLimits, type Event } from "../
 import { advance, deliveryNode } from "../../runtime/delivery/node.ts";
 import { type Input, type StepRecord } from "../../runtime/delivery/protocol.ts";
 import { rules } from "../../runtime/delivery/rules.ts";
+import { singly } from "./singly.ts";
 
 export type Of<T extends Command["type"]> = Extract<Command, { type: T }>;
 
@@ -24,7 +25,7 @@ export function start(
   const done: Command[] = [];
   const records = [...journal];
   const tell = (...events: Event[]): void => {
-    for (const command of advance(core, events)) {
+    for (const command of advance(core, events).flatMap(singly)) {
       done.push(command);
       if (command.type === "send" && command.node === name) tell({ type: "frame", frame: command.frame });
       if (command.type !== "commit") continue;

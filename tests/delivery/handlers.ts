@@ -29,12 +29,13 @@ interface Ending {
   readonly more?: object;
 }
 
-/** Whether its end says no more than that: of several such, a driver makes one word. */
-const isPlain = ({ live, running }: Work, threw: boolean): boolean =>
-  !live.durable && running.delivery.entry?.kind === "tell" && !threw;
+/** Whether its end says no more than that, or than a value: of several such, a driver makes one word. */
+const isPlain = ({ live, message }: Work, threw: boolean): boolean => !live.durable && message !== undefined && !threw;
 
-const appliedIn = ({ actor, input: { source, epoch, sequence, bytes } }: Deliver): Event => {
-  return { type: "applied", actor, source, epoch, after: sequence - 1, through: sequence, bytes };
+const saidOf = ({ actor, input: { source, epoch, sequence, bytes }, entry }: Deliver, body: unknown): Event => {
+  return entry?.kind === "tell"
+    ? { type: "applied", actor, source, epoch, after: sequence - 1, through: sequence, bytes }
+    : { type: "replied", actor, source, epoch, replies: [{ sequence, bytes, body }] };
 };
 
 const isRelayed = (amount: number): boolean => amount % 4 === 0;
@@ -121,7 +122,7 @@ export function handlers(scene: Scene, { post, crashActor, late }: Ways): Handle
       ...more,
     } as const;
     const event: Event = isPlain(work, threw) && running.run % 2 === 0
-      ? appliedIn(running.delivery)
+      ? saidOf(running.delivery, live.state.asks)
       : change === undefined
       ? base
       : { ...base, change };

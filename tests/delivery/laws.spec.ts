@@ -50,7 +50,8 @@ function demandOf(law: Law, core: Partial<WorldOptions> = {}): void {
 
 const nothing: Partial<WorldOptions> = { advance: () => [] };
 const silent: Partial<WorldOptions> = {
-  advance: (node, events) => advance(node, events).filter(({ type }) => type !== "send" && type !== "settle"),
+  advance: (node, events) =>
+    advance(node, events).filter(({ type }) => !["send", "settle", "left", "answered"].includes(type)),
 };
 
 for (const law of lawNames) {

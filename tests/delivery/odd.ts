@@ -35,6 +35,8 @@ export function sayOdd({ flights, bank, tell }: Stage, process: Process, a: numb
       if (mail === undefined) return;
       const frame = mail.frame as Extract<Flight["frame"], { type: "mail" }>;
       tell(process, { type: "spawned", actor: "ended", durable: true }, { type: "ended", actor: "ended" });
+      const letter = { ...odd, from: "ended", bytes: 1 };
+      tell(process, { type: "ask", digest: "", ...letter }, { type: "tells", ...letter, letters: [letter] });
       for (const destination of ["nobody", "ended"]) tell(process, { type: "frame", frame: { ...frame, destination } });
       return;
     }

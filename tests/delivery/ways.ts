@@ -52,7 +52,7 @@ function runAgain(plan: readonly Op[], options: WorldOptions): void {
     const again = world.newCore(index);
     for (const [at, [events, commands]] of tape.entries()) {
       const said = (options.advance ?? advance)(again, events);
-      for (const { type } of said) if (type === "deliver") world.count("delivery said again");
+      for (const { type } of said) if (type === "deliver" || type === "deliverAll") world.count("delivery said again");
       must(
         isDeepStrictEqual(said, commands),
         "L14",

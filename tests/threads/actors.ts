@@ -18,6 +18,11 @@ export class Worker extends Actor {
     return value;
   }
 
+  /** Says so many lines; the last comes with fields that are no data. */
+  say(lines: number): void {
+    for (let n = 1; n <= lines; n++) this.log.info(`line ${n}`, n < lines ? { n } : { n, great: 1n, self: () => n });
+  }
+
   async *upTo(count: number): AsyncGenerator<number, void, undefined> {
     for (let number = 1; number <= count; number++) yield number;
   }

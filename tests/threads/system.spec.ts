@@ -35,6 +35,22 @@ test("threads: actors answer, tell, stream, are found, watched and stopped as an
     assert.notEqual(error.outcome, "done");
   }));
 
+test("threads: what their actors log is recorded, all of it and in its order, also where it comes with no data", async () => {
+  const said: unknown[] = [];
+  const system = await launch({
+    threads: 1,
+    record(one) {
+      if (one.type === "MessageLogged" && one.text.startsWith("line")) said.push([one.text, one.fields]);
+    },
+  });
+  const worker = await system.spawn(Worker, undefined, { on: "threads" });
+  for (let round = 0; round < 3; round++) await worker.ask("say", 50);
+  await system.close();
+  const round = Array.from({ length: 50 }, (_, index) => [`line ${index + 1}`, { n: index + 1 }]);
+  round[49]![1] = { unreadable: "these were no data" } as never;
+  assert.deepEqual(said, [...round, ...round, ...round]);
+});
+
 test("threads: what one puts another gets without a copy, and what is sent is the same as in one thread", () =>
   inThreads({ strict: true }, async (system) => {
     const [one, two] = [
