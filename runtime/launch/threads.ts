@@ -179,7 +179,6 @@ export function threads(options: ThreadsOptions): Threads {
     settled(to.connect(...carried(other, port1)));
     settled(toOther.connect(...carried(one, port2)));
   }
-
   function headFor(name: string): MainControl {
     return {
       givenUp,

@@ -77,12 +77,10 @@ export interface NeighbourhoodParts {
 export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighbourhood {
   const { run, name, environment, store, classes, limits } = given;
   const { home, life } = engine;
-
   const here = residents(engine, given.process, (cell) => {
     core.happen({ type: "spawned", actor: cell.id, durable: cell.terms.durable });
   });
   const { known, at: cellAt } = here;
-
   const orders: Orders = {
     order,
     expect(actor) {

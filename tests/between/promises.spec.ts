@@ -250,7 +250,7 @@ test("packets: of another run, of another layout, damaged: said, and nothing com
   const encoder = new TextEncoder();
   link.send("a", other);
   link.send("a", framed(encoder.encode(`[99,"between","","stranger",1]\n[]`)));
-  link.send("a", framed(encoder.encode(`[2,"between","","stranger",1]\n[[0,"here","there"]]`)));
+  link.send("a", framed(encoder.encode(`[3,"between","","stranger",1]\n[[0,"here","there"]]`)));
   link.send("a", new Uint8Array([255, 255, 255, 255, 1]));
   link.send("a", new Uint8Array(0));
   link.send("a", "{");
