@@ -15,7 +15,7 @@ interface Check {
   readonly cure?: string;
 }
 
-const timeoutMs = 120_000;
+const timeoutMs = 240_000;
 const checksIn = (text: string): Map<string, Check> =>
   new Map((JSON.parse(text) as Check[]).map((check) => [check.what, check]));
 

@@ -8,7 +8,7 @@ import { assert, long, test } from "../suite.ts";
 import { shown } from "../command.ts";
 import { type Lab, onSlurm, resultOf, undisturbed, until, untilTasks } from "./stage.ts";
 
-const timeoutMs = 240_000;
+const timeoutMs = 480_000;
 const submit = ["submit", "./squares.mjs", "--launcher", "slurm"] as const;
 
 const stateOf = ({ view }: Lab, run: string): string => view(run)?.state ?? "nothing";

@@ -21,7 +21,7 @@ export interface Lab extends Folder {
 
 /** A queue of a real machine takes its time. */
 export const isRealPbs: boolean = process.env["SHOAL_TEST_PBS"] === "real";
-const patienceMs = isRealPbs ? 3_600_000 : 100_000;
+const patienceMs = isRealPbs ? 3_600_000 : 200_000;
 const lookMs = 50;
 
 /** Waits for a condition. What it waited for is told where that never comes. */
