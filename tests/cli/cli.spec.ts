@@ -27,6 +27,8 @@ test("shoal run waves ends with one object on stdout, and says the rest on stder
       store: "memory:",
       transport: "store",
       online: false,
+      // Nothing was emulated that it could be above.
+      overheadSeconds: null,
       // The same on every runtime, in strict mode or not: it is written down here.
       checksum: "2575f2e84578d0c2",
     });

@@ -138,9 +138,8 @@ async function tampered(change: (file: string) => string): Promise<Error & { rea
 const here = new URL("../../runtime/launch/", import.meta.url).href;
 const ending = import.meta.url.slice(import.meta.url.lastIndexOf("."));
 
-/** A worker whose clock is a minute late. */
-const late = `const { now } = Date;
-Date.now = () => now() - 60_000;
+/** A worker whose clock is a minute late, from before anything else of it is loaded. */
+const late = `import "data:text/javascript,const { now } = Date; Date.now = () => now() - 60_000;";
 `;
 
 /** A worker whose file says something else. */

@@ -114,13 +114,14 @@ export function unpackLines({ file, local }: Pack): string[] {
 export const unpackFailure = ({ file, local }: Pack): string =>
   `cannot unpack ${file} into ${local}: is there room, and is the folder yours?`;
 
+/** Those of a node end together, and one that is killed takes nothing away: the others give it so long to be gone. */
+const lastSeconds = 5;
+
 /** Holds what was unpacked as long as this shell and what it starts live; the last on a node takes it away. */
 export function holdLines({ local }: Pack): string[] {
   const to = word(local);
-  return [
-    `exec 9<${to}/.whole && flock -s 9 2>/dev/null`,
-    `trap ${word(`flock -n 9 2>/dev/null && rm -rf ${to}`)} EXIT`,
-  ];
+  const last = `{ flock -w ${lastSeconds} 9 || flock -n 9; } 2>/dev/null && rm -rf ${to}`;
+  return [`exec 9<${to}/.whole && flock -s 9 2>/dev/null`, `trap ${word(last)} EXIT`];
 }
 
 /** What a job's script says of the pack to those that it starts. */
