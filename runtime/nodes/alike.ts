@@ -2,7 +2,7 @@
 // for all of them.
 
 import type { Answer, Entry } from "../delivery/protocol.ts";
-import { type Body, noArrays } from "./body.ts";
+import { type Body, Plain } from "./body.ts";
 
 /** What stands once. */
 export interface Common {
@@ -29,7 +29,7 @@ export const commonAnswer: Pick<Common, "kind" | "born" | "chain" | "method"> = 
 const noPins: readonly string[] = [];
 
 /** One of them: a message or an answer in its stream, and its own body. */
-export class Alike implements Entry, Answer, Body {
+export class Alike extends Plain implements Entry, Answer, Body {
   declare readonly sequence: number;
   declare readonly bytes: number;
   declare readonly json: unknown;
@@ -37,6 +37,7 @@ export class Alike implements Entry, Answer, Body {
   declare private readonly common: Common;
 
   constructor(common: Common, sequence: number, bytes: number, json: unknown, call: number) {
+    super();
     this.common = common;
     this.sequence = sequence;
     this.bytes = bytes;
@@ -48,11 +49,11 @@ export class Alike implements Entry, Answer, Body {
     return this;
   }
 
-  get special(): boolean {
+  override get special(): boolean {
     return this.common.special;
   }
 
-  get tensors(): boolean {
+  override get tensors(): boolean {
     return this.common.tensors;
   }
 
@@ -90,21 +91,5 @@ export class Alike implements Entry, Answer, Body {
 
   get digest(): string {
     return "";
-  }
-
-  get text(): undefined {
-    return undefined;
-  }
-
-  get arrays(): Uint8Array {
-    return noArrays;
-  }
-
-  get credit(): number {
-    return 0;
-  }
-
-  get at(): number {
-    return 0;
   }
 }

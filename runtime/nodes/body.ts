@@ -27,18 +27,8 @@ export interface Body {
   readonly credit: number;
 }
 
-/** That of a value alone, of which there are as many as messages. */
-class PlainBody implements Body {
-  declare readonly method: string;
-  declare readonly json: unknown;
-  declare readonly call: number;
-
-  constructor(method: string, json: unknown, call: number) {
-    this.method = method;
-    this.json = json;
-    this.call = call;
-  }
-
+/** What the body of a value alone does not say: messages are many, and none has a field for it. */
+export abstract class Plain {
   get text(): undefined {
     return undefined;
   }
@@ -61,6 +51,20 @@ class PlainBody implements Body {
 
   get at(): number {
     return 0;
+  }
+}
+
+/** That of a value alone. */
+class PlainBody extends Plain implements Body {
+  declare readonly method: string;
+  declare readonly json: unknown;
+  declare readonly call: number;
+
+  constructor(method: string, json: unknown, call: number) {
+    super();
+    this.method = method;
+    this.json = json;
+    this.call = call;
   }
 }
 

@@ -7,7 +7,7 @@ import { Expiring } from "../deadlines.ts";
 import type { Letter } from "../delivery/events.ts";
 import type { Entry, Input } from "../delivery/protocol.ts";
 import type { Reference } from "../reference.ts";
-import { type Body, noArrays } from "./body.ts";
+import { type Body, Plain } from "./body.ts";
 
 /** The handler that asks was not begun by the core. */
 export const noInput: Input = { source: "", epoch: 0, sequence: 0, identity: "", bytes: 0, timer: "" };
@@ -88,7 +88,7 @@ export class Waiting extends Expiring {
  * A tell that left for another node, until it has room there. There is one for each: it is the promise that its sender
  * may look at, the letter that the core takes on, and the body of that where this is a plain value.
  */
-export class PostedTell implements PromiseLike<void>, Letter, Body {
+export class PostedTell extends Plain implements PromiseLike<void>, Letter, Body {
   declare readonly from: Reference;
   declare readonly method: string;
   /** Negative: the core has one kind of numbers for tells and for calls. */
@@ -115,6 +115,7 @@ export class PostedTell implements PromiseLike<void>, Letter, Body {
     bytes: number,
     pins: readonly string[],
   ) {
+    super();
     this.from = from;
     this.method = method;
     this.token = token;
@@ -130,31 +131,7 @@ export class PostedTell implements PromiseLike<void>, Letter, Body {
     this.settle = undefined;
   }
 
-  get text(): undefined {
-    return undefined;
-  }
-
-  get special(): boolean {
-    return false;
-  }
-
-  get arrays(): Uint8Array {
-    return noArrays;
-  }
-
-  get tensors(): boolean {
-    return false;
-  }
-
   get call(): number {
-    return 0;
-  }
-
-  get credit(): number {
-    return 0;
-  }
-
-  get at(): number {
     return 0;
   }
 
