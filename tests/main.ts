@@ -1,6 +1,7 @@
 // The test command: runs each tests/**/*.spec.ts in a process of its own, compiled on this Node and from its source on
 // Deno, and ends with what was skipped, what ran on one runtime only, and the counts.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { isAbsolute, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { denoPath, endAll, runSpec, type Spec, type SpecResult } from "./runner.ts";
@@ -28,7 +29,8 @@ function readArguments() {
         test: { type: "string" },
         long: { type: "boolean", default: false },
         part: { type: "string" },
-        jobs: { type: "string", default: "2" },
+        // Half of what specs do is wait, for servers, leases and the ends of processes.
+        jobs: { type: "string", default: String(Math.min(availableParallelism() + 1, 8)) },
       },
     });
     return { flags: values, patterns: positionals };
