@@ -61,14 +61,14 @@ export async function openRedis(url: StoreUrl, { run, environment, strict }: Ope
 
   let underWay = 0;
   let idle = (): void => {};
-  async function track<T>(work: Promise<T>): Promise<T> {
+  const settled = (): void => {
+    underWay -= 1;
+    if (underWay === 0) idle();
+  };
+  function track<T>(work: Promise<T>): Promise<T> {
     underWay += 1;
-    try {
-      return await work;
-    } finally {
-      underWay -= 1;
-      if (underWay === 0) idle();
-    }
+    work.then(settled, settled);
+    return work;
   }
 
   /** Released tensors whose keys the server has taken away already. */

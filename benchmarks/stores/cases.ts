@@ -23,34 +23,55 @@ function faultOf(bytes: number, count: number): Case["fault"] {
 
 const isStore = (...names: string[]) => ({ library }: Result): boolean => names.includes(library);
 
-/** Ours against what the machine can do on the same runtime, both as this case counts. */
-function ofLimit(text: string, factor: number, library: string, isFor: (own: Result) => boolean): Bar {
+/** Ours against another's, which is found beside it, both as this case counts. */
+function ofOther(
+  text: string,
+  factor: number,
+  isFor: (own: Result) => boolean,
+  find: (own: Result, others: readonly Result[], ours: readonly Result[]) => Result | undefined,
+): Bar {
   return {
     text,
     isFor,
-    holds(own, others) {
-      const limit = others.find((other) => other.library === library && other.runtime === own.runtime);
-      return limit === undefined ? undefined : own.median >= factor * limit.median;
+    holds(own, ...all) {
+      const other = find(own, ...all);
+      return other === undefined ? undefined : own.median >= factor * other.median;
+    },
+    reached(own, ...all) {
+      const other = find(own, ...all);
+      return other === undefined ? undefined : own.median / other.median;
     },
   };
 }
 
-function ofPeer(text: string, factor: number, library: string, isFor: (own: Result) => boolean): Bar {
-  return {
+/** Against what the machine can do on the same runtime. */
+const ofLimit = (text: string, factor: number, library: string, isFor: (own: Result) => boolean): Bar =>
+  ofOther(
     text,
+    factor,
     isFor,
-    holds(own, others) {
-      const peer = others.find((other) => other.library === library);
-      return peer === undefined ? undefined : own.median >= factor * peer.median;
-    },
-  };
-}
+    (own, others) => others.find((other) => other.library === library && other.runtime === own.runtime),
+  );
+
+const ofPeer = (text: string, factor: number, library: string, isFor: (own: Result) => boolean): Bar =>
+  ofOther(text, factor, isFor, (_, others) => others.find((other) => other.library === library));
 
 const atLeast = (text: string, least: number, isFor: (own: Result) => boolean): Bar => ({
   text,
   isFor,
   holds: ({ median }) => median >= least,
 });
+
+/** Several Redis servers on one host. */
+export const shards = "redis: on shards";
+/** What two runs of the same differ by. */
+const evenShare = 0.95;
+const noSlower: Bar = ofOther(
+  `no slower than one server (≥ ${evenShare} ×)`,
+  evenShare,
+  isStore(shards),
+  (own, _, ours) => ours.find((other) => other.library === "redis:" && other.runtime === own.runtime),
+);
 
 const viewMicrosMax = 5;
 
@@ -73,6 +94,7 @@ function barsOf(name: string, bytes: number): Bar[] {
       ofLimit("≥ 1.3 × ioredis, one value", 1.3, "ioredis", isStore("redis:")),
       ofLimit("≥ 0.9 × ioredis in a window", 0.9, "window", isStore("redis:")),
       ofPeer("≥ 4 × ProxyStore's Redis connector", 4, "proxystore", isStore("redis:")),
+      noSlower,
     );
   }
   if (bytes >= largeBytesMin) {

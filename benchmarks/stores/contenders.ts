@@ -7,6 +7,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { build, built, cacheFolder, runtimeTitles, started } from "../built.ts";
 import type { Contender, Runtime, Start } from "../case.ts";
+import { shards } from "./cases.ts";
 
 const usually = ["memory:", "shm:", "file:"];
 const inMemoryOnly = "lives in one process";
@@ -50,6 +51,10 @@ function scripted(root: string, runtime: Runtime, { title, library, kind, where,
   };
 }
 
+/** What a store is of, by its URL. */
+const libraryOf = (store: string): string =>
+  /^redis:\/\/[^/?]*,/.test(store) ? shards : store.slice(0, store.indexOf(":") + 1);
+
 /** A URL as the program takes it: `file:` alone is a folder of the benchmark's own. */
 function urlOf(root: string, store: string): string {
   const [, scheme, query = ""] = /^(file:)(\?.*)?$/.exec(store) ?? [];
@@ -89,16 +94,15 @@ export function storeContenders(
   const [, host = "", port = "6379"] = /^redis:\/\/([^:/?]+)(?::(\d+))?/.exec(server ?? "") ?? [];
   return [
     ...runtimes.flatMap((runtime) => [
-      ...chosen.map((store) => {
-        const library = store.slice(0, store.indexOf(":") + 1);
-        return scripted(root, runtime, {
+      ...chosen.map((store) =>
+        scripted(root, runtime, {
           title: store,
-          library,
+          library: libraryOf(store),
           kind: "shoal",
           own: true,
           where: () => urlOf(root, store),
-        });
-      }),
+        })
+      ),
       scripted(root, runtime, {
         ...limit,
         title: "memcpy",

@@ -11,6 +11,7 @@ import {
   bytesSaid,
   chunkBytes,
   chunkCount,
+  chunkSeed,
   chunkSum,
   manifestBytes,
   readManifest,
@@ -96,14 +97,14 @@ export function bodies({ servers, keys, landing, run, strict, checkKept }: Bodie
 
   async function fill(ref: TensorRef, into: Uint8Array, sums: readonly number[]): Promise<void> {
     await each(ref, async (key, index) => {
-      const chunk = await servers.call(getAsked, key, "GET", key);
       const room = chunkOf(into, index);
-      if (chunk === null) throw new ShoalError("Lost", `Cannot get tensor ${ref.id}: the server has lost a part of it`);
-      const bytes = bytesOf(chunk);
-      if (bytes.byteLength !== room.byteLength || chunkSum(ref.id, index, bytes) !== sums[index]) {
+      const landed = await servers.land(getAsked, key, room, chunkSeed(ref.id, index));
+      if (landed === undefined) {
+        throw new ShoalError("Lost", `Cannot get tensor ${ref.id}: the server has lost a part of it`);
+      }
+      if (landed.bytes !== room.byteLength || landed.sum !== sums[index]) {
         throw new ShoalError("Corrupt", `Cannot get tensor ${ref.id}: its bytes and their checksum disagree`);
       }
-      room.set(bytes);
     });
   }
 

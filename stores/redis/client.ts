@@ -2,10 +2,13 @@
 // again. What was under way when it ended is told so at once. The only file that knows the client library.
 import { Buffer } from "node:buffer";
 import process from "node:process";
-import { Redis } from "ioredis";
+import { Command, Redis } from "ioredis";
+import { crc32 } from "../checksum.ts";
+import { type Intake, intake, type Landing } from "./intake.ts";
+import { piecesOf, type Word } from "./words.ts";
 
 /** What a command is made of, and what comes back: an error of the server's is thrown. */
-export type Argument = string | number | Uint8Array;
+export type Argument = Word;
 export type Reply = null | number | Buffer | readonly Reply[];
 
 /** Where a server is, and what one has to show there. */
@@ -26,6 +29,8 @@ export interface Limits {
   readonly connectMs: number;
   /** A server that owes an answer and has sent nothing for so long is gone. */
   readonly replyMs: number;
+  /** Large values come here, each into memory that is there for it. */
+  readonly isBulk?: boolean;
 }
 
 /** The connection ended before the answer was there: nobody knows whether the server has seen the command. */
@@ -38,21 +43,34 @@ export class Unreachable extends Error {
   override readonly name = "Unreachable";
 }
 
+/** What has come of a value, and its CRC-32 going on from what was said. */
+export interface Landed {
+  readonly bytes: number;
+  readonly sum: number;
+}
+
 export interface Connection {
   readonly isOpen: boolean;
   /** Rejects with the server's own error, or with Cut. Commands are answered in the order of their calls. */
   call(command: string, ...args: readonly Argument[]): Promise<Reply>;
+  /**
+   * Gets a value into memory, which is nobody else's until this has ended. Answers nothing where there is none; and
+   * where it is not as long as it should be, how long it is.
+   */
+  land(into: Uint8Array, sum: number, key: string): Promise<Landed | undefined>;
   /** Ends it now, with whatever is under way. */
   end(reason: string): void;
 }
 
 const watchTurns = 4;
+/** So much is not kept back for what else is said in the same turn: the server begins with it meanwhile. */
+const togetherBytesMax = 2 ** 15;
 
 /** Opens a connection, with its password said and its database chosen. */
 export async function connect(
   { host, port }: Endpoint,
   { username, password, database, tls }: Access,
-  { connectMs, replyMs }: Limits,
+  { connectMs, replyMs, isBulk = false }: Limits,
 ): Promise<Connection> {
   const redis = new Redis({
     host,
@@ -78,7 +96,9 @@ export async function connect(
   let isHeard = false;
   let silentTurns = 0;
   let isCorked = false;
+  let corkedBytes = 0;
   let timer: ReturnType<typeof setInterval> | undefined;
+  let front: Intake | undefined;
   redis.on("error", (error: Error) => why ??= error);
   redis.on("close", closed);
   redis.on("end", closed);
@@ -88,6 +108,7 @@ export async function connect(
 
   function closed(): void {
     isOpen = false;
+    front?.end();
     clearInterval(timer);
     timer = undefined;
   }
@@ -109,22 +130,44 @@ export async function connect(
     timer = undefined;
   }
 
-  /** What is said in one turn goes in one piece. */
+  /** What is said in one turn goes in one piece, if it is small. */
+  function cork(): void {
+    if (isCorked) return;
+    isCorked = true;
+    corkedBytes = 0;
+    redis.stream.cork();
+    process.nextTick(uncork);
+  }
+
   function uncork(): void {
+    if (!isCorked) return;
     isCorked = false;
     redis.stream.uncork();
   }
 
-  function call(command: string, ...args: readonly Argument[]): Promise<Reply> {
+  const call = (command: string, ...args: readonly Argument[]): Promise<Reply> => send(undefined, command, args);
+
+  function send(landing: Landing | undefined, command: string, args: readonly Argument[]): Promise<Reply> {
     if (!isReady()) return Promise.reject(new Unreachable(why?.message ?? "the connection has ended"));
     underWay += 1;
     timer ??= setInterval(watch, replyMs / watchTurns);
-    if (!isCorked) {
-      isCorked = true;
-      redis.stream.cork();
-      process.nextTick(uncork);
-    }
-    return (redis.callBuffer(command, args.map(argument)) as Promise<Reply>).then(heard, failed);
+    cork();
+    front?.sent(landing);
+    const reply = redis.sendCommand(written(command, args)) as Promise<Reply>;
+    if (corkedBytes >= togetherBytesMax) uncork();
+    return reply.then(heard, failed);
+  }
+
+  /** The library keeps the order of answers; what the server reads is written already. */
+  function written(name: string, args: readonly Argument[]): Command {
+    const command = new Command(name, [], { replyEncoding: null });
+    command.toWritable = () => {
+      const pieces = piecesOf([name, ...args]);
+      for (const { byteLength } of pieces) corkedBytes += byteLength;
+      for (const piece of pieces.slice(0, -1)) redis.stream.write(piece);
+      return pieces.at(-1)!;
+    };
+    return command;
   }
 
   function heard(reply: Reply): Reply {
@@ -137,12 +180,38 @@ export async function connect(
     underWay -= 1;
     isHeard = true;
     if (error instanceof Error && error.name === "ReplyError") throw error;
+    front?.end();
     throw new Cut(why?.message ?? "the connection ended", { cause: error });
+  }
+
+  async function land(into: Uint8Array, sum: number, key: string): Promise<Landed | undefined> {
+    const landing: Landing = { into, sum, bytes: 0 };
+    const reply = await send(landing, "GET", [key]);
+    if (reply === null) return undefined;
+    if (!Buffer.isBuffer(reply)) return landing;
+    if (reply.byteLength !== into.byteLength) return { bytes: reply.byteLength, sum };
+    into.set(reply);
+    return { bytes: reply.byteLength, sum: crc32(reply, sum) };
+  }
+
+  /** From here on the library reads what the server sends when this has looked at it. */
+  function look(): void {
+    const { stream } = redis;
+    const [read, ...more] = stream.listeners("data");
+    // A library that reads otherwise has all of it as it comes.
+    if (read === undefined || more.length > 0) return;
+    const own = front = intake((bytes) => void read.call(stream, bytes));
+    stream.removeAllListeners("data");
+    stream.on("data", (piece: Buffer) => {
+      isHeard = true;
+      own.take(piece);
+    });
   }
 
   try {
     await redis.connect();
     await call("PING");
+    if (isBulk && isReady()) look();
   } catch (error) {
     const told = why ?? (error instanceof Error ? error : new Error(String(error)));
     end(told.message);
@@ -154,13 +223,7 @@ export async function connect(
       return isReady();
     },
     call,
+    land,
     end,
   };
-}
-
-/** The library knows bytes by the class Buffer only. */
-function argument(value: Argument): string | number | Buffer {
-  return value instanceof Uint8Array && !Buffer.isBuffer(value)
-    ? Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-    : value;
 }

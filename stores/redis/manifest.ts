@@ -34,9 +34,10 @@ export const bodyOf = (id: string): string => id.split(".", 1)[0]!;
 
 export const chunkCount = (bytes: number): number => bytes <= chunkBytes ? 0 : Math.ceil(bytes / chunkBytes);
 
-/** The sum of a chunk's bytes: it differs for the same bytes elsewhere, so that a swapped one shows. */
-export const chunkSum = (id: string, index: number, bytes: Uint8Array): number =>
-  crc32(bytes, crc32(`${bodyOf(id)}:${index}`));
+/** What the sum of a chunk's bytes goes on from: it differs for the same bytes elsewhere, so that a swapped one shows. */
+export const chunkSeed = (id: string, index: number): number => crc32(`${bodyOf(id)}:${index}`);
+
+export const chunkSum = (id: string, index: number, bytes: Uint8Array): number => crc32(bytes, chunkSeed(id, index));
 
 const untilRunText = '{"lifetime":{"until":"run"},"sums":[]}';
 

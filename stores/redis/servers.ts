@@ -1,7 +1,16 @@
 // Which server keeps which key, and a call that reaches it: with patience while the server is away, over connections
 // that are kept apart by what they carry, so that a large tensor holds up no lease and a blocked read no mail.
 import { isShoalError, ShoalError } from "../error.ts";
-import { type Access, type Argument, type Connection, Cut, type Endpoint, type Limits, type Reply } from "./client.ts";
+import {
+  type Access,
+  type Argument,
+  type Connection,
+  Cut,
+  type Endpoint,
+  type Landed,
+  type Limits,
+  type Reply,
+} from "./client.ts";
 import { type Link, link } from "./link.ts";
 import { isBehind, isHopeless, isPassing, isWay, replyCode, troubleOf } from "./trouble.ts";
 
@@ -39,6 +48,8 @@ export interface Servers {
   /** Which server keeps a key. */
   indexOf(key: string): number;
   call(asked: Asked, key: string, command: string, ...args: readonly Argument[]): Promise<Reply>;
+  /** Gets a value into memory, which is nobody else's until this has ended; nothing where there is none. */
+  land(asked: Asked, key: string, into: Uint8Array, sum: number): Promise<Landed | undefined>;
   /** Commands on the keys of one place, in their order, on one connection. */
   calls(asked: Asked, key: string, commands: readonly (readonly [string, ...Argument[]])[]): Promise<Reply[]>;
   /** A command to each server in turn. */
@@ -76,7 +87,7 @@ export function servers({ placement, access, limits, patienceMs, url }: ServersO
   let isShut = false;
 
   const linkOf = (role: Role, server: number): Link =>
-    links[role][server] ??= link(placement.endpoints[server]!, access, limits);
+    links[role][server] ??= link(placement.endpoints[server]!, access, { ...limits, isBulk: role === "bulk" });
 
   const shut = (): ShoalError => new ShoalError("ShuttingDown", `Cannot use store ${url}: it was closed`);
 
@@ -86,6 +97,10 @@ export function servers({ placement, access, limits, patienceMs, url }: ServersO
     call(...command) {
       connection.call("ASKING").catch(() => {});
       return connection.call(...command);
+    },
+    land(...wanted) {
+      connection.call("ASKING").catch(() => {});
+      return connection.land(...wanted);
     },
   });
 
@@ -132,6 +147,15 @@ export function servers({ placement, access, limits, patienceMs, url }: ServersO
     }
   }
 
+  function direct<T>(asked: Asked, key: string, send: (connection: Connection) => Promise<T>): Promise<T> {
+    const serverOf = (): number => placement.endpointOf(key);
+    const standing = isShut ? undefined : linkOf(asked.role, serverOf()).standing;
+    if (standing === undefined) return tried(asked, serverOf, send);
+    // Nearly always all is well: then nothing more is made for it.
+    const first = send(standing);
+    return first.catch(() => tried(asked, serverOf, send, first));
+  }
+
   return {
     isFixed: placement.moved === undefined,
     current: () => placement.current(),
@@ -140,15 +164,8 @@ export function servers({ placement, access, limits, patienceMs, url }: ServersO
       return `${host}:${port}`;
     },
     indexOf: (key) => placement.endpointOf(key),
-    call(asked, key, command, ...args) {
-      const serverOf = (): number => placement.endpointOf(key);
-      const send = (connection: Connection): Promise<Reply> => connection.call(command, ...args);
-      const standing = isShut ? undefined : linkOf(asked.role, serverOf()).standing;
-      if (standing === undefined) return tried(asked, serverOf, send);
-      // Nearly always all is well: then nothing more is made for it.
-      const first = send(standing);
-      return first.catch(() => tried(asked, serverOf, send, first));
-    },
+    call: (asked, key, command, ...args) => direct(asked, key, (connection) => connection.call(command, ...args)),
+    land: (asked, key, into, sum) => direct(asked, key, (connection) => connection.land(into, sum, key)),
     calls: (asked, key, commands) =>
       tried(asked, () => placement.endpointOf(key), async (connection) => {
         // All are on their way before the first answer is back.

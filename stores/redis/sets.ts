@@ -15,8 +15,8 @@ interface Batch {
   readonly begin: () => void;
 }
 
-/** A server that writes a command is there for nobody else. */
-const valuesMax = 128;
+/** A server that writes a command is there for nobody else; and one that waits for the whole of it, for nobody at all. */
+const valuesMax = 64;
 const bytesMax = 2 ** 18;
 
 export function sets(servers: Servers, asked: Asked): Sets {

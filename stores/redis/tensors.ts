@@ -91,22 +91,32 @@ export function redisTensors(options: RedisTensorsOptions): RedisTensors {
     }
   }
 
+  function announced<D extends Dtype>(
+    ref: TensorRef<D>,
+    lifetime: Lifetime,
+    sums: readonly number[],
+    bytes: Uint8Array,
+  ): Promise<TensorRef<D>> {
+    const again = (error: unknown): Promise<TensorRef<D>> => rewritten(ref, lifetime, bytes, error, sums);
+    return bodies.announce(ref, lifetime, sums, bytes).then(() => ref, again);
+  }
+
   async function written<D extends Dtype>(
     ref: TensorRef<D>,
     lifetime: Lifetime,
     bytes: Uint8Array,
   ): Promise<TensorRef<D>> {
-    let sums: readonly number[] | undefined;
+    let sums: readonly number[];
     try {
-      sums = ref.bytes > chunkBytes ? await bodies.write(ref, bytes) : noSums;
-      await bodies.announce(ref, lifetime, sums, bytes);
-      return ref;
+      sums = await bodies.write(ref, bytes);
     } catch (error) {
-      return await rewritten(ref, lifetime, bytes, error, sums);
+      return await rewritten(ref, lifetime, bytes, error, undefined);
     }
+    return await announced(ref, lifetime, sums, bytes);
   }
 
-  async function sealed<D extends Dtype>(
+  /** Of small tensors there are many: for them nothing is awaited but the server. */
+  function sealed<D extends Dtype>(
     entry: Entry,
     dtype: D,
     shape: readonly number[],
@@ -114,10 +124,14 @@ export function redisTensors(options: RedisTensorsOptions): RedisTensors {
   ): Promise<TensorRef<D>> {
     const id = `${writer}-${(count++).toString(36)}`;
     const made = tensorRef({ run, id, dtype, shape, bytes: entry.bytes, where });
-    const ref = await track(written(made, entry.lifetime ?? { until: "run" }, bytes));
-    entries.seal(entry, ref);
-    putBytes += entry.bytes;
-    return ref;
+    const lifetime = entry.lifetime ?? { until: "run" };
+    const isLarge = made.bytes > chunkBytes;
+    const writing = isLarge ? written(made, lifetime, bytes) : announced(made, lifetime, noSums, bytes);
+    return track(writing).then((ref) => {
+      entries.seal(entry, ref);
+      putBytes += entry.bytes;
+      return ref;
+    });
   }
 
   async function standing<D extends Dtype>(value: TensorRef<D>): Promise<Tensor<D>> {
