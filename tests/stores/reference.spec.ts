@@ -74,7 +74,14 @@ test("checkedRef: refuses a reference in which anything was changed", () =>
         checksum: `crc32:${(crc32(ref.checksum) ^ change).toString(16).padStart(8, "0")}`,
       };
       const forged = { ...ref, [member]: others[member] } as TensorRef;
-      await assert.rejects(async () => checkedRef(forged, "run-1"), { name: "ShoalError", code: /BadInput|Corrupt/ });
+      const refuses = (): Promise<void> =>
+        assert.rejects(async () => checkedRef(forged, "run-1"), { name: "ShoalError", code: /BadInput|Corrupt/ });
+      await refuses();
+      // Nor is it believed because the true one was, a moment ago.
+      assert.deepEqual(checkedRef({ ...ref }, "run-1"), ref);
+      await refuses();
+      assert.deepEqual(checkedRef(JSON.parse(JSON.stringify(ref)) as TensorRef, "run-1"), ref);
+      await assert.rejects(async () => checkedRef(ref, "run-2"), { code: "BadInput" });
     },
   ));
 
