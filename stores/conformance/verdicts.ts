@@ -1,4 +1,5 @@
 // How laws judge: what must be true, which error a call must end with, and what the bytes of a case are.
+import { Buffer } from "node:buffer";
 import { inspect } from "node:util";
 import { arrayOver, elementBytes, tensorBytes } from "../dtype.ts";
 import { type ErrorCode, isShoalError, type ShoalError } from "../error.ts";
@@ -83,28 +84,23 @@ export function itemOf(made: Made): { data: Arrays[Dtype]; dtype: Dtype; shape: 
   return { data: arrayOver(made.dtype, bytes.buffer, 0, bytes.byteLength), dtype: made.dtype, shape: made.shape };
 }
 
-/** Where two arrays of one length differ first, or -1: four bytes at a time, as most lie. */
+/** Where two arrays of one length differ first, or -1. */
 function differenceOf(found: Uint8Array, wanted: Uint8Array): number {
-  const isAligned = (found.byteOffset | wanted.byteOffset) % 4 === 0;
-  const words = isAligned ? wanted.length >> 2 : 0;
-  const wordsOf = ({ buffer, byteOffset }: Uint8Array): Int32Array =>
-    new Int32Array(buffer, isAligned ? byteOffset : 0, words);
-  const [some, others] = [wordsOf(found), wordsOf(wanted)];
-  let alike = 0;
-  while (alike < words && some[alike] === others[alike]) alike += 1;
-  for (let index = alike * 4; index < wanted.length; index++) if (found[index] !== wanted[index]) return index;
-  return -1;
+  return Buffer.compare(found, wanted) === 0 ? -1 : found.findIndex((byte, index) => byte !== wanted[index]);
 }
 
 /** A tensor that was got is the one that was made: dtype, shape, length and every byte. */
 export function isMade(tensor: Tensor, made: Made, what: string): void {
-  same([tensor.dtype, tensor.shape], [made.dtype, made.shape], `${what}: dtype and shape`);
+  const { dtype, shape } = made;
+  const isAlike = tensor.dtype === dtype && tensor.shape.length === shape.length &&
+    tensor.shape.every((size, index) => size === shape[index]);
+  if (!isAlike) same([tensor.dtype, tensor.shape], [dtype, shape], `${what}: dtype and shape`);
   const found = bytesOf(tensor.data);
   const wanted = patternOf(made);
   hold(found.length === wanted.length, `${what}: ${found.length} of ${wanted.length} bytes`);
   const at = differenceOf(found, wanted);
   hold(at < 0, `${what}: byte ${at} of ${wanted.length} is ${found[at]}, not ${wanted[at]}`);
-  const elements = wanted.length / elementBytes(made.dtype);
+  const elements = wanted.length / elementBytes(dtype);
   hold(
     tensor.data.length % Math.max(1, elements) === 0,
     `${what}: ${tensor.data.length} numbers, ${elements} elements`,
