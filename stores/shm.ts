@@ -15,7 +15,7 @@ import { troubleOf } from "./file/trouble.ts";
 import { wholes as fileWholes } from "./file/whole.ts";
 import { room as boundedRoom } from "./room.ts";
 import { type Admission, admission as shmAdmission } from "./shm/admission.ts";
-import { type Arena, dataWindowBytes } from "./shm/arena.ts";
+import { type Arena, dataWindows } from "./shm/arena.ts";
 import type { Entry } from "./shm/entry.ts";
 import { guests as shmGuests } from "./shm/guests.ts";
 import { listed } from "./shm/listed.ts";
@@ -141,7 +141,7 @@ export async function shmStore(options: ShmOptions): Promise<Store> {
   const guarded = strict && native !== undefined ? shmStrict(arena.data) : lenient;
   const space = shmSpace({
     bytes: arena.dataBytes,
-    windowBytes: native === undefined ? Infinity : dataWindowBytes,
+    windows: native === undefined ? undefined : dataWindows,
     reserve(from, to) {
       arena.data.reserve(from, to);
       guarded.onReserve(from, to);

@@ -8,12 +8,16 @@ import { type ArenaPaths, type Folders, pathsIn } from "./place.ts";
 import { type Member, memberBytesMax, memberFrom, ownMember } from "./process.ts";
 import { recordBytes, scratch, states, type Told } from "./record.ts";
 import { createRegion, openRegion, type Region, type RegionOptions } from "./region.ts";
+import { type Windows, windows } from "./windows.ts";
 
 /** More tensors an arena does not hold at once. */
 export const slotsMax: number = 2 ** 20;
-/** So many slots take space together. */
-const slotsStep = 2 ** 12;
-export const dataWindowBytes: number = 2 ** 28;
+/** So many slots take space together: the more there are already, the more follow. */
+const slotsStep = { min: 2 ** 7, max: 2 ** 12 } as const;
+export const dataWindows: Windows = windows(2 ** 20, 2 ** 28);
+const slotWindows = windows(2 ** 16, 2 ** 23);
+/** So many are looked at in one piece. */
+const slotsLookedAt = 256;
 
 const magic = 0x6d68_7373;
 const version = 1;
@@ -25,9 +29,10 @@ const marksBytes = marksHeadBytes + 4 * slotsMax;
 const head = { magic: 0, version: 4, owner: 8, slotsReserved: 12, slotsUsed: 16, dataBytes: 24, member: 64 } as const;
 /**
  * Words of the marks' head, which anybody may set: the reader that came last; that all of it is taken away; and who
- * asked last that memory which is not used go back; and that its owner has ended, though his process has not.
+ * asked last that memory which is not used go back; that its owner has ended, though his process has not; and since when
+ * it is known that he has.
  */
-const markHead = { roster: 0, ended: 4, wanted: 8, buried: 12 } as const;
+const markHead = { roster: 0, ended: 4, wanted: 8, buried: 12, left: 16 } as const;
 
 /** Why a tensor is gone. */
 export const marks = { none: 0, released: 1, late: 2 } as const;
@@ -50,6 +55,8 @@ export interface Arena {
   word(slot: number, at: number): number;
   tell(slot: number, told: Told): void;
   told(slot: number): Told | undefined;
+  /** The slots in which a tensor stands, looked at in pieces. */
+  standing(): Generator<number, void, undefined>;
   mark(slot: number): number;
   setMark(slot: number, mark: number): void;
   roster: number;
@@ -57,6 +64,8 @@ export interface Arena {
   ended: boolean;
   /** Changes where somebody finds no memory: what the owner does not use would help him. */
   wanted: number;
+  /** When a sweep first found its owner gone, in tenths of a second of the machine's own time; 0 before. */
+  left: number;
   /** The thread that owned it has ended, and closed nothing. */
   bury(): void;
   readonly owner: { readonly member: Member | undefined; readonly isClosed: boolean };
@@ -64,13 +73,21 @@ export interface Arena {
   close(): void;
 }
 
-const options = (bytes: number, windowBytes: number, native: Native | undefined): RegionOptions => ({
-  bytes,
-  windowBytes,
+const tableOptions = (native: Native | undefined): RegionOptions => ({
+  bytes: tableBytes,
+  windows: slotWindows,
   native,
 });
-const tableOptions = (native: Native | undefined): RegionOptions => options(tableBytes, 2 ** 23, native);
-const marksOptions = (native: Native | undefined): RegionOptions => options(marksBytes, 2 ** 23, native);
+const marksOptions = (native: Native | undefined): RegionOptions => ({
+  bytes: marksBytes,
+  windows: slotWindows,
+  native,
+});
+const dataOptions = (bytes: number, native: Native | undefined): RegionOptions => ({
+  bytes,
+  windows: dataWindows,
+  native,
+});
 
 /** Makes an arena out of sight, and shows it whole. */
 export function createArena(folders: Folders, writer: string, dataBytes: number, native: Native | undefined): Arena {
@@ -85,7 +102,7 @@ export function createArena(folders: Folders, writer: string, dataBytes: number,
     };
     const table = made(making.table, tableHeadBytes, tableOptions(native));
     const marking = made(making.marks, marksHeadBytes, marksOptions(native));
-    const data = made(making.data, 0, options(dataBytes, dataWindowBytes, native));
+    const data = made(making.data, 0, dataOptions(dataBytes, native));
     table.write(head.dataBytes, new Uint8Array(Float64Array.of(dataBytes).buffer));
     table.write(head.member, ownMember(writer));
     table.store(head.owner, 1);
@@ -128,7 +145,7 @@ export function openArena(
     table.read(head.dataBytes, new Uint8Array(length.buffer));
     const [dataBytes = 0] = length;
     if (!Number.isSafeInteger(dataBytes) || dataBytes < 0) throw damaged(writer, "its length is none");
-    const bytes = opened(paths.data, data, options(dataBytes, dataWindowBytes, native));
+    const bytes = opened(paths.data, data, dataOptions(dataBytes, native));
     return arenaOf(writer, paths, { table, marking, data: bytes }, dataBytes, native);
   } catch (error) {
     for (const region of regions) region.close();
@@ -171,7 +188,8 @@ function arenaOf(
     },
     reserveSlots(count) {
       const before = table.load(head.slotsReserved);
-      const after = Math.min(slotsMax, Math.ceil(count / slotsStep) * slotsStep);
+      const step = Math.min(slotsStep.max, Math.max(slotsStep.min, before));
+      const after = Math.min(slotsMax, Math.ceil(count / step) * step);
       marking.reserve(markAt(before), markAt(after));
       table.reserve(recordAt(before), recordAt(after));
       table.store(head.slotsReserved, after);
@@ -189,6 +207,19 @@ function arenaOf(
     told(slot) {
       table.read(recordAt(slot), record.bytes);
       return record.told(more);
+    },
+    *standing() {
+      const used = Math.min(table.load(head.slotsReserved), table.load(head.slotsUsed), slotsMax);
+      const piece = Math.min(used, slotsLookedAt);
+      const [words, marked] = [new Uint32Array(piece * recordBytes / 4), new Uint32Array(piece)];
+      for (let first = 0; first < used; first += piece) {
+        const count = Math.min(piece, used - first);
+        table.read(recordAt(first), new Uint8Array(words.buffer, 0, count * recordBytes));
+        marking.read(markAt(first), new Uint8Array(marked.buffer, 0, 4 * count));
+        for (let at = 0; at < count; at++) {
+          if (words[at * recordBytes / 4] === states.sealed && marked[at] === marks.none) yield first + at;
+        }
+      }
     },
     mark: (slot) => marking.load(markAt(slot)),
     setMark: (slot, mark) => marking.store(markAt(slot), mark),
@@ -209,6 +240,12 @@ function arenaOf(
     },
     set wanted(value) {
       marking.store(markHead.wanted, value);
+    },
+    get left() {
+      return marking.load(markHead.left);
+    },
+    set left(value) {
+      marking.store(markHead.left, value);
     },
     get owner() {
       const bytes = new Uint8Array(memberBytesMax);

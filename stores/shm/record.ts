@@ -67,7 +67,8 @@ export function scratch(): Scratch {
       const dtype = dtypes[bytes[36]!];
       const dimensions = bytes[37]!;
       if (dtype === undefined) return undefined;
-      const shape = Array.from(numbers.subarray(8, 8 + Math.min(dimensions, dimensionsInRecord)));
+      const shape: number[] = [];
+      for (let at = 0; at < dimensions && at < dimensionsInRecord; at++) shape.push(numbers[8 + at]!);
       const more = numbers[7]!;
       if (dimensions > dimensionsInRecord) shape.push(...moreAt(more, dimensions - dimensionsInRecord));
       return {

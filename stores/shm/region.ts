@@ -3,6 +3,7 @@
 import { Buffer } from "node:buffer";
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
 import type { Mapping, Native } from "./native.ts";
+import type { Windows } from "./windows.ts";
 
 export interface Memory {
   readonly buffer: ArrayBuffer;
@@ -29,7 +30,7 @@ export interface RegionOptions {
   readonly bytes: number;
   readonly native: Native | undefined;
   /** What is mapped at once. No range that is asked for lies across two of them, but for large ones. */
-  readonly windowBytes: number;
+  readonly windows: Windows;
 }
 
 const ownerOnly = 0o600;
@@ -37,6 +38,7 @@ const zeros = new Uint8Array(2 ** 18);
 /** A call of the kernel takes no more than 2 GiB. */
 const pieceBytesMax = 2 ** 30;
 
+const tooShort = (): Error => Object.assign(new Error("Cannot read: the file ends early"), { code: "EIO" });
 const noSpace = (): Error => Object.assign(new Error("Cannot write: the file system took nothing"), { code: "ENOSPC" });
 
 function writeAll(descriptor: number, bytes: Uint8Array, at: number): void {
@@ -50,7 +52,7 @@ function writeAll(descriptor: number, bytes: Uint8Array, at: number): void {
 function readAll(descriptor: number, into: Uint8Array, at: number): void {
   for (let done = 0; done < into.byteLength;) {
     const count = readSync(descriptor, into, done, Math.min(pieceBytesMax, into.byteLength - done), at + done);
-    if (count === 0) throw Object.assign(new Error("Cannot read: the file ends early"), { code: "EIO" });
+    if (count === 0) throw tooShort();
     done += count;
   }
 }
@@ -129,18 +131,18 @@ function mappedRegion(
   descriptor: number,
   how: "read" | "change",
   native: Native,
-  { bytes, windowBytes }: RegionOptions,
+  { bytes, windows }: RegionOptions,
 ): Region {
-  const windows: (Mapping | undefined)[] = [];
+  const mapped: (Mapping | undefined)[] = [];
   const words: (Int32Array | undefined)[] = [];
   const octets: (Uint8Array | undefined)[] = [];
   const own = new Map<number, Mapping>();
   const retired: Mapping[] = [];
 
   function open(index: number): Mapping {
-    const from = index * windowBytes;
-    const mapping = native.map(descriptor, from, Math.min(windowBytes, bytes - from), how);
-    windows[index] = mapping;
+    const from = windows.begin(index);
+    const mapping = native.map(descriptor, from, Math.min(windows.begin(index + 1), bytes) - from, how);
+    mapped[index] = mapping;
     words[index] = new Int32Array(mapping.buffer, 0, mapping.buffer.byteLength >>> 2);
     octets[index] = new Uint8Array(mapping.buffer);
     return mapping;
@@ -178,40 +180,52 @@ function mappedRegion(
   return {
     reserve(from, to) {
       native.reserve(descriptor, from, to - from);
-      const index = Math.floor(from / windowBytes);
-      // What lies across windows is mapped for itself.
-      if (to - from < warmBytesMin || to > (index + 1) * windowBytes) return;
-      (windows[index] ?? open(index)).warm(from % windowBytes, to - from);
+      const [first, last] = [windows.at(from), windows.at(to - 1)];
+      // What is large and lies across windows is mapped for itself.
+      if (to - from < warmBytesMin || (first < last && to - from > windows.largestBytes / 4)) return;
+      for (let index = first; index <= last; index++) {
+        const begin = Math.max(from, windows.begin(index));
+        const end = Math.min(to, windows.begin(index + 1));
+        (mapped[index] ?? open(index)).warm(begin - windows.begin(index), end - begin);
+      }
     },
     yield: (from, to) => native.yield(descriptor, from, to - from),
-    load: (at) => Atomics.load(wordsAt(Math.floor(at / windowBytes)), (at % windowBytes) >>> 2) >>> 0,
-    store: (at, value) =>
-      void Atomics.store(wordsAt(Math.floor(at / windowBytes)), (at % windowBytes) >>> 2, value | 0),
+    load(at) {
+      const index = windows.at(at);
+      return Atomics.load(wordsAt(index), (at - windows.begin(index)) >>> 2) >>> 0;
+    },
+    store(at, value) {
+      const index = windows.at(at);
+      Atomics.store(wordsAt(index), (at - windows.begin(index)) >>> 2, value | 0);
+    },
     read(at, into) {
       for (let done = 0; done < into.byteLength;) {
-        const offset = (at + done) % windowBytes;
-        const count = Math.min(into.byteLength - done, windowBytes - offset);
-        const octets = octetsAt(Math.floor((at + done) / windowBytes));
-        into.set(octets.subarray(offset, offset + count), done);
-        done += count;
+        const index = windows.at(at + done);
+        const offset = at + done - windows.begin(index);
+        const octets = octetsAt(index).subarray(offset, offset + into.byteLength - done);
+        if (octets.length === 0) throw tooShort();
+        into.set(octets, done);
+        done += octets.length;
       }
     },
     write(at, from) {
       for (let done = 0; done < from.byteLength;) {
-        const offset = (at + done) % windowBytes;
-        const count = Math.min(from.byteLength - done, windowBytes - offset);
-        octetsAt(Math.floor((at + done) / windowBytes)).set(from.subarray(done, done + count), offset);
+        const index = windows.at(at + done);
+        const offset = at + done - windows.begin(index);
+        const octets = octetsAt(index);
+        const count = Math.min(from.byteLength - done, octets.length - offset);
+        if (count <= 0) throw noSpace();
+        octets.set(from.subarray(done, done + count), offset);
         done += count;
       }
     },
     memory(at, length) {
-      const index = Math.floor(at / windowBytes);
-      const offset = at % windowBytes;
-      if (offset + length > windowBytes) return { buffer: ownMapping(at, length).buffer, offset: 0 };
-      return { buffer: (windows[index] ?? open(index)).buffer, offset };
+      const index = windows.at(at);
+      if (at + length > windows.begin(index + 1)) return { buffer: ownMapping(at, length).buffer, offset: 0 };
+      return { buffer: (mapped[index] ?? open(index)).buffer, offset: at - windows.begin(index) };
     },
     close() {
-      for (const mapping of [...windows, ...own.values(), ...retired]) mapping?.close();
+      for (const mapping of [...mapped, ...own.values(), ...retired]) mapping?.close();
       closeSync(descriptor);
     },
   };

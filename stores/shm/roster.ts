@@ -7,13 +7,15 @@ import { type Arena, slotsMax } from "./arena.ts";
 import { namesIn } from "./place.ts";
 import { isAlive, type Member, memberBytesMax, memberFrom, ownMember } from "./process.ts";
 import { createRegion, openRegion, type Region, type RegionOptions } from "./region.ts";
+import { windows } from "./windows.ts";
 
 const headBytes = 4_096;
 const lineBytes = 16;
 /** So many of the last slots that were let go stand in the head; who comes too late for them looks at all slots. */
 const ringSlots = 512;
-/** So many lines take space together. */
-const linesStep = 2 ** 12;
+/** So many lines take space together: the more there are already, the more follow. */
+const linesStep = { min: 2 ** 8, max: 2 ** 12 } as const;
+const lineWindows = windows(2 ** 16, 2 ** 22);
 const head = { state: 0, releases: 4, lines: 8, member: 64, ring: 1_024 } as const;
 const line = { views: 0, pins: 4, reads: 8, count: 12 } as const;
 /** `gone` is one whose reads were taken over by the owner. */
@@ -22,7 +24,7 @@ const states = { making: 0, open: 1, closed: 2, gone: 3 } as const;
 const lineAt = (slot: number): number => headBytes + slot * lineBytes;
 const optionsFor = ({ native }: Arena): RegionOptions => ({
   bytes: headBytes + slotsMax * lineBytes,
-  windowBytes: 2 ** 22,
+  windows: lineWindows,
   native,
 });
 const numbersIn = (arena: Arena): number[] =>
@@ -66,14 +68,14 @@ export function enter(arena: Arena, opening: string): Holds {
     const path = `${arena.paths.holds}/${number}`;
     let region: Region;
     try {
-      region = createRegion(path, lineAt(linesStep), optionsFor(arena));
+      region = createRegion(path, lineAt(linesStep.min), optionsFor(arena));
     } catch (error) {
       if (errnoOf(error) === "EEXIST") continue;
       throw error;
     }
     try {
       region.write(head.member, ownMember(opening));
-      region.store(head.lines, linesStep);
+      region.store(head.lines, linesStep.min);
       region.store(head.state, states.open);
       arena.roster = number + 1;
       return holdsOf(number, region);
@@ -86,13 +88,14 @@ export function enter(arena: Arena, opening: string): Holds {
 }
 
 function holdsOf(number: number, region: Region): Holds {
-  let lines = linesStep;
+  let lines: number = linesStep.min;
   let releases = 0;
   return {
     number,
     reserve(slot) {
       if (slot < lines) return;
-      const after = Math.min(slotsMax, Math.ceil((slot + 1) / linesStep) * linesStep);
+      const step = Math.min(linesStep.max, lines);
+      const after = Math.min(slotsMax, Math.ceil((slot + 1) / step) * step);
       region.reserve(lineAt(lines), lineAt(after));
       region.store(head.lines, after);
       lines = after;

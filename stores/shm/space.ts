@@ -1,6 +1,7 @@
 // Who has which part of an arena. Small tensors lie in slabs of slots of one size; large ones take ranges, which join
 // their free neighbours when they are given back. What was used last is used first: a warm page is the fast one.
 import { classRoom } from "../slabs.ts";
+import type { Windows } from "./windows.ts";
 
 /** A part of the arena. It belongs to whom it was given until it is given back. */
 export interface Chunk {
@@ -17,8 +18,8 @@ export interface Slab {
 
 export interface SpaceOptions {
   readonly bytes: number;
-  /** No range of up to an eighth of it lies across a multiple of it. */
-  readonly windowBytes: number;
+  /** No range of up to an eighth of the largest lies in two of them. None unless set. */
+  readonly windows: Windows | undefined;
   /** Takes space of the file system for a range; throws ENOSPC, with nothing taken. */
   readonly reserve: (from: number, to: number) => void;
   /** Gives space back: of any range, or only of all that follows the last that is in use. */
@@ -44,7 +45,10 @@ export class Crowded extends Error {}
 const pageBytes = 4_096;
 /** What is reserved and given back at once. */
 const blockBytes = 2 ** 16;
-const slabBytes = 2 ** 19;
+/** Of each size, the first slab is small, and each that follows as large as all before it. */
+const slabBytes = { min: 2 ** 16, max: 2 ** 19 } as const;
+/** So many slots at least: what is left over at its end is little. */
+const slabSlotsMin = 4;
 const slotBytesMax = 2 ** 16;
 /** A new range takes so much of the file system at once, where that has it. */
 const stepBytes = 2 ** 22;
@@ -61,24 +65,32 @@ function classOf(bytes: number): number {
 }
 
 export function space(options: SpaceOptions): Space {
-  const { bytes, windowBytes, reserve, yields } = options;
+  const { bytes, windows, reserve, yields } = options;
   /** Free ranges: their lengths by where they begin, and where they begin by where they end. */
   const lengths = new Map<number, number>();
   const begins = new Map<number, number>();
   /** Where free ranges of a class begin, the last one last. Some are gone: `lengths` knows. */
   const classes: number[][] = [];
   const slots = new Map<number, Chunk[]>();
-  /** What was passed over so that a range does not lie across: from where it ends to where it begins. */
-  const gaps = new Map<number, number>();
+  /** What all slabs of a size take together. */
+  const slabbed = new Map<number, number>();
   /** One for each block that the file system has given. */
   const blocks = new Uint8Array(Math.ceil(bytes / blockBytes));
   let top = 0;
   let reservedBytes = 0;
   let usedBytes = 0;
 
-  const largeBytes = windowBytes / 8;
-  const liesAcross = (at: number, length: number): boolean =>
-    length <= largeBytes && Math.floor(at / windowBytes) !== Math.floor((at + length - 1) / windowBytes);
+  const largeBytes = windows === undefined ? Infinity : windows.largestBytes / 8;
+
+  /** The first place from here on that such a range can begin at. */
+  function fitting(at: number, length: number): number {
+    if (windows === undefined || length > largeBytes) return at;
+    for (let from = at;;) {
+      const end = windows.begin(windows.at(from) + 1);
+      if (from + length <= end) return from;
+      from = end;
+    }
+  }
 
   function remember(at: number, length: number): void {
     lengths.set(at, length);
@@ -109,11 +121,14 @@ export function space(options: SpaceOptions): Space {
           continue;
         }
         looked += 1;
-        if (has < length || liesAcross(at, length)) continue;
+        const from = fitting(at, length);
+        const left = at + has - (from + length);
+        if (left < 0) continue;
         list.splice(index, 1);
         forget(at, has);
-        if (has > length) remember(at + length, has - length);
-        return at;
+        if (from > at) remember(at, from - at);
+        if (left > 0) remember(from + length, left);
+        return from;
       }
     }
     return undefined;
@@ -161,11 +176,12 @@ export function space(options: SpaceOptions): Space {
   }
 
   function extended(length: number): number {
-    const at = liesAcross(top, length) ? roundUp(top, windowBytes) : top;
+    const at = fitting(top, length);
     if (at + length > bytes) throw new Crowded();
     // The more there is already, the more may follow.
     ensure(at, length, Math.min(stepBytes, top));
-    if (at > top) gaps.set(at, top);
+    // What was passed over is there for who fits into it.
+    if (at > top) remember(top, at - top);
     top = at + length;
     return at;
   }
@@ -177,14 +193,30 @@ export function space(options: SpaceOptions): Space {
       const idle = new Set(list.map(({ slab }) => slab!).filter((slab) => slab.free === slab.slots));
       if (idle.size === 0) continue;
       slots.set(room, list.filter(({ slab }) => !idle.has(slab!)));
-      for (const { range } of idle) freeRange(range);
+      for (const { range } of idle) {
+        freeRange(range);
+        slabbed.set(room, slabbed.get(room)! - range.room);
+      }
       dropped = true;
     }
     return dropped;
   }
 
+  function trim(keepBytes: number): void {
+    if (keepBytes === 0) dropSlabs();
+    if (reservedBytes - usedBytes <= keepBytes) return;
+    // What follows the last is the coldest; then the longest first.
+    yieldBlocks(Math.ceil(top / blockBytes), blocks.length);
+    if (yields === "at the end") return;
+    for (const [at, length] of [...lengths].sort(([, a], [, b]) => b - a)) {
+      if (reservedBytes - usedBytes <= keepBytes) return;
+      const [from, to] = [Math.ceil(at / blockBytes), Math.floor((at + length) / blockBytes)];
+      if (from < to) yieldBlocks(from, to);
+    }
+  }
+
   function takeRange(length: number): Chunk {
-    for (;;) {
+    for (let isTrimmed = false;;) {
       const known = found(length);
       try {
         if (known !== undefined) ensure(known, length, 0);
@@ -193,7 +225,11 @@ export function space(options: SpaceOptions): Space {
         return { offset, room: length, slab: undefined };
       } catch (error) {
         if (known !== undefined) join(known, length);
-        if (!dropSlabs()) throw error;
+        if (dropSlabs()) continue;
+        if (isTrimmed || error instanceof Crowded) throw error;
+        // What is kept where it is of no use may be what is missing here.
+        trim(0);
+        isTrimmed = true;
       }
     }
   }
@@ -216,13 +252,8 @@ export function space(options: SpaceOptions): Space {
       forget(at + length, after);
       length += after;
     }
-    if (at + length !== top) return remember(at, length);
-    top = at;
-    for (let gap = gaps.get(top); gap !== undefined; gap = gaps.get(top)) {
-      gaps.delete(top);
-      top = begins.get(gap) ?? gap;
-      if (top < gap) forget(top, gap - top);
-    }
+    if (at + length === top) top = at;
+    else remember(at, length);
   }
 
   function slot(room: number): Chunk {
@@ -233,8 +264,11 @@ export function space(options: SpaceOptions): Space {
       known.slab!.free -= 1;
       return known;
     }
-    const range = takeRange(slabBytes);
-    const count = Math.floor(slabBytes / room);
+    const least = 2 ** Math.ceil(Math.log2(slabSlotsMin * room));
+    const length = Math.min(slabBytes.max, Math.max(slabBytes.min, least, slabbed.get(room) ?? 0));
+    const range = takeRange(length);
+    slabbed.set(room, (slabbed.get(room) ?? 0) + length);
+    const count = Math.floor(length / room);
     const slab: Slab = { range, slots: count, free: count - 1 };
     // The one before may have been dropped while the range was looked for.
     list = slots.get(room)!;
@@ -259,17 +293,6 @@ export function space(options: SpaceOptions): Space {
       chunk.slab.free += 1;
       slots.get(chunk.room)!.push(chunk);
     },
-    trim(keepBytes) {
-      if (keepBytes === 0) dropSlabs();
-      if (reservedBytes - usedBytes <= keepBytes) return;
-      // What follows the last is the coldest; then the longest first.
-      yieldBlocks(Math.ceil(top / blockBytes), blocks.length);
-      if (yields === "at the end") return;
-      for (const [at, length] of [...lengths].sort(([, a], [, b]) => b - a)) {
-        if (reservedBytes - usedBytes <= keepBytes) return;
-        const [from, to] = [Math.ceil(at / blockBytes), Math.floor((at + length) / blockBytes)];
-        if (from < to) yieldBlocks(from, to);
-      }
-    },
+    trim,
   };
 }

@@ -1,6 +1,7 @@
 // Who has which part of an arena: parts never meet, what is given back can be had again, and no more is taken from the
 // file system than is needed.
 import { type Chunk, Crowded, space, type SpaceOptions } from "../../stores/shm/space.ts";
+import { windows } from "../../stores/shm/windows.ts";
 import { assert, fc, property, test } from "../suite.ts";
 
 const MB = 2 ** 20;
@@ -21,7 +22,7 @@ function disk(bytes: number, freeBytes: number, yields: SpaceOptions["yields"]):
   const self: Disk = {
     bytes,
     // Where nothing is mapped, nothing can lie across.
-    windowBytes: yields === "anywhere" ? 16 * MB : Infinity,
+    windows: yields === "anywhere" ? windows(MB, 16 * MB) : undefined,
     yields,
     given,
     freeBytes,
@@ -79,7 +80,7 @@ test("space: parts never meet, lie on what is reserved, and all of it can be had
           assert.ok(file.given.has(Math.floor(at / 4_096)), "a part lies on nothing");
         }
         const isLarge = chunk.room > 2 * MB;
-        const window = (at: number): number => Math.floor(at / file.windowBytes);
+        const window = (at: number): number => file.windows?.at(at) ?? 0;
         assert.ok(isLarge || window(chunk.offset) === window(chunk.offset + bytes - 1), "a small one lies across");
       }
     }
@@ -90,6 +91,32 @@ test("space: parts never meet, lie on what is reserved, and all of it can be had
     const whole = arena.take(20 * MB);
     assert.equal(whole.offset, 0, "nothing is lost for ever");
   }, { runs: 60 }));
+
+test("windows: each is as long as all before it, up to the largest, and they leave no gap", () => {
+  const { at, begin, largestBytes } = windows(MB, 16 * MB);
+  for (let index = 0; index < 12; index++) {
+    const [from, to] = [begin(index), begin(index + 1)];
+    assert.equal(to - from, index === 0 ? MB : Math.min(from, largestBytes));
+    for (const place of [from, from + 1, (from + to) / 2, to - 1]) assert.equal(at(place), index);
+  }
+});
+
+test("space: what a range passed over so that it does not lie across is there for a smaller one", () => {
+  const arena = space(disk(128 * MB, 128 * MB, "anywhere"));
+  const first = arena.take(2 * MB);
+  assert.equal(first.offset, 2 * MB);
+  const second = arena.take(MB);
+  assert.ok(second.offset < first.offset);
+  for (const chunk of [second, first]) arena.give(chunk);
+  assert.equal(arena.take(20 * MB).offset, 0);
+});
+
+test("space: a few small ones take little of the file system", () => {
+  const file = disk(128 * MB, 128 * MB, "anywhere");
+  const arena = space(file);
+  for (const bytes of [1, 100, 1_000, 10_000]) arena.take(bytes);
+  assert.ok(arena.reservedBytes <= MB / 2, `${arena.reservedBytes}`);
+});
 
 test("space: what was used last is used first", () => {
   const arena = space(disk(128 * MB, 128 * MB, "anywhere"));
