@@ -11,7 +11,7 @@ import type { Native } from "./native.ts";
 import { type Folders, isWriter, namesIn, type Place, placeOf } from "./place.ts";
 import { isTold, pinsAt, readsAt, states, type Told } from "./record.ts";
 import { enter, type Holds, type Roster, roster as arenaRoster } from "./roster.ts";
-import { isOwned, sweepOrphans } from "./sweep.ts";
+import { isOwned, takeOrphans } from "./sweep.ts";
 
 /** A tensor that another owns, held by a view until `done`. */
 export interface Found {
@@ -78,7 +78,7 @@ export function guests({ folders, opening, native, strict, environment }: Guests
   /** Nobody puts into the arena of one who is gone: who holds nothing there leaves it, and the last one takes it away. */
   function leave(): void {
     leftAt = environment.now();
-    let hasLeft = false;
+    const left: string[] = [];
     for (const [writer, known] of arenas) {
       const visit = visits.get(writer);
       if (visit !== undefined && visit.slots.size > 0 || isOwned(known)) continue;
@@ -87,9 +87,9 @@ export function guests({ folders, opening, native, strict, environment }: Guests
       known.close();
       visits.delete(writer);
       arenas.delete(writer);
-      hasLeft = true;
+      left.push(writer);
     }
-    if (hasLeft) sweepOrphans(folders, opening);
+    takeOrphans(folders, opening, left);
   }
 
   function leaveSoon(): void {

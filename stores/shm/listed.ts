@@ -26,8 +26,7 @@ export function* listed(
     if (arena === undefined) continue;
     // All at once: between two of them the arena may be left.
     const entries: TensorEntry[] = [];
-    for (let slot = 0; slot < arena.slotsUsed; slot++) {
-      if (arena.state(slot) !== states.sealed || arena.mark(slot) !== marks.none) continue;
+    for (const slot of arena.standing()) {
       const told = arena.told(slot);
       // Released, and perhaps another by now, while it was read.
       if (told === undefined || arena.state(slot) !== states.sealed || arena.mark(slot) !== marks.none) continue;

@@ -10,6 +10,7 @@ import { ShoalError } from "../error.ts";
 //   <dir>/shoal-<user>/<run>/arenas/<writer>/holds/<n> what one reader views, pins and has read
 //   <dir>/shoal-<user>/<run>/making/<writer>.<pid>     an arena that is not finished
 //   <dir>/shoal-<user>/<run>/going/<writer>            one that is taken away
+//   <dir>/shoal-<user>/<run>/usage, seats              what each opening takes of the capacity: usage.ts, seats.ts
 //   <dir>/shoal-<user>/<run>/sweeping                  who is about to take the whole run away
 //   <dir>/shoal-<user>/.going-<run>-<token>            a run that is taken away
 //   <dir>/shoal-<user>/<run>/logs, claims              as file/layout.ts says

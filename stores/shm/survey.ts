@@ -17,8 +17,9 @@ import { hasEnded } from "../sweep/ended.ts";
 import { verifyRun } from "../sweep/verifying.ts";
 import type { StoreUrl } from "../url.ts";
 import type { Arena } from "./arena.ts";
+import { lapsedIn } from "./lapsing.ts";
 import { type Folders, foldersOf, idOf, namesIn } from "./place.ts";
-import { arenasOf, isOrphan, leftovers, openingOf, standingIn, sweepOrphans, takeRun } from "./sweep.ts";
+import { arenasOf, isOrphan, leftovers, openingOf, sweepOrphans, takeRun } from "./sweep.ts";
 
 interface ShmPlaceOptions extends PlaceOptions {
   /** The user's own folder. */
@@ -34,6 +35,9 @@ export function openShmPlace(url: StoreUrl, options: PlaceOptions): Place {
 const disk = posixSweepDisk;
 const wholes = fileWholes(disk, false, "");
 
+const hasEndedAt = (root: string, run: string): Promise<boolean> =>
+  hasEnded(fileClaims({ disk, wholes, layout: fileLayout(root, run), throwIfClosed() {} }));
+
 async function heldRun(root: string, run: string): Promise<HeldRun> {
   const layout = fileLayout(root, run);
   const owners: Owner[] = [];
@@ -47,7 +51,7 @@ async function heldRun(root: string, run: string): Promise<HeldRun> {
     tensors += one.tensors;
     bytes += one.bytes;
   }
-  const ended = await hasEnded(fileClaims({ disk, wholes, layout, throwIfClosed() {} }));
+  const ended = await hasEndedAt(root, run);
   const state = isLive ? "live" : ended ? "ended" : "interrupted";
   const streams = (await namesBelow(disk, wholes, layout.logs, "", "open")).length;
   const claims = (await namesBelow(disk, wholes, layout.claims, "", "claim")).length;
@@ -55,7 +59,7 @@ async function heldRun(root: string, run: string): Promise<HeldRun> {
 }
 
 function* verifiedIn(arena: Arena, run: string): Generator<Verified, void, undefined> {
-  for (const slot of standingIn(arena)) {
+  for (const slot of arena.standing()) {
     const told = arena.told(slot);
     if (told === undefined) {
       yield { run, kind: "tensor", name: `${arena.writer}, line ${slot}`, bytes: 0, trouble: "its line is none" };
@@ -102,6 +106,10 @@ function shmPlace({ root, url, environment }: ShmPlaceOptions): Place {
   }
 
   function* orphansOf(folders: Folders, run: string, dryRun: boolean): Generator<Orphan, void, undefined> {
+    const over = "its lease is over, and its owner has ended";
+    for (const { id, bytes } of lapsedIn({ folders, dryRun })) {
+      yield { run, kind: "lapsed", what: id, bytes, why: over };
+    }
     const why = "its owner has ended, and nothing stands in it";
     const found = dryRun ? orphansIn(folders) : sweepOrphans(folders, undefined);
     for (const what of found) yield { run, kind: "remains", what: `arena ${what}`, bytes: 0, why };
@@ -125,11 +133,14 @@ function shmPlace({ root, url, environment }: ShmPlaceOptions): Place {
         for (const run of chosen(givenUp)) {
           if (signal?.aborted) throw cancelled(signal);
           const folders = foldersOf(root, run);
-          const { state, tensors, bytes } = await heldRun(root, run);
-          if (state !== "ended" && givenUp !== run) {
+          // Of a run that goes on nothing is told that would have to be counted first.
+          const mayGo = givenUp === run || await hasEndedAt(root, run);
+          const held = mayGo ? await heldRun(root, run) : undefined;
+          if (held === undefined || (held.state !== "ended" && givenUp !== run)) {
             yield* orphansOf(folders, run, dryRun);
             continue;
           }
+          const { state, tensors, bytes } = held;
           if (state === "live" || !dryRun) takeRun(folders, run, environment.token());
           const why = givenUp === run ? "it is given up" : "it has ended";
           yield { run, kind: "run", what: `${tensors} tensor${tensors === 1 ? "" : "s"} and all else`, bytes, why };

@@ -4,10 +4,9 @@ import { existsSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync
 import { isShoalError, ShoalError } from "../error.ts";
 import { errnoOf } from "../file/disk.ts";
 import { ownIdentity } from "../sweep/identity.ts";
-import { type Arena, marks, openArena } from "./arena.ts";
+import { type Arena, openArena } from "./arena.ts";
 import { type Folders, isWriter, namesIn, removeArena } from "./place.ts";
 import { isAlive, isNumberAlive, type Member, memberFrom, ownMember } from "./process.ts";
-import { states } from "./record.ts";
 import { roster } from "./roster.ts";
 
 /** One opening of a store, as others see it. */
@@ -20,13 +19,6 @@ export interface Opening {
   readonly isUsed: boolean;
   readonly tensors: number;
   readonly bytes: number;
-}
-
-/** The slots of an arena in which a tensor stands. */
-export function* standingIn(arena: Arena): Generator<number, void, undefined> {
-  for (let slot = 0; slot < arena.slotsUsed; slot++) {
-    if (arena.state(slot) === states.sealed && arena.mark(slot) === marks.none) yield slot;
-  }
 }
 
 function isUsed(arena: Arena): boolean {
@@ -49,7 +41,7 @@ export const isOwned = (arena: Arena): boolean => !arena.ended && stateOf(arena)
 
 export function openingOf(arena: Arena): Opening {
   let [tensors, bytes] = [0, 0];
-  for (const slot of standingIn(arena)) {
+  for (const slot of arena.standing()) {
     tensors += 1;
     bytes += arena.told(slot)?.bytes ?? 0;
   }
@@ -59,11 +51,18 @@ export function openingOf(arena: Arena): Opening {
 
 /** The first that stands is enough: what a run holds may be a million. */
 export const isOrphan = (arena: Arena): boolean =>
-  stateOf(arena) !== "open" && standingIn(arena).next().done === true && !isUsed(arena);
+  stateOf(arena) !== "open" && arena.standing().next().done === true && !isUsed(arena);
 
-/** Each arena of a run; what is damaged, or of another version, is nobody's to judge and is passed over. */
-export function* arenasOf(folders: Folders, own: string | undefined): Generator<Arena, void, undefined> {
-  for (const writer of namesIn(folders.arenas)) {
+/**
+ * Each arena of a run, or those of some; what is damaged, or of another version, is nobody's to judge and is passed
+ * over.
+ */
+export function* arenasOf(
+  folders: Folders,
+  own: string | undefined,
+  some: readonly string[] = namesIn(folders.arenas),
+): Generator<Arena, void, undefined> {
+  for (const writer of some) {
     if (!isWriter(writer) || writer === own) continue;
     let arena: Arena | undefined;
     try {
@@ -93,12 +92,18 @@ export function leftovers({ making, going }: Folders): string[] {
   return [...half.map((name) => `${making}/${name}`), ...namesIn(going).map((name) => `${going}/${name}`)];
 }
 
-/** Sweeps a run while it goes on: its orphans, and only these. Answers whose they were. */
-export function sweepOrphans(folders: Folders, own: string | undefined): string[] {
+/** Takes those of some arenas that are orphans. Answers whose they were. */
+export function takeOrphans(folders: Folders, own: string | undefined, some?: readonly string[]): string[] {
   const swept: string[] = [];
-  for (const arena of arenasOf(folders, own)) {
+  for (const arena of arenasOf(folders, own, some)) {
     if (isOrphan(arena) && remove(folders, arena)) swept.push(arena.writer);
   }
+  return swept;
+}
+
+/** Sweeps a run while it goes on: its orphans, and only these. Answers whose they were. */
+export function sweepOrphans(folders: Folders, own: string | undefined): string[] {
+  const swept = takeOrphans(folders, own);
   for (const path of leftovers(folders)) rmSync(path, { recursive: true, force: true });
   return swept;
 }

@@ -1,17 +1,19 @@
 // What all openings of a run on one machine take together. Each has a seat, and at it a word that it alone writes: what
 // it takes, rounded up. Who wants more first writes so and then adds up all: of two who come at once, one sees the
 // other, so that together they never exceed the capacity, though both may be refused.
-import { existsSync, linkSync, mkdirSync, rmdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { linkSync, rmSync } from "node:fs";
 import { errnoOf } from "../file/disk.ts";
 import type { Native } from "./native.ts";
-import { type Folders, isWriter, namesIn } from "./place.ts";
+import type { Folders } from "./place.ts";
 import { createRegion, openRegion, type Region } from "./region.ts";
+import { reviewed, seatsMax, sit, stand } from "./seats.ts";
+import { windows } from "./windows.ts";
 
 export interface Usage {
   /** Answers whether there was room for so many bytes more. */
   take(bytes: number): boolean;
   leave(bytes: number): void;
-  /** What stands stays counted; a seat whose arena is gone is free. */
+  /** What stands stays counted, until somebody who wants room finds it gone. */
   close(): void;
 }
 
@@ -23,18 +25,17 @@ export interface UsageOptions {
   readonly native: Native | undefined;
 }
 
-/** More openings at once are let in, and not counted. */
-const seatsMax = 256;
 const unitBytes = 256;
 /** So many parts of the capacity are taken one by one: in between nobody looks at the others. */
 const stepsMax = 256;
 const regionBytes = 4 * seatsMax;
+const wordWindows = windows(2 ** 16, 2 ** 16);
 
 export function usage({ folders, writer, capacityBytes, native }: UsageOptions): Usage {
   const region = words(folders, writer, native);
-  const seat = sit(folders, writer);
   const stepUnits = Math.max(1, Math.ceil(capacityBytes / stepsMax / unitBytes));
   const at = (number: number): number => 4 * number;
+  const seat = sit(folders, writer) ?? (reviewed(folders, writer, recount) ? sit(folders, writer) : undefined);
   const all = new Uint32Array(seatsMax);
   let usedBytes = 0;
   let saidUnits = 0;
@@ -66,12 +67,20 @@ export function usage({ folders, writer, capacityBytes, native }: UsageOptions):
     return false;
   }
 
+  /** Answers whether a seat, whose owner has ended, takes less than was said there. */
+  function recount(number: number, bytes: number): boolean {
+    const units = Math.ceil(bytes / unitBytes);
+    if (units >= region.load(at(number))) return false;
+    region.store(at(number), units);
+    return true;
+  }
+
   return {
     take(bytes) {
       usedBytes += bytes;
       if (usedBytes <= saidUnits * unitBytes || more()) return true;
-      // Before anybody is refused, those who are gone are not counted any more.
-      if (vacate(folders, region) && more()) return true;
+      // Before anybody is refused, those who are gone are counted anew.
+      if (reviewed(folders, writer, recount) && more()) return true;
       usedBytes -= bytes;
       return false;
     },
@@ -83,6 +92,7 @@ export function usage({ folders, writer, capacityBytes, native }: UsageOptions):
     close() {
       say(Math.ceil(usedBytes / unitBytes));
       region.close();
+      if (seat !== undefined && usedBytes === 0) stand(folders, seat, writer);
     },
   };
 }
@@ -90,7 +100,7 @@ export function usage({ folders, writer, capacityBytes, native }: UsageOptions):
 /** The words of all seats, made by whoever comes first. */
 function words(folders: Folders, writer: string, native: Native | undefined): Region {
   const path = `${folders.run}/usage`;
-  const options = { bytes: regionBytes, windowBytes: regionBytes, native };
+  const options = { bytes: regionBytes, windows: wordWindows, native };
   for (;;) {
     try {
       const found = openRegion(path, "change", options);
@@ -108,44 +118,4 @@ function words(folders: Folders, writer: string, native: Native | undefined): Re
       rmSync(making, { force: true });
     }
   }
-}
-
-const seatsOf = (folders: Folders): string => `${folders.run}/seats`;
-
-/** The first free seat: only one can make its folder. */
-function sit(folders: Folders, writer: string): number | undefined {
-  const seats = seatsOf(folders);
-  mkdirSync(seats, { recursive: true, mode: 0o700 });
-  for (let number = 0; number < seatsMax; number++) {
-    try {
-      mkdirSync(`${seats}/${number}`, { mode: 0o700 });
-      writeFileSync(`${seats}/${number}/${writer}`, "", { mode: 0o600 });
-      return number;
-    } catch (error) {
-      // Taken, or swept away while nobody's name stood there yet.
-      if (errnoOf(error) !== "EEXIST" && errnoOf(error) !== "ENOENT") throw error;
-    }
-  }
-  return undefined;
-}
-
-/** Frees the seats whose arenas were taken away, and answers whether there were any. */
-function vacate(folders: Folders, region: Region): boolean {
-  const seats = seatsOf(folders);
-  let isAny = false;
-  for (const number of namesIn(seats)) {
-    for (const writer of namesIn(`${seats}/${number}`)) {
-      if (!isWriter(writer) || existsSync(`${folders.arenas}/${writer}`)) continue;
-      try {
-        // Of all who try one succeeds, and until the folder is gone nobody else sits here.
-        unlinkSync(`${seats}/${number}/${writer}`);
-        region.store(4 * Number(number), 0);
-        rmdirSync(`${seats}/${number}`);
-        isAny = true;
-      } catch (error) {
-        if (errnoOf(error) !== "ENOENT" && errnoOf(error) !== "ENOTEMPTY") throw error;
-      }
-    }
-  }
-  return isAny;
 }

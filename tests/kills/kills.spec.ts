@@ -15,13 +15,19 @@ const backends: readonly (readonly [string, string, (folder: string) => string])
   ["file:", tmpdir(), (folder) => pathToFileURL(folder).href],
   ["shm:", shared, (folder) => `shm:?dir=${encodeURIComponent(folder)}`],
 ];
+/** Much more than stands at any time, and less than all that are killed have ever held. */
+const bounded = [...backends, [
+  "shm: with a capacity",
+  shared,
+  (folder: string) => `shm:?dir=${encodeURIComponent(folder)}&capacity=128MiB`,
+]] as const;
 
 const wanted = long ? 200 : 10;
 const pairWanted = long ? 50 : 3;
 /** For each kill: what is read and counted at each grows with all that were before. */
 const msMax = long ? 30_000 : 12_000;
 
-for (const [name, above, urlOf] of backends) {
+for (const [name, above, urlOf] of bounded) {
   test(`${name} stands ${wanted} kills of writers, readers, sweepers and zombies`, async () => {
     const folder = mkdtempSync(join(above, "shoal-kills-"));
     try {

@@ -5,7 +5,10 @@ import { writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { isShoalError } from "../../stores/error.ts";
 import type { Position, Store, Tensor, TensorRef } from "../../stores/store.ts";
-import { opened } from "./place.ts";
+import { shmRoot } from "../../stores/shm.ts";
+import { foldersOf } from "../../stores/shm/place.ts";
+import { reviewed } from "../../stores/shm/seats.ts";
+import { opened, seerOf } from "./place.ts";
 import type { Said, Told } from "./talk.ts";
 
 const [, , what = "", dir = "", map = "auto"] = process.argv;
@@ -56,7 +59,14 @@ async function sweepOn(): Promise<never> {
   }
 }
 
+/** Sees to the seats of those who have ended, and is killed over the first. */
+async function seeOnce(): Promise<void> {
+  await opened(dir, { map: map === "never" ? "never" : "auto", writer: seerOf });
+  reviewed(foldersOf(shmRoot(dir), "r"), seerOf, () => process.kill(process.pid, "SIGKILL"));
+}
+
 if (what === "sweep") await sweepOn();
+if (what === "see") await seeOnce();
 if (what !== "") {
   const store = await opened(dir, { map: map === "never" ? "never" : "auto" });
   const views = new Map<string, Tensor>();

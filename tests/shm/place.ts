@@ -43,6 +43,9 @@ export function arenasIn(dir: string, run: string = "r"): string[] {
   return existsSync(arenas) ? readdirSync(arenas).sort() : [];
 }
 
+/** Which opening the child is that sees to seats. */
+export const seerOf = "5ee5ee5ee5ee5ee5";
+
 export interface Child {
   readonly pid: number;
   readonly lines: AsyncIterator<string>;
@@ -53,7 +56,7 @@ export interface Child {
 }
 
 /** Another process of the same runtime, that does what it is told, or one thing without end. */
-export function child(what: "obey" | "write" | "read" | "sweep", dir: string, way: Way = "auto"): Child {
+export function child(what: "obey" | "write" | "read" | "sweep" | "see", dir: string, way: Way = "auto"): Child {
   const path = fileURLToPath(new URL(`./child${import.meta.url.endsWith(".js") ? ".js" : ".ts"}`, import.meta.url));
   const [program, ...first] = commandFor(runtime, path);
   const started: ChildProcess = spawn(program, [...first, what, dir, way], { stdio: ["pipe", "pipe", "inherit"] });
