@@ -85,7 +85,7 @@ export function bodies(options: BodiesOptions): Bodies {
   ): Promise<T | undefined> {
     const path = layout.tensor(place);
     if (place.kind === "packed") return await descriptors.use(path, how, (file) => use(file, place.offset));
-    const direct = disk.direct?.();
+    const direct = disk.direct?.(how);
     const file = direct === undefined ? await ifThere(disk.open(path, how)) : ifThereNow(() => direct.open(path, how));
     if (file === undefined) return undefined;
     try {
@@ -198,7 +198,7 @@ export function bodies(options: BodiesOptions): Bodies {
       } finally {
         await closed(file);
       }
-      const direct = disk.direct?.();
+      const direct = disk.direct?.("change");
       if (direct === undefined) await disk.rename(path, home);
       else direct.rename(path, home);
       isHome = true;

@@ -31,7 +31,7 @@ export interface Disk {
   /** Its calls end in this machine's memory: nothing is saved by keeping files few. */
   readonly isNear?: boolean;
   /** Its calls that answer at once, while it is near and quick: a turn of the loop may cost as much as such a call. */
-  readonly direct?: (() => DirectDisk | undefined) | undefined;
+  readonly direct?: ((how: "read" | "change") => DirectDisk | undefined) | undefined;
   /** With all above it, for the owner alone. What is there already stays as it is. */
   makeFolder(path: string): Promise<void>;
   /** `create` where nothing stands yet (EEXIST), for the owner alone; `read` and `change` what stands. */

@@ -13,8 +13,8 @@ const pieceBytesMax = 2 ** 26;
 /** What a page cache takes in less time than a thread needs to be woken. */
 const directBytesMax = 2 ** 19;
 /**
- * A direct call that took longer sends some after it to the pool, and each such call in a row twice as many: nobody's
- * turn is spent on a disk that is busy. One alone may have waited for the processor.
+ * A direct call that took longer sends some of its kind after it to the pool, and each such call in a row twice as many:
+ * nobody's turn is spent on a disk that is busy. One alone may have waited for the processor.
  */
 const slowMs = 10;
 const pooledCalls = { min: 4, max: 4_096 } as const;
@@ -43,85 +43,109 @@ function pooled<T>(call: (done: Done<T>) => void): Promise<T> {
   });
 }
 
-function posix(isNear: boolean): Disk {
+/** How calls of one kind have gone lately. */
+interface Pace {
+  readonly isSlow: boolean;
+  /** One goes to the pool. */
+  passed(): void;
+  /** One was made directly. */
+  took(ms: number): void;
+}
+
+function pace(isNear: boolean): Pace {
   let pooledLeft = isNear ? 0 : Infinity;
   let pooledNext: number = pooledCalls.min;
   let quick = 0;
+  return {
+    get isSlow() {
+      return pooledLeft > 0;
+    },
+    passed() {
+      pooledLeft -= 1;
+    },
+    took(ms) {
+      if (ms > slowMs) {
+        pooledLeft = pooledNext;
+        pooledNext = Math.min(2 * pooledNext, pooledCalls.max);
+        quick = 0;
+      } else if (++quick === quickCalls) pooledNext = pooledCalls.min;
+    },
+  };
+}
+
+function posix(isNear: boolean): Disk {
+  // A disk that is slow to take what is written gives what lies in the page cache as fast as ever.
+  const [reading, changing] = [pace(isNear), pace(isNear)];
+  const paceOf = (how: keyof typeof modes): Pace => how === "read" ? reading : changing;
   let inRow = 0;
 
-  function took(ms: number): void {
-    inRow += 1;
-    if (ms > slowMs) {
-      pooledLeft = pooledNext;
-      pooledNext = Math.min(2 * pooledNext, pooledCalls.max);
-      quick = 0;
-    } else if (++quick === quickCalls) pooledNext = pooledCalls.min;
-  }
-
-  function timed<T>(direct: () => T): T {
+  function timed<T>(calls: Pace, direct: () => T): T {
     const start = performance.now();
     try {
       return direct();
     } finally {
-      took(performance.now() - start);
+      inRow += 1;
+      calls.took(performance.now() - start);
     }
   }
 
   /** A call that the page cache answers is over before the pool has begun: it is made at once, while that holds. */
-  function made<T>(direct: () => T, inPool: (done: Done<T>) => void): Promise<T> {
-    if (pooledLeft > 0) {
-      pooledLeft -= 1;
+  function made<T>(calls: Pace, direct: () => T, inPool: (done: Done<T>) => void): Promise<T> {
+    if (calls.isSlow) {
+      calls.passed();
       return pooled(inPool);
     }
     if (inRow >= directCallsMax) {
       inRow = 0;
-      return new Promise((resolve) => setImmediate(resolve)).then(() => timed(direct));
+      return new Promise((resolve) => setImmediate(resolve)).then(() => timed(calls, direct));
     }
     try {
-      return Promise.resolve(timed(direct));
+      return Promise.resolve(timed(calls, direct));
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  const isQuick = (): boolean => pooledLeft === 0 && inRow < directCallsMax;
+  const isQuick = (calls: Pace): boolean => !calls.isSlow && inRow < directCallsMax;
 
-  function fileOf(fd: number): DiskFile {
+  function fileOf(fd: number, how: keyof typeof modes): DiskFile {
+    const calls = paceOf(how);
     const length = (bytes: Uint8Array): number => Math.min(bytes.byteLength, pieceBytesMax);
     const direct: Direct = {
-      read: (into, position) => timed(() => fs.readSync(fd, into, 0, length(into), position)),
-      write: (bytes, position) => timed(() => fs.writeSync(fd, bytes, 0, length(bytes), position)),
-      close: () => timed(() => fs.closeSync(fd)),
+      read: (into, position) => timed(reading, () => fs.readSync(fd, into, 0, length(into), position)),
+      write: (bytes, position) => timed(changing, () => fs.writeSync(fd, bytes, 0, length(bytes), position)),
+      close: () => timed(calls, () => fs.closeSync(fd)),
     };
     return {
       get direct() {
-        return isQuick() ? direct : undefined;
+        return isQuick(calls) ? direct : undefined;
       },
       read(into, position) {
         const inPool = (done: Done<number>): void => fs.read(fd, into, 0, length(into), position, done);
         if (into.byteLength > directBytesMax) return pooled(inPool);
-        return made(() => fs.readSync(fd, into, 0, into.byteLength, position), inPool);
+        return made(reading, () => fs.readSync(fd, into, 0, into.byteLength, position), inPool);
       },
       write(bytes, position) {
         const inPool = (done: Done<number>): void => fs.write(fd, bytes, 0, length(bytes), position, done);
         if (bytes.byteLength > directBytesMax) return pooled(inPool);
-        return made(() => fs.writeSync(fd, bytes, 0, bytes.byteLength, position), inPool);
+        return made(changing, () => fs.writeSync(fd, bytes, 0, bytes.byteLength, position), inPool);
       },
       async size() {
-        return (await made(() => fs.fstatSync(fd), (done: Done<fs.Stats>) => fs.fstat(fd, done))).size;
+        return (await made(reading, () => fs.fstatSync(fd), (done: Done<fs.Stats>) => fs.fstat(fd, done))).size;
       },
       truncate: (bytes) =>
         made(
+          changing,
           () => fs.ftruncateSync(fd, bytes),
           (done: Done<void>) => fs.ftruncate(fd, bytes, done as fs.NoParamCallback),
         ),
       sync: () => pooled((done: Done<void>) => fs.fsync(fd, done as fs.NoParamCallback)),
-      close: () => made(() => fs.closeSync(fd), (done: Done<void>) => fs.close(fd, done as fs.NoParamCallback)),
+      close: () => made(calls, () => fs.closeSync(fd), (done: Done<void>) => fs.close(fd, done as fs.NoParamCallback)),
     };
   }
 
   type Bare = (done: fs.NoParamCallback) => void;
-  const bare = (direct: () => void, inPool: Bare): Promise<void> => made(direct, inPool);
+  const bare = (direct: () => void, inPool: Bare): Promise<void> => made(changing, direct, inPool);
 
   /** Step by step: where a folder takes none, as /proc does, Node 20 itself would try for ever. */
   async function makeFolder(path: string): Promise<void> {
@@ -139,29 +163,33 @@ function posix(isNear: boolean): Disk {
     }
   }
 
-  const opened = (path: string, how: keyof typeof modes): DiskFile => fileOf(fs.openSync(path, modes[how], ownerOnly));
+  const opened = (path: string, how: keyof typeof modes): DiskFile =>
+    fileOf(fs.openSync(path, modes[how], ownerOnly), how);
   const direct: DirectDisk = {
-    open: (path, how) => timed(() => opened(path, how)),
-    rename: (from, to) => timed(() => fs.renameSync(from, to)),
+    open: (path, how) => timed(paceOf(how), () => opened(path, how)),
+    rename: (from, to) => timed(changing, () => fs.renameSync(from, to)),
   };
 
   return {
     isNear,
-    direct: () => isQuick() ? direct : undefined,
+    direct: (how) => isQuick(paceOf(how)) ? direct : undefined,
     makeFolder,
     open(path, how) {
       const mode = modes[how];
       return made<DiskFile>(
+        paceOf(how),
         () => opened(path, how),
-        (done) => fs.open(path, mode, ownerOnly, (error, fd) => done(error, error === null ? fileOf(fd) : undefined!)),
+        (done) =>
+          fs.open(path, mode, ownerOnly, (error, fd) => done(error, error === null ? fileOf(fd, how) : undefined!)),
       );
     },
     link: (from, to) => bare(() => fs.linkSync(from, to), (done) => fs.link(from, to, done)),
     rename: (from, to) => bare(() => fs.renameSync(from, to), (done) => fs.rename(from, to, done)),
     remove: (path) => bare(() => fs.unlinkSync(path), (done) => fs.unlink(path, done)),
-    list: (path) => made(() => fs.readdirSync(path), (done: Done<string[]>) => fs.readdir(path, done)),
+    list: (path) => made(reading, () => fs.readdirSync(path), (done: Done<string[]>) => fs.readdir(path, done)),
     exists: async (path) => {
-      const there = bare(() => fs.accessSync(path), (done) => fs.access(path, done));
+      const look = (done: Done<void>): void => fs.access(path, done as fs.NoParamCallback);
+      const there = made(reading, () => fs.accessSync(path), look);
       return await ifThere(there.then(() => true)) ?? false;
     },
     async syncFolder(path) {
