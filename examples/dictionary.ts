@@ -1,8 +1,6 @@
 // A dictionary that processes share, with keys of their own: `shoal run ./examples/dictionary.ts --at file:///tmp/shared`,
 // once in each of two windows. Values stay in the store; the keys are the store's names.
-
-import { randomBytes } from "node:crypto";
-import type { System } from "shoal";
+import { realWorld as environment, type System } from "shoal";
 import { directory, openStore } from "shoal/stores";
 
 export const settings = {
@@ -10,19 +8,9 @@ export const settings = {
   who: { default: "someone", about: "the key of this one" },
 } as const;
 
-const environment = {
-  now: () => performance.now(),
-  token: () => randomBytes(8).toString("hex"),
-  after(delayMs: number, call: () => void) {
-    const timer = setTimeout(call, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
-
 export default async function (_: System, { at, who }: { at: string; who: string }): Promise<object> {
   const store = await openStore(at, { run: "shared", environment, strict: false, thresholdBytes: 0 });
   const shared = directory(store, { environment });
-
   await shared.set(`fields/${who}`, await store.tensors.put({ data: Float64Array.from(who, (_, at) => at) }));
   const all: { [key: string]: number } = {};
   for (const { name, value } of await shared.list("fields/")) {

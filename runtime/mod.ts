@@ -2,6 +2,8 @@
 
 export { Actor, type Log, type LogFields, type Timer } from "./actor.ts";
 export { launch } from "./launch/launch.ts";
+/** This machine's clock, timers and chance, for stores that are opened beside a system. */
+export { realWorld } from "./launch/world.ts";
 export { type Random, random } from "./random.ts";
 export type * from "./ref.ts";
 export type * from "./run/records.ts";

@@ -6,7 +6,8 @@ import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import process from "node:process";
 import { promisify } from "node:util";
-import { openStore, type StoreEnvironment } from "shoal/stores";
+import { realWorld as environment } from "shoal";
+import { openStore } from "shoal/stores";
 import { runtimeVersion, secondsSince } from "../serve.ts";
 
 const run = promisify(execFile);
@@ -20,15 +21,6 @@ const partitions = 4;
 const GB = 1e9;
 const putShare = 0.6;
 const getShare = 1;
-
-const environment: StoreEnvironment = {
-  now: () => performance.now(),
-  after(delayMs, call) {
-    const timer = setTimeout(call, delayMs);
-    return () => clearTimeout(timer);
-  },
-  token: () => randomBytes(8).toString("hex"),
-};
 
 interface Speeds {
   readonly put: number;

@@ -1,19 +1,9 @@
 // A store of shoal as a medium, through the public entry.
 
-import { Buffer } from "node:buffer";
-import { randomBytes } from "node:crypto";
+import { realWorld as environment } from "shoal";
 import { openStore, type TensorRef } from "shoal/stores";
 import { runtimeVersion } from "../serve.ts";
 import type { Medium } from "./medium.ts";
-
-const environment = {
-  now: (): number => performance.now(),
-  after(delayMs: number, call: () => void): () => void {
-    const timer = setTimeout(call, delayMs);
-    return () => clearTimeout(timer);
-  },
-  token: (): string => Buffer.from(randomBytes(8)).toString("hex"),
-};
 
 /** Every tensor in the store, also the smallest; strict mode off. */
 export async function shoalMedium(url: string, run: string): Promise<Medium> {

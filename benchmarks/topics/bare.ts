@@ -3,6 +3,7 @@
 
 import process from "node:process";
 import { randomBytes } from "node:crypto";
+import { realWorld as environment } from "shoal";
 import { openStore } from "shoal/stores";
 import { numberOf } from "../protocol.ts";
 import { type Measured, runtimeVersion, secondsSince, serve } from "../serve.ts";
@@ -13,14 +14,7 @@ const frameBytes = 48;
 const [url = "memory:"] = process.argv.slice(2);
 const store = await openStore(url, {
   run: `bare-${randomBytes(6).toString("hex")}`,
-  environment: {
-    now: () => performance.now(),
-    after(delayMs, call) {
-      const timer = setTimeout(call, delayMs);
-      return () => clearTimeout(timer);
-    },
-    token: () => randomBytes(8).toString("hex"),
-  },
+  environment,
   strict: false,
   thresholdBytes: 0,
 });
