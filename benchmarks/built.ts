@@ -2,11 +2,12 @@
 
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
 import type { Runtime, Start } from "./case.ts";
+import { scratch } from "./scratch.ts";
 
 const run = promisify(execFile);
 const buildMs = 600_000;
@@ -42,14 +43,9 @@ export async function built(
   for (const file of files) hash.update(readFileSync(file));
   const folder = join(cacheFolder(root), `${name}-${hash.digest("hex").slice(0, 16)}`);
   if (existsSync(folder)) return folder;
-  const unfinished = `${folder}.${process.pid}`;
-  mkdirSync(unfinished, { recursive: true });
-  try {
-    await make(unfinished);
-    renameSync(unfinished, folder);
-  } finally {
-    rmSync(unfinished, { recursive: true, force: true });
-  }
+  const unfinished = scratch(cacheFolder(root), name);
+  await make(unfinished);
+  renameSync(unfinished, folder);
   return folder;
 }
 

@@ -2,25 +2,15 @@
 // bare loops over the same.
 
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { runtimeTitles, started } from "../built.ts";
 import type { Contender, Runtime } from "../case.ts";
-
-const folders: string[] = [];
-process.on("exit", () => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
+import { scratch } from "../scratch.ts";
 
 /** A folder in memory where the machine has that, with a path short enough for sockets; gone when all is over. */
-function folderOf(name: string): string {
-  const folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "shoal-bench-"));
-  folders.push(folder);
-  mkdirSync(join(folder, name), { mode: 0o700 });
-  return join(folder, name);
-}
+const folderOf = (name: string): string => scratch(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), name);
 
 const schemeOf = (store: string): string => store.slice(0, store.indexOf(":"));
 

@@ -2,28 +2,17 @@
 // and where a Redis server was named, that without a store, and ProxyStore over it.
 
 import { randomBytes } from "node:crypto";
-import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
-import { build, built, cacheFolder, runtimeTitles, started } from "../built.ts";
-import type { Contender, Runtime, Start } from "../case.ts";
+import { cacheFolder, runtimeTitles, started } from "../built.ts";
+import type { Contender, Runtime } from "../case.ts";
+import { python } from "../python.ts";
+import { scratch } from "../scratch.ts";
 import { shards } from "./cases.ts";
 
 const usually = ["memory:", "shm:", "file:"];
 const inMemoryOnly = "lives in one process";
-
-const folders: string[] = [];
-process.on("exit", () => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
-
-/** A folder that is gone when the benchmark is over. */
-function folderOf(root: string, name: string): string {
-  const folder = join(cacheFolder(root), `${name}-${process.pid}`);
-  mkdirSync(folder, { recursive: true });
-  folders.push(folder);
-  return folder;
-}
+/** What Python's contenders write lies where nothing waits for a disk. */
+const memory = "/dev/shm";
 
 interface Scripted extends Partial<Contender> {
   readonly title: string;
@@ -58,28 +47,12 @@ const libraryOf = (store: string): string =>
 /** A URL as the program takes it: `file:` alone is a folder of the benchmark's own. */
 function urlOf(root: string, store: string): string {
   const [, scheme, query = ""] = /^(file:)(\?.*)?$/.exec(store) ?? [];
-  return scheme === undefined ? store : `${scheme}//${folderOf(root, "store")}${query}`;
+  return scheme === undefined ? store : `${scheme}//${scratch(cacheFolder(root), "store")}${query}`;
 }
 
-/** Python with one package, in an environment of its own that is made once. */
-function python(root: string, name: string, library: string, ...more: readonly string[]): Contender {
-  const source = join(root, "benchmarks", "stores", "python");
-  const requirements = join(source, `${library}.txt`);
-  return {
-    name,
-    library,
-    own: false,
-    fair: true,
-    lacks: {},
-    async prepare(): Promise<Start> {
-      const folder = await built(root, library, [requirements], async (into) => {
-        await build("python3", ["-m", "venv", into]);
-        const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements];
-        await build(join(into, "bin", "python"), pip);
-      });
-      return { command: join(folder, "bin", "python"), args: [join(source, "contender.py"), library, ...more] };
-    },
-  };
+/** What Python has. */
+function inPython(name: string, library: string, prepare: Contender["prepare"]): Contender {
+  return { name, library, own: false, fair: true, lacks: {}, prepare };
 }
 
 export function storeContenders(
@@ -122,14 +95,14 @@ export function storeContenders(
         title: "loop in place",
         library: "loop",
         kind: "loop",
-        where: () => folderOf(root, "loop"),
+        where: () => scratch(cacheFolder(root), "loop"),
       }),
       scripted(root, runtime, {
         ...limit,
         title: "loop, new files",
         library: "files",
         kind: "files",
-        where: () => folderOf(root, "files"),
+        where: () => scratch(cacheFolder(root), "files"),
       }),
       ...(server === undefined ? [] : [
         scripted(root, runtime, { title: "ioredis", library: "ioredis", kind: "ioredis", where: () => server }),
@@ -142,8 +115,14 @@ export function storeContenders(
         }),
       ]),
     ]),
-    python(root, "Ray", "ray"),
-    python(root, "numpy", "numpy"),
-    ...(host === "" ? [] : [python(root, "ProxyStore", "proxystore", `${host}:${port}`)]),
+    inPython("Ray", "ray", () => python(root, "stores", "ray", "ray")),
+    inPython("numpy", "numpy", async () => await python(root, "stores", "numpy", "numpy", scratch(memory, "numpy"))),
+    ...(host === "" ? [] : [
+      inPython(
+        "ProxyStore",
+        "proxystore",
+        () => python(root, "stores", "proxystore-redis", "proxystore", `${host}:${port}`),
+      ),
+    ]),
   ];
 }

@@ -1,26 +1,17 @@
 // Who runs the suite `topics`: shoal on each store, and the bare log of the same store.
 
-import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import process from "node:process";
-import { rmSync } from "node:fs";
 import { cacheFolder, runtimeTitles, started } from "../built.ts";
 import type { Contender, Runtime } from "../case.ts";
+import { scratch } from "../scratch.ts";
 
 const usually = ["memory:", "file:?fsync=never", "file:?fsync=always"];
-
-const folders: string[] = [];
-process.on("exit", () => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
 
 /** A URL as the programs take it: `file:` alone is a folder of the benchmark's own. */
 function urlOf(root: string, store: string): string {
   const [, scheme, query = ""] = /^(file:)(\?.*)?$/.exec(store) ?? [];
   if (scheme === undefined) return store;
-  const folder = join(cacheFolder(root), `topics-${randomBytes(6).toString("hex")}`);
-  folders.push(folder);
-  return `${scheme}//${folder}${query}`;
+  return `${scheme}//${scratch(cacheFolder(root), "topics")}${query}`;
 }
 
 export function topicContenders(

@@ -4,13 +4,16 @@
 import { join } from "node:path";
 import process from "node:process";
 import { buildNative, nativeBackend, nativeFound } from "shoal/actors";
-import { build, built, cacheFolder, runtimeTitles, started } from "../built.ts";
+import { cacheFolder, runtimeTitles, started } from "../built.ts";
 import type { Contender, Runtime, Start } from "../case.ts";
+import { python } from "../python.ts";
 
 const ours = ["wasm", "tensorflow"] as const;
 
+let native: Promise<string> | undefined;
+
 /** Brings the native backend in once, beside what else is built for benchmarks; answers its main file. */
-async function native(root: string): Promise<string> {
+async function broughtIn(root: string): Promise<string> {
   const before = process.env["XDG_CACHE_HOME"];
   process.env["XDG_CACHE_HOME"] = nativeCache(root);
   try {
@@ -38,22 +41,13 @@ const inEnvironment = (variables: readonly string[], { command, args }: Start): 
 });
 
 function torch(root: string, layout: "default" | "channels-last"): Contender {
-  const source = join(root, "benchmarks", "training", "python");
-  const requirements = join(source, "torch.txt");
   return {
     name: `PyTorch, ${layout} layout`,
     library: layout === "default" ? "torch" : "torch-channels-last",
     own: false,
     fair: true,
     lacks: {},
-    async prepare() {
-      const folder = await built(root, "torch", [requirements], async (into) => {
-        await build("python3", ["-m", "venv", into]);
-        const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements];
-        await build(join(into, "bin", "python"), pip);
-      });
-      return { command: join(folder, "bin", "python"), args: [join(source, "contender.py"), layout] };
-    },
+    prepare: () => python(root, "training", "torch", layout),
   };
 }
 
@@ -70,7 +64,7 @@ export function trainingContenders(root: string, runtimes: readonly Runtime[]): 
         lacks: {},
         async prepare() {
           if (backend === "wasm") return started(root, runtime, program, [backend]);
-          await native(root);
+          await (native ??= broughtIn(root));
           const variables = [...oneThread, `XDG_CACHE_HOME=${nativeCache(root)}`];
           return inEnvironment(variables, started(root, runtime, program, [backend]));
         },
@@ -83,7 +77,7 @@ export function trainingContenders(root: string, runtimes: readonly Runtime[]): 
       fair: true,
       lacks: {},
       async prepare() {
-        const main = await native(root);
+        const main = await (native ??= broughtIn(root));
         const plain = join(root, "dist", "benchmarks", "training", "plain.js");
         return inEnvironment(oneThread, started(root, "node", plain, [main]));
       },

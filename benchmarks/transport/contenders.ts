@@ -1,26 +1,15 @@
 // Who runs the suite `transport`: shoal over the stores that are named, computing without any, a loop of pread, and what
 // Python has, where pip can install it.
 
-import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
-import { build, built, cacheFolder, runtimeTitles, started } from "../built.ts";
+import { cacheFolder, runtimeTitles, started } from "../built.ts";
 import type { Contender, Runtime } from "../case.ts";
+import { python } from "../python.ts";
+import { scratch } from "../scratch.ts";
 
 const usually = ["shm:", "file:"];
-
-const folders: string[] = [];
-process.on("exit", () => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
-
-/** A folder that is gone when the benchmark is over. */
-function folderOf(root: string, name: string): string {
-  const folder = join(cacheFolder(root), `${name}-${process.pid}`);
-  mkdirSync(folder, { recursive: true });
-  folders.push(folder);
-  return folder;
-}
+/** What Python's contenders write lies where nothing waits for a disk. */
+const memory = "/dev/shm";
 
 interface Peer {
   readonly title: string;
@@ -40,9 +29,7 @@ const peers: readonly Peer[] = [
   { title: "Ray, results of tasks", library: "ray", packages: "ray" },
 ];
 
-function python(root: string, { title, library, packages, isLimit }: Peer): Contender {
-  const source = join(root, "benchmarks", "transport", "python");
-  const requirements = join(source, `${packages}.txt`);
+function inPython(root: string, { title, library, packages, isLimit }: Peer): Contender {
   return {
     name: title,
     library,
@@ -50,14 +37,7 @@ function python(root: string, { title, library, packages, isLimit }: Peer): Cont
     ...isLimit === true && { isLimit },
     fair: true,
     lacks: {},
-    async prepare() {
-      const folder = await built(root, packages, [requirements], async (into) => {
-        await build("python3", ["-m", "venv", into]);
-        const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements];
-        await build(join(into, "bin", "python"), pip);
-      });
-      return { command: join(folder, "bin", "python"), args: [join(source, "contender.py"), library] };
-    },
+    prepare: async () => await python(root, "transport", packages, library, scratch(memory, library)),
   };
 }
 
@@ -67,11 +47,21 @@ export function transportContenders(
   stores: readonly string[],
 ): readonly Contender[] {
   const program = join(root, "dist", "benchmarks", "transport", "program.js");
-  const scripted = (runtime: Runtime, kind: "shoal" | "alone" | "loop", store: string) => async () => {
+  const scripted = (runtime: Runtime, kind: "shoal" | "alone" | "loop" | "summed", store: string) => async () => {
     const shoal = started(root, runtime, join(root, "dist", "runtime", "cli", "main.js"));
-    const folder = folderOf(root, `transport-${kind}`);
+    const folder = scratch(cacheFolder(root), `transport-${kind}`);
     return started(root, runtime, program, [kind, store, folder, shoal.command, ...shoal.args]);
   };
+  const limit = (runtime: Runtime, kind: "alone" | "loop" | "summed", title: string): Contender => ({
+    name: `${title} on ${runtimeTitles[runtime]}`,
+    library: kind,
+    runtime,
+    own: false,
+    isLimit: true,
+    fair: true,
+    lacks: {},
+    prepare: scripted(runtime, kind, "shm:"),
+  });
   return [
     ...runtimes.flatMap((runtime): Contender[] => [
       ...(stores.length === 0 ? usually : stores).map((store): Contender => ({
@@ -83,27 +73,10 @@ export function transportContenders(
         lacks: {},
         prepare: scripted(runtime, "shoal", store),
       })),
-      {
-        name: `computing alone on ${runtimeTitles[runtime]}`,
-        library: "alone",
-        runtime,
-        own: false,
-        isLimit: true,
-        fair: true,
-        lacks: {},
-        prepare: scripted(runtime, "alone", "shm:"),
-      },
-      {
-        name: `a loop of pread on ${runtimeTitles[runtime]}`,
-        library: "loop",
-        runtime,
-        own: false,
-        isLimit: true,
-        fair: true,
-        lacks: {},
-        prepare: scripted(runtime, "loop", "shm:"),
-      },
+      limit(runtime, "alone", "computing alone"),
+      limit(runtime, "loop", "a loop of pread"),
+      limit(runtime, "summed", "the same with checksums"),
     ]),
-    ...peers.map((peer) => python(root, peer)),
+    ...peers.map((peer) => inPython(root, peer)),
   ];
 }

@@ -1,14 +1,12 @@
 # The workload of the suite `stores` in Python: numpy.save and numpy.load on tmpfs and ProxyStore's Redis connector between
-# two processes, and Ray's object store between a driver and an actor. `contender.py numpy|ray|proxystore [HOST:PORT]`;
-# lines of JSON in and out, as in protocol.ts.
+# two processes, and Ray's object store between a driver and an actor. `stores.py numpy FOLDER`, `ray` or `proxystore HOST:PORT`.
 
-import json
+import importlib
 import os
-import shutil
 import sys
-import tempfile
 import time
 
+import media
 import numpy as np
 
 # For so long a tensor is got again and again.
@@ -21,50 +19,14 @@ def pattern(size):
     return data
 
 
-class Numpy:
-    """Files on tmpfs, written aside and renamed: what is read is whole."""
-
-    settings = "numpy.save and numpy.load in /dev/shm, renamed when whole"
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.count = 0
-
-    def put(self, data):
-        path = f"{self.folder}/{os.getpid()}-{self.count}.npy"
-        self.count += 1
-        with open(path + ".temp", "wb") as file:
-            np.save(file, data)
-        os.replace(path + ".temp", path)
-        return path
-
-    def get(self, ref):
-        return np.load(ref)
-
-    def release(self, ref):
-        os.unlink(ref)
-
-
-class ProxyStore:
-    """What a Store of ProxyStore does for an array, with its own serializer; its cache is off: each get is one."""
-
+class ProxyStore(media.ProxyStore):
     settings = "Store over RedisConnector, its own serializer, cache_size 0"
 
     def __init__(self, where):
         from proxystore.connectors.redis import RedisConnector
-        from proxystore.store import Store
 
         host, port = where.rsplit(":", 1)
-        self.store = Store(f"bench-{os.getpid()}", RedisConnector(host, int(port)), cache_size=0)
-
-    def put(self, data):
-        return self.store.put(data)
-
-    def get(self, ref):
-        return self.store.get(ref)
-
-    def release(self, ref):
-        self.store.evict(ref)
+        super().__init__(RedisConnector(host, int(port)))
 
 
 class Ray:
@@ -107,16 +69,6 @@ class Side:
             check += float(data.sum())
             misplaced += int(data[0] != first + index)
         return {"count": len(refs), "check": check, "misplaced": misplaced}
-
-
-def serve_side(pipe, kind, where):
-    side = Side(kind(where))
-    while True:
-        try:
-            call, args = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(getattr(side, call)(*args))
 
 
 def together(a, b):
@@ -218,33 +170,24 @@ def get(own, partner, size, count, small):
     return {**times, "againCount": again_count, **found}
 
 
-def whole(value):
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+class NpySide(Side):
+    def __init__(self, folder):
+        super().__init__(media.Npy(folder))
 
 
-def numpy_partner():
-    folder = tempfile.mkdtemp(prefix="bench-numpy-", dir="/dev/shm")
-    side, partner, end_process = process_partner(Numpy, folder)
-
-    def end():
-        end_process()
-        shutil.rmtree(folder, ignore_errors=True)
-
-    return side, partner, end
+class ProxyStoreSide(Side):
+    def __init__(self, where):
+        super().__init__(ProxyStore(where))
 
 
-def process_partner(kind, where):
-    import multiprocessing
-
-    here, there = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=serve_side, args=(there, kind, where), daemon=True)
-    process.start()
+def process_partner(make, where):
+    pipe, end = media.side_process(make, where)
 
     def partner(call, *args):
-        here.send((call, args))
-        return here.recv()
+        pipe.send((call, args))
+        return pipe.recv()
 
-    return Side(kind(where)), partner, process.kill
+    return make(where), partner, end
 
 
 def ray_partner():
@@ -280,47 +223,27 @@ def ray_partner():
 
 def main():
     library = sys.argv[1]
-    parts = None
-    version = f"Python {sys.version.split()[0]}, numpy {np.__version__}"
-    if library == "ray":
-        import ray
-
-        version = f"Python {sys.version.split()[0]}, Ray {ray.__version__}"
-    elif library == "proxystore":
-        import proxystore
-
-        version = f"Python {sys.version.split()[0]}, ProxyStore {proxystore.__version__}"
-    elif not os.path.isdir("/dev/shm"):
-        sys.exit("error: there is no /dev/shm here")
-    settings = {"ray": Ray, "proxystore": ProxyStore, "numpy": Numpy}[library].settings
     partners = {
         "ray": ray_partner,
-        "numpy": numpy_partner,
-        "proxystore": lambda: process_partner(ProxyStore, sys.argv[2]),
+        "numpy": lambda: process_partner(NpySide, sys.argv[2]),
+        "proxystore": lambda: process_partner(ProxyStoreSide, sys.argv[2]),
     }
-    out = os.fdopen(os.dup(1), "w")
-    # What a library prints is no answer.
-    os.dup2(2, 1)
-    try:
-        for line in sys.stdin:
-            asked = json.loads(line)
-            name = asked["case"]
-            try:
-                if name == "hello":
-                    answer = {"version": version, "settings": settings}
-                else:
-                    if parts is None:
-                        parts = partners[library]()
-                    run = {"put": put, "make": make}.get(name.split("-")[0], get)
-                    answer = run(parts[0], parts[1], asked["bytes"], asked["count"], asked["inFlight"] > 1)
-            except Exception as error:  # told to the harness, which goes on with the others
-                answer = {"error": f"{type(error).__name__}: {error}"}
-            answer = {key: whole(value) for key, value in answer.items()}
-            out.write(json.dumps({**answer, "case": name}) + "\n")
-            out.flush()
-    finally:
-        if parts is not None:
+    settings = {"ray": Ray, "numpy": media.Npy, "proxystore": ProxyStore}[library].settings
+    parts = []
+
+    def run(asked):
+        if not parts:
+            parts.extend(partners[library]())
+        own, partner, _ = parts
+        work = {"put": put, "make": make}.get(asked["case"].split("-")[0], get)
+        return work(own, partner, asked["bytes"], asked["count"], asked["inFlight"] > 1)
+
+    def end():
+        if parts:
             parts[2]()
+
+    version = media.version(importlib.import_module(library))
+    media.serve(lambda: {"version": version, "settings": settings}, run, end)
 
 
 if __name__ == "__main__":

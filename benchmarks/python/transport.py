@@ -1,16 +1,11 @@
 # The workload of the suite `transport` in Python: two processes simulate, two others read all that they made.
-# `contender.py numpy-alone|npy|shared|proxystore|dask|ray`; lines of JSON in and out, as in protocol.ts.
+# `transport.py numpy-alone|npy|shared|proxystore|dask|ray FOLDER`, a folder in memory.
 
-import itertools
-import json
-import multiprocessing
 import multiprocessing.connection
-import os
-import shutil
 import sys
-import tempfile
 import time
 
+import media
 import numpy as np
 
 TOLERANCE = 1e-6
@@ -45,7 +40,7 @@ class Alone:
     def __init__(self, folder):
         self.fields = {}
 
-    def put(self, period, field):
+    def keep(self, period, field):
         self.fields[period] = field
         return period, field.shape
 
@@ -59,29 +54,6 @@ class Alone:
         pass
 
 
-class Npy:
-    """Files on tmpfs, written aside and renamed: what is read is whole."""
-
-    settings = "numpy.save and numpy.load in /dev/shm, renamed when whole"
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.count = itertools.count()
-
-    def put(self, _, field):
-        path = f"{self.folder}/{os.getpid()}-{next(self.count)}.npy"
-        with open(path + ".temp", "wb") as file:
-            np.save(file, field)
-        os.replace(path + ".temp", path)
-        return path
-
-    def get(self, ref):
-        return np.load(ref)
-
-    def release(self, ref):
-        os.unlink(ref)
-
-
 class Shared:
     """One block a field; readers look at it where it is."""
 
@@ -90,7 +62,7 @@ class Shared:
     def __init__(self, folder):
         self.blocks = {}
 
-    def put(self, _, field):
+    def put(self, field):
         from multiprocessing.shared_memory import SharedMemory
 
         block = SharedMemory(create=True, size=field.nbytes)
@@ -120,35 +92,28 @@ class Shared:
         block.unlink()
 
 
-class ProxyStore:
-    """What a Store of ProxyStore does for an array, with its own serializer."""
-
-    settings = "Store over FileConnector in /dev/shm, its own serializer, cache_size 0"
+class ProxyStore(media.ProxyStore):
+    settings = f"Store over FileConnector in {media.shared_memory}, its own serializer, cache_size 0"
 
     def __init__(self, folder):
         from proxystore.connectors.file import FileConnector
-        from proxystore.store import Store
 
-        self.store = Store(f"bench-{os.getpid()}", FileConnector(folder), cache_size=0)
+        super().__init__(FileConnector(folder))
 
-    def put(self, _, field):
-        return self.store.put(field)
 
-    def get(self, ref):
-        return self.store.get(ref)
-
-    def release(self, ref):
-        self.store.evict(ref)
+MEDIA = {"numpy-alone": Alone, "npy": media.Npy, "shared": Shared, "proxystore": ProxyStore}
 
 
 class Side:
     """One process's part of the work."""
 
-    def __init__(self, medium):
-        self.medium = medium
+    def __init__(self, where):
+        kind, folder = where
+        self.medium = MEDIA[kind](folder)
 
     def make(self, period, grid, steps):
-        return self.medium.put(period, simulate(period, grid, steps))
+        field = simulate(period, grid, steps)
+        return self.medium.keep(period, field) if isinstance(self.medium, Alone) else self.medium.put(field)
 
     def look(self, refs):
         found = read([self.medium.get(ref) for ref in refs])
@@ -157,29 +122,13 @@ class Side:
         return found
 
 
-def serve_side(pipe, kind, folder):
-    side = Side(kind(folder))
-    while True:
-        try:
-            call, args = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(getattr(side, call)(*args))
-
-
 class Processes:
     """Four processes, asked over pipes."""
 
-    def __init__(self, kind):
-        self.folder = tempfile.mkdtemp(prefix="shoal-bench-", dir="/dev/shm")
-        self.settings = kind.settings
-        self.medium = kind(self.folder)
-        context = multiprocessing.get_context("spawn")
-        self.pipes = []
-        for _ in range(4):
-            own, other = context.Pipe()
-            context.Process(target=serve_side, args=(other, kind, self.folder), daemon=True).start()
-            self.pipes.append(own)
+    def __init__(self, kind, folder):
+        self.settings = MEDIA[kind].settings
+        self.medium = MEDIA[kind](folder)
+        self.pipes = [media.side_process(Side, (kind, folder))[0] for _ in range(4)]
 
     def make(self, tasks):
         """Each of two takes the next task as soon as it has done one."""
@@ -209,7 +158,7 @@ class Processes:
             self.medium.release(ref)
 
     def end(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
+        pass
 
 
 class Dask:
@@ -313,19 +262,11 @@ def whole(medium, command, sums):
 
 
 def main():
-    kind = sys.argv[1]
-    kinds = {"numpy-alone": Alone, "npy": Npy, "shared": Shared, "proxystore": ProxyStore}
-    medium = Dask() if kind == "dask" else Ray() if kind == "ray" else Processes(kinds[kind])
+    _, kind, folder = sys.argv
+    medium = Dask() if kind == "dask" else Ray() if kind == "ray" else Processes(kind, folder)
     sums = {}
-    for line in sys.stdin:
-        command = json.loads(line)
-        case = command["case"]
-        if case == "hello":
-            answer = {"version": f"Python {sys.version.split()[0]}", "settings": medium.settings}
-        else:
-            answer = whole(medium, command, sums)
-        print(json.dumps({"case": case, **answer}), flush=True)
-    medium.end()
+    hello = {"version": media.version(), "settings": medium.settings}
+    media.serve(lambda: hello, lambda command: whole(medium, command, sums), medium.end)
 
 
 if __name__ == "__main__":

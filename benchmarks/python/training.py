@@ -1,11 +1,11 @@
-# The workload of the suite `training` in Python: the same network in PyTorch, one thread. `contender.py LAYOUT`, which is
-# `default` or `channels-last`; lines of JSON in and out, as in protocol.ts.
+# The workload of the suite `training` in Python: the same network in PyTorch, one thread. `training.py LAYOUT`, which is
+# `default` or `channels-last`.
 
-import json
 import math
 import sys
 import time
 
+import media
 import torch
 from torch import nn
 
@@ -48,25 +48,22 @@ def main():
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
     trainings = {}
-    for line in sys.stdin:
-        command = json.loads(line)
-        case = command["case"]
-        if case == "hello":
-            answer = {"version": f"PyTorch {torch.__version__}", "settings": f"one thread, {sys.argv[1]} layout"}
-        else:
-            count, grid, kernel = (int(command[name]) for name in ("count", "grid", "kernel"))
-            key = (count, grid, kernel)
-            if key not in trainings:
-                trainings[key] = Training(count, grid, kernel, layout)
-            began, busy = time.perf_counter(), time.process_time()
-            loss = trainings[key].epoch(int(command["batch"]))
-            answer = {
-                "seconds": time.perf_counter() - began,
-                "cpuSeconds": time.process_time() - busy,
-                "count": count,
-                "loss": loss if math.isfinite(loss) else -1,
-            }
-        print(json.dumps({"case": case, **answer}), flush=True)
+    hello = {"version": media.version(torch), "settings": f"one thread, {sys.argv[1]} layout"}
+
+    def run(command):
+        count, grid, kernel = key = tuple(int(command[name]) for name in ("count", "grid", "kernel"))
+        if key not in trainings:
+            trainings[key] = Training(count, grid, kernel, layout)
+        began, busy = time.perf_counter(), time.process_time()
+        loss = trainings[key].epoch(int(command["batch"]))
+        return {
+            "seconds": time.perf_counter() - began,
+            "cpuSeconds": time.process_time() - busy,
+            "count": count,
+            "loss": loss if math.isfinite(loss) else -1,
+        }
+
+    media.serve(lambda: hello, run)
 
 
 main()
