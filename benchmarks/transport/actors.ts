@@ -13,11 +13,18 @@ export interface Size {
 /** How many numbers a simulation makes. */
 export const numbersOf = ({ grid, steps }: Pick<Size, "grid" | "steps">): number => steps * 2 * grid * grid;
 
-/** Every number is read. */
+/** Every number is read, by sums that do not wait for each other, as those of numpy. */
 export function sumOf(values: Float64Array): number {
-  let sum = 0;
-  for (let at = 0; at < values.length; at++) sum += values[at]!;
-  return sum;
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const whole = values.length - values.length % 4;
+  for (let at = 0; at < whole; at += 4) {
+    a += values[at]!;
+    b += values[at + 1]!;
+    c += values[at + 2]!;
+    d += values[at + 3]!;
+  }
+  for (let at = whole; at < values.length; at++) a += values[at]!;
+  return a + b + c + d;
 }
 
 /** What one has read. */
@@ -63,8 +70,10 @@ export class Looker extends Actor {
 export class Loop extends Actor {
   static readonly module: string = import.meta.url;
 
-  read({ path, bytes }: { readonly path: string; readonly bytes: number }): number {
-    return preads(path, bytes);
+  read(
+    { path, bytes, isSummed }: { readonly path: string; readonly bytes: number; readonly isSummed: boolean },
+  ): number {
+    return preads(path, bytes, isSummed);
   }
 }
 

@@ -11,6 +11,7 @@ const sentPerByteMax = 1.05;
 const timesLongerMax = 1.15;
 const overheadSecondsMax = 1;
 
+const isLoop = (library: string): boolean => library === "loop" || library === "summed";
 const isShared = ({ library }: { readonly library: string }): boolean => library === "shm:";
 
 /** Round by round: what disturbs one round disturbs both. */
@@ -40,13 +41,13 @@ const ahead: Bar = {
 };
 
 const besideLoop: Bar = {
-  text: `at least ${partOfLoopMin} × a bare loop of pread`,
+  text: `at least ${partOfLoopMin} × a bare loop of pread that checks what it has read, as the store does`,
   isFor: ({ library }) => library === "file:",
   holds(own, peers) {
-    const part = beside(own, peers, "loop");
+    const part = beside(own, peers, "summed");
     return part === undefined ? undefined : part >= partOfLoopMin;
   },
-  reached: (own, peers) => beside(own, peers, "loop"),
+  reached: (own, peers) => beside(own, peers, "summed"),
 };
 
 const hardlyRead: Bar = {
@@ -95,7 +96,7 @@ export function transportCases(workload: { readonly [name: string]: Parameters }
       value: of("seconds"),
       extras: { "simulate s": of("simulateSeconds"), "read s": of("readSeconds") },
       bars: [besideAlone, ahead],
-      isFor: ({ library }) => library !== "loop",
+      isFor: ({ library }) => !isLoop(library),
       isOf: (_, limit) => limit.library === "alone",
     }),
     build("reads", {
@@ -112,8 +113,8 @@ export function transportCases(workload: { readonly [name: string]: Parameters }
         "sent/byte": of("sentPerByte"),
       },
       bars: [hardlyRead, besideLoop, sentOnce],
-      isFor: ({ own, library }) => own || library === "loop",
-      isOf: (own, limit) => own.library === "file:" && limit.library === "loop",
+      isFor: ({ own, library }) => own || isLoop(library),
+      isOf: (own, limit) => own.library === "file:" && isLoop(limit.library),
     }),
     build("online", {
       title: "training while simulations run: all of it, as a multiple of the longer of both alone",

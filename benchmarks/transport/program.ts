@@ -1,6 +1,6 @@
 // The workload of the suite `transport` in shoal: simulations in two processes and readers in two others, over a store or
 // in memory of their own; and `shoal run waves` as users start it. `program.js KIND URL FOLDER COMMAND…`: the kind is
-// `shoal`, `alone` or `loop`, the command starts `shoal`.
+// `shoal`, `alone`, `loop` or `summed`, the command starts `shoal`.
 
 import process from "node:process";
 import { type ActorRef, launch, type Pool, type System } from "shoal";
@@ -36,9 +36,12 @@ interface Crew {
 
 let crew: Promise<Crew> | undefined;
 
+/** Computing alone has its memory from round to round, however long others take between: so has what it is compared with. */
+const keeping = (url: string): string => url === "shm:" ? "shm:?pool=1GB" : url;
+
 /** Two processes that simulate, and two that read. */
 async function together(size: Size): Promise<Crew> {
-  const url = urlOf(store, folder);
+  const url = keeping(urlOf(store, folder));
   const system = await launch({ store: url, nodes: 5, threads: 0, allow: ["shoal/benchmarks", "shoal/actors"] });
   const [first, second] = [["n2", "n3"], ["n4", "n5"]] as const;
   const lookers = await Promise.all(second.map((node) => system.spawn(Looker, undefined, { node })));
@@ -90,7 +93,7 @@ const run = (command: Command, more: { readonly [flag: string]: string | number 
   });
 
 async function reads(command: Command): Promise<Measured> {
-  if (kind === "loop") return await bare(sizeOf(command));
+  if (kind === "loop" || kind === "summed") return await bare(sizeOf(command));
   const { result, sentBytes } = await run(command, {
     "step-seconds": 0,
     "kernels": "3,3",
@@ -119,8 +122,10 @@ let loops: Promise<readonly ActorRef<Loop>[]> | undefined;
 async function bare(size: Size): Promise<Measured> {
   const bytes = size.periods.length * numbersOf(size) * Float64Array.BYTES_PER_ELEMENT;
   const path = fileOf(folder, bytes);
+  const looping = await (loops ??= twoLoops());
   const began = performance.now();
-  const all = await Promise.all((await (loops ??= twoLoops())).map((loop) => loop.ask("read", { path, bytes })));
+  const isSummed = kind === "summed";
+  const all = await Promise.all(looping.map((loop) => loop.ask("read", { path, bytes, isSummed })));
   return {
     seconds: secondsSince(began),
     bytes,
@@ -181,7 +186,10 @@ await serve({
   reads,
   online,
   seed,
-  hello: () => ({ version: runtimeVersion(), settings: "strict mode off, processes of one machine" }),
+  hello: () => ({
+    version: runtimeVersion(),
+    settings: "strict mode off, processes of one machine; whole: shm: with pool=1GB",
+  }),
 }, async () => {
   await (await crew)?.system.close();
 });
