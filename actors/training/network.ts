@@ -83,6 +83,8 @@ export interface Network {
   evaluate(examples: Examples | Samples, batch?: number): Promise<number>;
   /** Its weights by name, as a safetensors file. */
   weights(): Promise<Uint8Array>;
+  /** All of it in the format of TensorFlow.js: the files `model.json` and `weights.bin`. */
+  saved(): Promise<{ readonly model: Uint8Array; readonly weights: Uint8Array }>;
   /** Takes weights of a network of the same layers. */
   load(weights: Uint8Array): Promise<void>;
   /** All that it takes to go on learning as if nothing had happened: weights, the optimizer's memory, the epoch. */

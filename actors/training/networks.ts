@@ -9,6 +9,7 @@ import { checkedModel, type ModelBuilder } from "./models.ts";
 import type { Epoch, Examples, LearningOptions, Network, Numbers, Samples, Schedule } from "./network.ts";
 import { optimizer as optimizerOf, optimizerNames } from "./optimizers.ts";
 import { perceptron } from "./perceptron.ts";
+import { savedModel } from "./saved.ts";
 import { dice, drawing, shuffled } from "./order.ts";
 import { pack, unpack } from "./safetensors.ts";
 import { batchesOf, checkFinite, inOrder, samplesOf, sizeOf } from "./samples.ts";
@@ -232,6 +233,11 @@ function networkOf(backend: Backend, model: LayersModel, learning: Required<Lear
     async weights() {
       backend.use();
       return pack({ arrays: await all.read(), words: { format: "shoal-weights-1" } });
+    },
+
+    async saved() {
+      backend.use();
+      return await savedModel(tf, model);
     },
 
     async load(bytes: Uint8Array) {

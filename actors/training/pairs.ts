@@ -34,7 +34,7 @@ export async function pairsOf(
 }
 
 /** What one input, or one target, is. */
-function shapeOf({ id, shape: [, two, ...shape], shape: whole }: TensorRef): readonly number[] {
+export function shapeOf({ id, shape: [, two, ...shape], shape: whole }: TensorRef): readonly number[] {
   if (two === 2 && shape.length > 0) return shape;
   throw new ShoalError(
     "BadInput",

@@ -1,15 +1,16 @@
 // One who trains: it takes a network at a time, reads every sample of the run, and says how it went.
 
 import { Actor, type ActorRef, ShoalError, type TensorRef } from "../../runtime/mod.ts";
+import { type Arrival, type Arrivals, arrivals, epochsOf } from "../training/arrivals.ts";
 import { openBackend } from "../training/backends.ts";
-import type { BackendName, Epoch, Network, Numbers } from "../training/network.ts";
+import type { BackendName, Network, Numbers } from "../training/network.ts";
 import { batchesOf, checkFinite, inOrder } from "../training/samples.ts";
 import { gone, ready } from "../training/setup.ts";
 import { type Window, windowOn } from "../training/window.ts";
-import { type Arrival, type Arrivals, arrivals, type Online } from "./arrivals.ts";
 import { markBytesMax, type Marks } from "./marks.ts";
+import type { Online } from "./online.ts";
 import { processOf } from "./places.ts";
-import { partOf, partsOf } from "./pieces.ts";
+import { partsOf } from "./pieces.ts";
 import type { Shelf } from "./shelf.ts";
 import { type Times, timesOfAll } from "./times.ts";
 import { startTorch } from "./torch.ts";
@@ -177,7 +178,7 @@ export class Learner extends Actor {
       store: this.store,
       topic: this.topic<Arrival>(topic),
       count,
-      grid,
+      shape: [grid, grid],
       done(samples) {
         if (epochs <= 1) void shelf.tell("done", { samples, readers });
       },
@@ -189,15 +190,16 @@ export class Learner extends Actor {
     task: LearnerTask,
     source: Source,
   ): Promise<Pick<Learnt, "samples" | "loss" | "weights">> {
-    const { index, kernel, epochs, samples } = task;
+    const { index, kernel, epochs, samples, batch } = task;
     const { marks } = this.#input;
+    const { store, signal } = this;
     const mark = await marks?.ask("last", { index, kernel });
     if (mark !== undefined) {
       await network.restore(mark.checkpoint);
       this.log.info(`goes on after epoch ${network.epoch}`);
     }
     let [loss, seen] = [mark?.loss ?? 0, samples];
-    for await (const done of this.#epochs(network, task, source)) {
+    for await (const done of epochsOf(network, source, { epochs, batch, signal }, { store })) {
       ({ loss, samples: seen } = done);
       const { epoch } = done;
       this.#tell(epoch, epochs, loss);
@@ -208,20 +210,6 @@ export class Learner extends Actor {
     }
     const weights = await this.store.put({ data: await network.weights(), dtype: "uint8" });
     return { samples: seen, loss, weights };
-  }
-
-  /** What comes while simulations run is learnt from as it comes; from the second epoch on all of it is there. */
-  async *#epochs(network: Network, { epochs, batch, grid }: LearnerTask, source: Source): AsyncGenerator<Epoch, void> {
-    const { signal } = this;
-    if (!("inOrder" in source)) return yield* network.train(source, { epochs, batch, signal });
-    yield* network.train(source, { epochs: 1, batch, signal, shuffle: false });
-    if (epochs === 1) return;
-    const window = await windowOn(source.inOrder().map(({ samples }) => partOf(this.store, samples)), [grid, grid]);
-    try {
-      yield* network.train(window, { epochs, batch, signal });
-    } finally {
-      window.close();
-    }
   }
 
   /** Reads every number of every sample, as a step of training would. */

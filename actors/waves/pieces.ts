@@ -6,7 +6,7 @@ import type { Part } from "../training/window.ts";
 import { type Frame, type Piece, type Shelf } from "./shelf.ts";
 
 /** Samples in the store. */
-export function partOf(store: Tensors, ref: TensorRef<"float64">): Part {
+function partOf(store: Tensors, ref: TensorRef<"float64">): Part {
   const [count = 0] = ref.shape;
   return { count, bytes: ref.bytes, fetch: async () => await store.get(ref) };
 }

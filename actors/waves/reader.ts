@@ -1,9 +1,10 @@
 // The consumer: it did not make the fields, and reads every byte of them, in their order.
 
 import { Actor, type ActorRef, type TensorRef } from "../../runtime/mod.ts";
+import { once } from "../training/arrivals.ts";
 import type { Numbers } from "../training/network.ts";
-import { type Arrival, once, type Online } from "./arrivals.ts";
 import { checksum } from "./checksum.ts";
+import type { Online, WaveArrival } from "./online.ts";
 import { partsOf } from "./pieces.ts";
 import type { Shelf } from "./shelf.ts";
 
@@ -55,7 +56,7 @@ export class Reader extends Actor {
   /** As `readAll`, of samples as they come. */
   async *readComing({ shelf, grid, online, keeps }: Coming): AsyncGenerator<Reading> {
     const { store } = this;
-    const reading = this.topic<Arrival>(online.topic).read();
+    const reading = this.topic<WaveArrival>(online.topic).read();
     async function* fields(): AsyncGenerator<Field> {
       for await (const { samples } of sorted(once(reading))) {
         const tensor = await store.get(samples);
@@ -72,8 +73,8 @@ export class Reader extends Actor {
 }
 
 /** What came, in the order of the run: what comes too early waits, in the store. */
-async function* sorted(coming: AsyncIterable<Arrival>): AsyncGenerator<Arrival> {
-  const early = new Map<number, Arrival>();
+async function* sorted(coming: AsyncIterable<WaveArrival>): AsyncGenerator<WaveArrival> {
+  const early = new Map<number, WaveArrival>();
   let next = 0;
   for await (const arrival of coming) {
     early.set(arrival.first, arrival);

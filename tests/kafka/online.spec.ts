@@ -3,7 +3,7 @@
 // needs: kafka
 // minutes: 3
 import { setImmediate } from "node:timers/promises";
-import type { Arrival } from "../../actors/waves/arrivals.ts";
+import type { WaveArrival } from "../../actors/waves/online.ts";
 import { Wave } from "../../actors/waves/wave.ts";
 import { launch } from "../../runtime/mod.ts";
 import { inFolder } from "../cli/stage.ts";
@@ -50,7 +50,7 @@ if ("reason" in service) {
         const sampleBytes = 2 * 64 * 64 * 8;
         const credit = ahead * (sampleBytes + 2_048);
         const online = { topic: "samples", readers: 1, readersMin: 1, creditBytes: credit, retainBytes: credit };
-        const reading = system.topic<Arrival>(online.topic).read();
+        const reading = system.topic<WaveArrival>(online.topic).read();
         const wave = await system.spawn(Wave);
         const simulated = wave.ask("simulate", { index: 0, period: 40, grid: 64, steps, online });
         const sealed = async (): Promise<number> => {

@@ -6,13 +6,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type ActorRef, launch, type System, type TensorRef } from "../../runtime/mod.ts";
+import { launch, type TensorRef } from "../../runtime/mod.ts";
 import { Evaluator, Predictor } from "../../actors/training/predictor.ts";
 import { unpack } from "../../actors/training/safetensors.ts";
 import { type Progress, Trainer } from "../../actors/training/trainer.ts";
 import { errorOf } from "../stores/world.ts";
 import { assert, root, runtime, test } from "../suite.ts";
 import { exampleInput, numbers } from "./data.ts";
+import { stream, thrown, weightsOf, withPairs } from "./pairs.ts";
 
 const program = fileURLToPath(new URL(`program.${runtime === "node" ? "js" : "ts"}`, import.meta.url));
 const flags = runtime === "node" ? [] : ["run", "-A", "--no-lock", "--conditions=source"];
@@ -51,43 +52,6 @@ async function inFolder(call: (folder: string) => Promise<void>): Promise<void> 
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** Runs something in a system of its own, with pairs of a few waves. */
-async function withPairs(
-  call: (system: System, pairs: TensorRef<"float64">[]) => Promise<void>,
-  change?: (data: Float64Array) => void,
-): Promise<void> {
-  const system = await launch({ store: "memory:", threads: 0 });
-  try {
-    const pairs: TensorRef<"float64">[] = [];
-    for (let count = 0; count < 3; count++) {
-      const draft = await system.store.allocate("float64", [4, 2, 12, 12]);
-      const values = numbers(draft.data.length, count + 1);
-      // The target is the input, half as high: easy to learn.
-      draft.data.forEach((_, at) =>
-        draft.data[at] = Math.floor(at / 144) % 2 === 0 ? values[at]! : draft.data[at - 144]! / 2
-      );
-      if (count === 1) change?.(draft.data);
-      pairs.push(await draft.seal());
-    }
-    await call(system, pairs);
-  } finally {
-    await system.close();
-  }
-}
-
-/** What a handler, or a start, threw: the error that the caller gets is the runtime's, and says it. */
-const thrown = async (call: () => unknown): Promise<string> => (await errorOf("HandlerError", call)).message;
-
-async function stream(trainer: ActorRef<Trainer>, task: Parameters<Trainer["train"]>[0]): Promise<Progress[]> {
-  const all: Progress[] = [];
-  for await (const progress of trainer.stream("train", task)) all.push(progress);
-  return all;
-}
-
-async function weightsOf(system: System, trainer: ActorRef<Trainer>): Promise<Uint8Array> {
-  return Uint8Array.from((await system.store.get(await trainer.ask("weights"))).data);
 }
 
 for (const kind of ["file", "shm"] as const) {

@@ -1,34 +1,23 @@
-// Samples as they come, over a topic, while simulations still run: learnt from in the order of their arrival, once, and
+// Samples as they come, over a topic, while others still make them: learnt from in the order of their arrival, once, and
 // named as done, so that no more of them lie in the store than somebody still needs.
 
-import { ShoalError, type TensorRef, type Tensors, type Topic } from "../../runtime/mod.ts";
-import type { Samples } from "../training/network.ts";
-import { checkFinite } from "../training/samples.ts";
-import type { Waited } from "../training/window.ts";
+import { type Dtype, ShoalError, type TensorRef, type Tensors, type Topic } from "../../runtime/mod.ts";
+import type { Epoch, Network, Numbers, Samples, Schedule } from "./network.ts";
+import { pairsOf, shapeOf } from "./pairs.ts";
+import { batchesOf, checkFinite, inOrder, numbersOf, sizeOf } from "./samples.ts";
+import type { Waited } from "./window.ts";
 
-/** What one who simulates tells those who learn. */
-export interface Arrival {
-  /** The place of its first sample among all of the run. */
-  readonly first: number;
-  readonly samples: TensorRef<"float64">;
-}
-
-/** How those who learn while others simulate find each other. */
-export interface Online {
-  readonly topic: string;
-  /** How many read it in all: those who learn, and one who sums up. */
-  readonly readers: number;
-  /** How many of them are there from the beginning. */
-  readonly readersMin: number;
-  /** How far one who simulates may be ahead of the slowest of them. */
-  readonly creditBytes: number;
-  /** How much of what one who simulates has told of is kept for those who come late. */
-  readonly retainBytes: number;
+/** What one who makes samples tells those who learn. */
+export interface Arrival<D extends Dtype = Dtype> {
+  /** A tensor of shape (samples, 2, …): each sample an input and its target. */
+  readonly samples: TensorRef<D>;
+  /** The place of its first sample among all, where that is known: what is told of twice is learnt from once. */
+  readonly first?: number;
 }
 
 export interface Arrivals extends Required<Samples> {
   readonly waited: Waited;
-  /** All that came, in the order of the run. */
+  /** All that came, by their places among all, or as they came. */
   inOrder(): readonly Arrival[];
   /** Those who simulate do not wait for it any more. */
   close(): void;
@@ -39,7 +28,7 @@ interface Chunk {
   /** The place of its first sample among those that came. */
   readonly at: number;
   readonly count: number;
-  readonly data: Float64Array;
+  readonly data: Numbers;
   left: number;
   /** Whether its numbers were looked at. */
   isChecked: boolean;
@@ -51,25 +40,29 @@ export interface ArrivalsInput {
   readonly topic: Topic<Arrival>;
   /** How many samples will come. */
   readonly count: number;
-  readonly grid: number;
+  /** Of an input, and of a target. */
+  readonly shape: readonly number[];
   /** Is told of what is not needed any more. */
   done(samples: TensorRef): void;
 }
 
-/** Each arrival once, although a simulation that was begun again tells of the same again. */
-export async function* once(entries: AsyncIterable<{ readonly value: Arrival }>): AsyncGenerator<Arrival, void> {
+/** Each arrival once, although one that was begun again tells of the same again. */
+export async function* once<A extends Arrival>(
+  entries: AsyncIterable<{ readonly value: A }>,
+): AsyncGenerator<A, void> {
   const seen = new Set<number>();
   for await (const { value } of entries) {
-    if (seen.has(value.first)) continue;
-    seen.add(value.first);
+    const { first } = value;
+    if (first !== undefined && seen.has(first)) continue;
+    if (first !== undefined) seen.add(first);
     yield value;
   }
 }
 
-export function arrivals({ store, topic, count, grid, done }: ArrivalsInput): Arrivals {
+export function arrivals({ store, topic, count, shape, done }: ArrivalsInput): Arrivals {
   const reading = topic.read();
   const coming = once(reading)[Symbol.asyncIterator]();
-  const cells = grid * grid;
+  const cells = sizeOf(shape);
   const waited = { count: 0, sum: 0, max: 0 };
   const came: Arrival[] = [];
   let chunks: Chunk[] = [];
@@ -84,24 +77,37 @@ export function arrivals({ store, topic, count, grid, done }: ArrivalsInput): Ar
     if (isOver === true) {
       throw new ShoalError("Lost", `Cannot train: ${here} of ${count} samples have come, and no more will`);
     }
+    const found = shapeOf(arrival.samples);
+    if (sizeOf(found) !== cells) {
+      const said = `samples of tensor ${arrival.samples.id} are ${found.join(" × ")}, expected ${shape.join(" × ")}`;
+      throw new ShoalError("BadInput", `Cannot train: ${said}`);
+    }
     const began = performance.now();
     const getting = store.get(arrival.samples);
     // A store that answers at once does so here, and the thread waits for it as well.
     if (!isWaiting) waited.sum += (performance.now() - began) / 1000;
     const tensor = await getting;
-    const { data, shape: [own = 0] } = tensor;
+    const [own = 0] = tensor.shape;
     came.push(arrival);
-    chunks.push({ arrival, at: here, count: own, data, left: own, isChecked: false, done: () => tensor.done() });
+    chunks.push({
+      arrival,
+      at: here,
+      count: own,
+      data: numbersOf(tensor),
+      left: own,
+      isChecked: false,
+      done: () => tensor.done(),
+    });
     here += own;
     waited.count++;
   }
 
   /** That is computing, and nobody waits for the store meanwhile. */
   function check(chunk: Chunk): void {
-    const { arrival, count: own, data } = chunk;
+    const { arrival: { first = chunk.at }, count: own, data } = chunk;
     const input = (index: number) => data.subarray(2 * index * cells, (2 * index + 1) * cells);
     const target = (index: number) => data.subarray((2 * index + 1) * cells, (2 * index + 2) * cells);
-    checkFinite({ count: own, inputShape: [grid, grid], targetShape: [grid, grid], input, target }, arrival.first);
+    checkFinite({ count: own, inputShape: shape, targetShape: shape, input, target }, first);
     chunk.isChecked = true;
   }
 
@@ -116,7 +122,7 @@ export function arrivals({ store, topic, count, grid, done }: ArrivalsInput): Ar
     return chunk;
   }
 
-  function half(index: number, which: 0 | 1): Float64Array {
+  function half(index: number, which: 0 | 1): Numbers {
     const { at, data } = chunkOf(index);
     const from = ((index - at) * 2 + which) * cells;
     return data.subarray(from, from + cells);
@@ -124,8 +130,8 @@ export function arrivals({ store, topic, count, grid, done }: ArrivalsInput): Ar
 
   return {
     count,
-    inputShape: [grid, grid],
-    targetShape: [grid, grid],
+    inputShape: shape,
+    targetShape: shape,
     waited,
     input: (index) => half(index, 0),
     target: (index) => half(index, 1),
@@ -160,7 +166,7 @@ export function arrivals({ store, topic, count, grid, done }: ArrivalsInput): Ar
         done(chunk.arrival.samples);
       }
     },
-    inOrder: () => [...came].sort((one, other) => one.first - other.first),
+    inOrder: () => [...came].sort((one, other) => (one.first ?? 0) - (other.first ?? 0)),
     close() {
       for (const chunk of chunks) chunk.done();
       chunks = [];
@@ -168,4 +174,27 @@ export function arrivals({ store, topic, count, grid, done }: ArrivalsInput): Ar
       reading.close().catch(() => {});
     },
   };
+}
+
+/**
+ * The epochs of a network: what comes is learnt from as it comes; from the second epoch on all of it is there, and is
+ * shuffled. One that goes on from a checkpoint waits until it is.
+ */
+export async function* epochsOf(
+  network: Network,
+  source: Samples | Arrivals,
+  schedule: Schedule,
+  { store, heldBytesMax }: { readonly store: Tensors; readonly heldBytesMax?: number | undefined },
+): AsyncGenerator<Epoch, void> {
+  if (!("inOrder" in source)) return yield* network.train(source, schedule);
+  const { epochs = 1, batch = 1 } = schedule;
+  if (network.epoch > 0) { for await (const _ of batchesOf(source, inOrder(source.count), batch)); }
+  else yield* network.train(source, { ...schedule, epochs: 1, shuffle: false });
+  if (network.epoch >= epochs) return;
+  const window = await pairsOf(store, source.inOrder().map(({ samples }) => samples), heldBytesMax);
+  try {
+    yield* network.train(window, schedule);
+  } finally {
+    window.close();
+  }
 }

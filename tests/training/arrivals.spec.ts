@@ -2,7 +2,7 @@
 // by its name when it is needed, also where it was fetched ahead.
 import { launch, type System, type TensorRef } from "../../runtime/mod.ts";
 import { batchesOf, inOrder } from "../../actors/training/samples.ts";
-import { type Arrival, type Arrivals, arrivals } from "../../actors/waves/arrivals.ts";
+import { type Arrival, type Arrivals, arrivals } from "../../actors/training/arrivals.ts";
 import { errorOf } from "../stores/world.ts";
 import { assert, test } from "../suite.ts";
 
@@ -27,7 +27,7 @@ async function withArrivals(
       store: system.store,
       topic,
       count,
-      grid,
+      shape: [grid, grid],
       done: ({ id }: TensorRef) => done.push(id),
     });
     await body(system, source, async (first, change = 0) => {
