@@ -4,7 +4,7 @@ import { totalmem } from "node:os";
 import { ShoalError } from "../../runtime/mod.ts";
 import type { Values } from "../campaign.ts";
 import { gpus } from "../training/gpus.ts";
-import type { Online } from "./arrivals.ts";
+import type { Online } from "./online.ts";
 import { shownBytes } from "./times.ts";
 import { pair } from "./wave.ts";
 
@@ -15,7 +15,7 @@ export const settings = {
   "steps": { default: 10, about: "samples of each simulation", least: 1 },
   "step-seconds": {
     default: 0.5,
-    about: "what a step takes at least, as emulated compute; 0 leaves it out",
+    about: "what a step takes, as emulated compute; 0 leaves it out",
     value: "S",
   },
   "kernels": { default: "", about: "a network for each of these sizes; 3,5,7,9 with a GPU, 3 without", value: "K,K" },

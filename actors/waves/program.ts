@@ -6,11 +6,11 @@ import { join } from "node:path";
 import type { ActorRef, Pool, System } from "../../runtime/mod.ts";
 import { forecastFigure } from "../figure.ts";
 import type { BackendName } from "../training/network.ts";
-import type { Online } from "./arrivals.ts";
 import { type Forecast, forecast } from "./forecast.ts";
 import { Learner, type LearnerTask, type Learnt } from "./learner.ts";
 import { Marks } from "./marks.ts";
-import { placesOf } from "./places.ts";
+import type { Online } from "./online.ts";
+import { apart as placesApart, placesOf } from "./places.ts";
 import { estimate, onlineOf, type Plan, planOf, settings, trainersOf, type WavesSettings } from "./plan.ts";
 import { Reader, type Reading } from "./reader.ts";
 import { linesOf, type Measured, resultOf, type WavesResult } from "./result.ts";
@@ -61,15 +61,20 @@ export default async function waves(
 }
 
 async function launched(system: System, plan: Plan, online: Online | undefined, directory?: string): Promise<Crew> {
-  const shelf = await system.spawn(Shelf, undefined, { name: "shelf" });
   // What comes while it is learnt from comes once: a run that was interrupted begins anew.
-  const isMarked = directory !== undefined && online === undefined && plan.trainer === "tfjs";
-  const marks = isMarked ? await system.spawn(Marks, undefined, { name: "marks" }) : undefined;
-  const reader = await system.spawn(Reader, undefined, { name: "reader" });
-  const { pool } = await placesOf(system);
-  const simulations = await system.pool(Wave, { ...pool, task: "simulate", size: plan["simulate-workers"] });
-  const learners = await system.pool(Learner, {
-    ...pool,
+  const isMarked = directory !== undefined && online === undefined && plan.trainer === "tfjs" && plan.epochs > 0;
+  const [shelf, marks, reader, places] = await Promise.all([
+    system.spawn(Shelf, undefined, { name: "shelf" }),
+    isMarked ? system.spawn(Marks, undefined, { name: "marks" }) : undefined,
+    system.spawn(Reader, undefined, { name: "reader" }),
+    placesOf(system),
+  ]);
+  const { busy, others } = online === undefined
+    ? { busy: places.pool, others: places.pool }
+    : await placesApart(system, places, trainersOf(plan));
+  const simulating = system.pool(Wave, { ...others, task: "simulate", size: plan["simulate-workers"] });
+  const learning = system.pool(Learner, {
+    ...busy,
     task: "train",
     size: trainersOf(plan),
     input: {
@@ -83,6 +88,7 @@ async function launched(system: System, plan: Plan, online: Online | undefined, 
     // That one task is refused is no reason to open the backend anew.
     supervision: { on: "resume" },
   });
+  const [simulations, learners] = await Promise.all([simulating, learning]);
   return { simulations, learners, shelf, reader };
 }
 

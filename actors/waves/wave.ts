@@ -1,8 +1,9 @@
 // The simulation: a circular wave on a square grid. A whole field leaves as one tensor, or step by step as samples, each
 // put where the run's transport says as soon as it is computed.
 
+import { setImmediate } from "node:timers/promises";
 import { Actor, type ActorRef, type TensorRef } from "../../runtime/mod.ts";
-import type { Arrival, Online } from "./arrivals.ts";
+import type { Online, WaveArrival } from "./online.ts";
 import { processOf } from "./places.ts";
 import { framesOf, type Shelf } from "./shelf.ts";
 import { sine } from "./sine.ts";
@@ -12,7 +13,7 @@ export interface WaveInput {
   readonly period: number;
   readonly grid: number;
   readonly steps: number;
-  /** How long each step takes at least: the rest of a simulation that this one stands for. */
+  /** How long each step takes: the rest of a simulation that this one stands for. */
   readonly stepSeconds?: number;
 }
 
@@ -62,8 +63,8 @@ export class Wave extends Actor {
   }
 
   async simulate(simulation: Simulation): Promise<Simulated> {
-    const { grid, steps, shelf, index, online } = simulation;
-    const topic = online && this.topic<Arrival>(online.topic, {
+    const { grid, steps, shelf, index, online, stepSeconds = 0 } = simulation;
+    const topic = online && this.topic<WaveArrival>(online.topic, {
       creditBytes: online.creditBytes,
       retainBytes: online.retainBytes,
       readersMin: online.readersMin,
@@ -71,6 +72,10 @@ export class Wave extends Actor {
     const together = samplesTogether(grid, steps, online !== undefined);
     const samples: TensorRef<"float64">[] = [];
     const putSeconds: number[] = [];
+    /** When the step that is under way may end. */
+    let due = performance.now();
+    // Others in this thread may begin as well before anybody computes: they emulate at the same time.
+    if (stepSeconds > 0) await setImmediate();
     const step = stepping(simulation);
     let [computeSeconds, creditSeconds] = [0, 0];
     for (let from = 0; from < steps; from += together) {
@@ -80,21 +85,27 @@ export class Wave extends Actor {
       const draft = shelf === undefined ? await this.store.allocate("float64", shape) : undefined;
       const data = draft?.data ?? new Float64Array(count * pair * grid * grid);
       let put = performance.now() - at;
+      due += put;
       for (let done = 0; done < count; done++) {
         at = performance.now();
+        due += stepSeconds * 1000;
         step(data.subarray(done * pair * grid * grid, (done + 1) * pair * grid * grid));
-        await lasting(at, simulation, this.signal);
+        await lastingUntil(due, this.signal);
         computeSeconds += (performance.now() - at) / 1000;
       }
       at = performance.now();
       if (draft !== undefined) samples.push(await draft.seal());
       else for (const frame of framesOf(index, from, data)) await shelf!.ask("take", frame);
-      put += performance.now() - at;
+      const putting = performance.now() - at;
+      put += putting;
       putSeconds.push(put / 1000);
       at = performance.now();
       const last = samples.at(-1)!;
       if (topic !== undefined) await topic.publish({ first: index * steps + from, samples: last }, { timeoutMs });
-      creditSeconds += (performance.now() - at) / 1000;
+      const waiting = performance.now() - at;
+      creditSeconds += waiting / 1000;
+      // Who waits for others does not compute meanwhile.
+      due += putting + waiting;
     }
     return { samples, computeSeconds, put: timesOf(putSeconds), creditSeconds, process: processOf(this.self.id) };
   }
@@ -107,11 +118,10 @@ export function samplesTogether(grid: number, steps: number, isAwaited: boolean)
   return Math.min(steps, Math.floor(transferBytes / bytes) + 1);
 }
 
-/** Lets the rest of a step's time pass, unless nobody waits for it any more. */
-async function lasting(began: number, { stepSeconds = 0 }: WaveInput, signal: AbortSignal): Promise<void> {
-  if (stepSeconds === 0 || signal.aborted) return;
-  const rest = stepSeconds * 1000 - (performance.now() - began);
-  if (rest > 0) await new Promise((resolve) => setTimeout(resolve, rest));
+/** Lets time pass, unless nobody waits for it any more. A step that was late, others having computed, is made up for. */
+async function lastingUntil(due: number, signal: AbortSignal): Promise<void> {
+  const rest = due - performance.now();
+  if (rest > 0 && !signal.aborted) await new Promise((resolve) => setTimeout(resolve, rest));
 }
 
 /** u(r, t) = sin(2r − ωt) / (r + 1) for x and y in [−2π, 2π], as (step, input or target, y, x). */
@@ -128,10 +138,14 @@ function stepping({ period, grid }: WaveInput): (out: Float64Array) => void {
   const distance = distances(grid);
   const last = new Float64Array(cells);
   let time = 0;
+  // Rows are as columns are, to the last bit: each value stands on both sides of the diagonal.
   const height = (t: number): void => {
-    for (let i = 0; i < cells; i++) {
-      const r = distance[i]!;
-      last[i] = sine(2 * r - omega * t) / (r + 1);
+    for (let row = 0; row < grid; row++) {
+      for (let column = row; column < grid; column++) {
+        const at = row * grid + column;
+        const r = distance[at]!;
+        last[at] = last[column * grid + row] = sine(2 * r - omega * t) / (r + 1);
+      }
     }
   };
   height(time);
