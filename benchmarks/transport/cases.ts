@@ -53,8 +53,8 @@ const besideLoop: Bar = {
 const hardlyRead: Bar = {
   text: `readers wait for at most ${100 * readPartMax} % of the run; here %`,
   isFor: isShared,
-  holds: ({ extras }) => (extras["waits, %"]?.median ?? NaN) <= 100 * readPartMax,
-  reached: ({ extras }) => extras["waits, %"]?.median,
+  holds: ({ median }) => median <= 100 * readPartMax,
+  reached: ({ median }) => median,
 };
 
 const sentOnce: Bar = {
@@ -88,6 +88,8 @@ export function transportCases(workload: { readonly [name: string]: Parameters }
   };
   const rate = (bytes: string, seconds: string) => (answer: Answer): number =>
     of(bytes)(answer) / of(seconds)(answer) / 1e9;
+  const waits = (answer: Answer): number =>
+    100 * of("getSeconds")(answer) / of("readers")(answer) / of("seconds")(answer);
   return [
     build("whole", {
       title: "simulations, and two who read all of them: from the first simulation to the last number read",
@@ -109,12 +111,21 @@ export function transportCases(workload: { readonly [name: string]: Parameters }
         "put s": of("putSeconds"),
         "get s": of("getSeconds"),
         "run s": of("seconds"),
-        "waits, %": (answer) => 100 * of("getSeconds")(answer) / of("readers")(answer) / of("seconds")(answer),
+        "waits, %": waits,
         "sent/byte": of("sentPerByte"),
       },
-      bars: [hardlyRead, besideLoop, sentOnce],
+      bars: [besideLoop, sentOnce],
       isFor: ({ own, library }) => own || isLoop(library),
       isOf: (own, limit) => own.library === "file:" && isLoop(limit.library),
+    }),
+    build("trained", {
+      title: "the same with training: how long trainers wait for samples, as a part of the run",
+      unit: "%",
+      better: "less",
+      value: waits,
+      extras: { "get s": of("getSeconds"), "run s": of("seconds") },
+      bars: [hardlyRead],
+      isFor: ({ own, library }) => own && isShared({ library }),
     }),
     build("online", {
       title: "training while simulations run: all of it, as a multiple of the longer of both alone",

@@ -92,15 +92,19 @@ const run = (command: Command, more: { readonly [flag: string]: string | number 
     ...more,
   });
 
-async function reads(command: Command): Promise<Measured> {
-  if (kind === "loop" || kind === "summed") return await bare(sizeOf(command));
+const reads = async (command: Command): Promise<Measured> =>
+  kind === "loop" || kind === "summed" ? await bare(sizeOf(command)) : await read(command, { epochs: 0 });
+
+const trained = (command: Command): Promise<Measured> => read(command, { epochs: 1, backend: "wasm" });
+
+async function read(command: Command, how: { readonly [flag: string]: string | number }): Promise<Measured> {
   const { result, sentBytes } = await run(command, {
     "step-seconds": 0,
     "kernels": "3,3",
-    "epochs": 0,
     "nodes": 2,
     "simulate-workers": 2,
     "train-workers": 2,
+    ...how,
   });
   const readers = result.train.models.length;
   return {
@@ -184,6 +188,7 @@ async function seed(command: Command): Promise<Measured> {
 await serve({
   whole,
   reads,
+  trained,
   online,
   seed,
   hello: () => ({
