@@ -111,6 +111,15 @@ export class Mailbox {
     for (const parked of this.#parked.slice(this.#parkedHead)) parked.message = message(parked.message);
   }
 
+  /** The ticket of one that waits in the ring, as somebody knows it. */
+  find(isIt: (ticket: Ticket) => boolean): Ticket | undefined {
+    for (let i = 0; i < this.length; i++) {
+      const ticket = this.#slots[((this.#head + i) & this.#mask) * 3 + 2] as Ticket;
+      if (isIt(ticket)) return ticket;
+    }
+    return undefined;
+  }
+
   /** Drops the first, which was read by the three getters. */
   drop(): void {
     const at = this.#head * 3;

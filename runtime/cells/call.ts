@@ -52,7 +52,17 @@ interface Cancelling {
   stopListening?: () => void;
 }
 
-export class Call extends Parcel {
+/** What somebody has asked and has no answer to. */
+export interface Asked {
+  readonly from: Reference;
+  readonly settled: boolean;
+  abandon(code: "Timeout" | "Cancelled" | "Ended" | "ShuttingDown", why: string, cause?: unknown): void;
+}
+
+export const askText = (from: Reference, method: string): string => `Cannot ask ${from.toString()} to ${method}`;
+export const lateText = (timeoutMs: number): string => `waited ${timeoutMs} ms for an answer`;
+
+export class Call extends Parcel implements Asked {
   declare readonly method: string;
   declare timeoutMs: number;
   /** Whether its handler has begun: from here on nobody can say that it did not happen. */
@@ -132,7 +142,7 @@ export class Call extends Parcel {
   }
 
   override expired(): void {
-    this.abandon("Timeout", `waited ${this.timeoutMs} ms for an answer`);
+    this.abandon("Timeout", lateText(this.timeoutMs));
   }
 
   /** Follows the caller's signal. */
@@ -144,7 +154,7 @@ export class Call extends Parcel {
 
   /** For messages to people. */
   get what(): string {
-    return `Cannot ask ${this.from.toString()} to ${this.method}`;
+    return askText(this.from, this.method);
   }
 
   private end(): void {

@@ -1,7 +1,7 @@
 // What few actors have beside what all have.
 
 import type { Tensor } from "../../stores/store.ts";
-import type { Call, Parcel } from "./call.ts";
+import type { Asked, Parcel } from "./call.ts";
 import type { Mailbox } from "../mailbox.ts";
 import type { Failures } from "../supervision.ts";
 import type { Ended } from "../system.ts";
@@ -22,7 +22,7 @@ export interface Extras<Cell> {
   watchers?: Set<(ended: Ended) => void> | undefined;
   failures?: Failures;
   /** What its handlers asked and have no answer to. */
-  asking?: Set<Call>;
+  asking?: Set<Asked>;
   /** What its running handler got from the store, what it kept, and the answers with tensors that it received. */
   views?: Set<Tensor> | undefined;
   kept?: Set<Tensor> | undefined;

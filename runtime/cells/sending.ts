@@ -3,7 +3,7 @@
 
 import { ShoalError } from "../../stores/error.ts";
 import type { TensorRef } from "../../stores/store.ts";
-import { Call, Parcel, type Ticket } from "./call.ts";
+import { type Asked, Call, Parcel, type Ticket } from "./call.ts";
 import { Cell, Phase } from "./cell.ts";
 import { circle } from "./circle.ts";
 import { Expiring } from "../deadlines.ts";
@@ -87,7 +87,7 @@ export function openStream(
   method: string,
   options: StreamOptions,
   flow: Flow,
-  open: (ended: () => void, failed: (error: Error) => void) => Call | undefined,
+  open: (ended: () => void, failed: (error: Error) => void) => Asked | undefined,
 ): FlowCall {
   const source = from.source as Cell;
   const { deadlines, limits } = source.home;

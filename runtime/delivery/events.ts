@@ -162,7 +162,10 @@ export interface Deliver {
   readonly entry: Entry | undefined;
 }
 
-/** Tells of one sender for the mailbox of a volatile actor, one behind the other: each as if by a `deliver` of its own. */
+/**
+ * Messages of one sender for the mailbox of a volatile actor, one behind the other: each as if by a `deliver` of its
+ * own. Calls that have keys come alone.
+ */
 export interface DeliverAll {
   readonly type: "deliverAll";
   readonly actor: ActorName;

@@ -86,10 +86,12 @@ function adopt(node: Node, inbound: Inbound, frame: MailFrame): void {
 }
 
 function dropKept(node: Node, inbound: Inbound, forget: readonly string[]): void {
-  if (inbound.kept.length === 0) return;
-  inbound.kept = inbound.kept.filter((answer) =>
-    node.rules.keeps(answer, inbound.epoch, inbound.got) && !forget.includes(answer.key)
-  );
+  const { kept, epoch, got } = inbound;
+  // Those without a key stand in the order in which they are got.
+  let over = 0;
+  while (over < kept.length && !node.rules.keeps(kept[over]!, epoch, got)) over += 1;
+  if (over > 0) kept.splice(0, over);
+  if (forget.length > 0) inbound.kept = kept.filter(({ key }) => !forget.includes(key));
 }
 
 /** An asker that crashed may never run its step again, and nobody else would ever say so. */
@@ -114,7 +116,7 @@ function accept(node: Node, inbound: Inbound, entry: Entry): boolean {
   actor.mailMessages += 1;
   actor.mailBytes += bytes;
   const { source, epoch } = inbound;
-  if (kind === "tell" && !actor.durable) deliverWithOthers(node, actor.name, source, epoch, entry);
+  if (!actor.durable && key === "") deliverWithOthers(node, actor.name, source, epoch, entry);
   else {
     const identity = actor.durable ? identityOf(source, entry) : "";
     const input = { source, epoch, sequence, identity, bytes, timer: "" };
@@ -216,11 +218,16 @@ export function report(node: Node, inbound: Inbound): void {
 
 function answersDue(node: Node, inbound: Inbound): readonly Answer[] {
   inbound.answerDue = false;
+  const { actor, kept, got, told } = inbound;
   const through = node.rules.mayAnswer(inbound);
-  const answers = inbound.kept.filter(({ epoch, sequence }) =>
-    epoch === inbound.epoch && sequence > inbound.got && sequence > inbound.told && sequence <= through
-  );
-  inbound.told = Math.max(inbound.told, through);
+  const after = Math.max(got, told);
+  let first = actor.durable ? 0 : kept.length;
+  // What a volatile actor has answered stands in order: those that have left are in front.
+  while (first > 0 && kept[first - 1]!.sequence > after) first -= 1;
+  const isDue = ({ epoch, sequence }: Answer): boolean =>
+    epoch === inbound.epoch && sequence > after && sequence <= through;
+  const answers = (first > 0 ? kept.slice(first) : kept).filter(isDue);
+  inbound.told = Math.max(told, through);
   return answers;
 }
 

@@ -2,8 +2,8 @@
 // step takes effect at once. A durable actor's is sealed into one record, and what it tells leaves after the commit.
 
 import type { Answer, CursorRecord, Input, SentRecord, Sequence, StepRecord, Timer } from "./protocol.ts";
-import type { Event, Letter, Sending } from "./events.ts";
-import type { Actor, Inbound, Node, Outbound, Sealed, Step, Told } from "./state.ts";
+import type { Event, Letter, Reply, Sending } from "./events.ts";
+import type { Actor, Awaited, Inbound, Node, Outbound, Sealed, Step, Told } from "./state.ts";
 import { outboundOf, touchIn, touchOut } from "./origin.ts";
 import { append, refusal, refuse, settle, stir, take } from "./outbox.ts";
 import { type Passed, passSkips, wake } from "./inbox.ts";
@@ -84,13 +84,17 @@ function conclude(inbound: Inbound, at: Sequence, threw: boolean, body: unknown,
   const call = inbound.awaited[0];
   if (call !== undefined && call.sequence === at) {
     inbound.awaited.shift();
-    const { sequence, key, digest } = call;
-    const answer: Answer = { epoch: inbound.epoch, sequence, key, digest, result: threw ? "threw" : "value", body };
+    const answer = answerTo(call, inbound, threw ? "threw" : "value", body);
     inbound.kept.push(answer);
     inbound.answerDue = true;
     passed?.answers.push(answer);
   }
   passSkips(inbound, passed);
+}
+
+function answerTo(call: Awaited, { epoch }: Inbound, result: Answer["result"], body: unknown): Answer {
+  const { sequence, key, digest } = call;
+  return { epoch, sequence, key, digest, result, body };
 }
 
 /** Tells that a volatile actor has handled one after the other: each would have said the same. */
@@ -111,15 +115,29 @@ export function applied(node: Node, actor: Actor, { source, epoch, after, throug
 export function replied(node: Node, actor: Actor, { source, epoch, replies }: EventOf<"replied">): void {
   const inbound = actor.inbounds.get(source);
   actor.step = undefined;
+  if (inbound?.epoch === epoch) replyAll(node, inbound, replies);
+  wake(node, actor);
+}
+
+/** What is taken out of a long list one by one costs more than all the rest: they are taken out together. */
+function replyAll(node: Node, inbound: Inbound, replies: readonly Reply[]): void {
+  const { actor, awaited } = inbound;
+  let count = 0;
   for (const { sequence, bytes, body } of replies) {
+    const call = awaited[count];
     // A late word, as in `finish`.
-    if (inbound?.epoch !== epoch || inbound.sealed + 1 !== sequence) continue;
+    if (call?.sequence !== sequence || inbound.sealed + 1 !== sequence) continue;
+    count += 1;
     actor.mailMessages -= 1;
     actor.mailBytes -= bytes;
-    conclude(inbound, sequence, false, body, undefined);
-    apply(node, inbound);
+    inbound.sealed = sequence;
+    inbound.kept.push(answerTo(call, inbound, "value", body));
+    passSkips(inbound, undefined);
   }
-  wake(node, actor);
+  if (count === 0) return;
+  awaited.splice(0, count);
+  inbound.answerDue = true;
+  apply(node, inbound);
 }
 
 /** What happened to a volatile actor's memory has happened for good. */

@@ -54,18 +54,11 @@ export abstract class Plain {
   }
 }
 
-/** That of a value alone. */
-class PlainBody extends Plain implements Body {
-  declare readonly method: string;
-  declare readonly json: unknown;
-  declare readonly call: number;
-
-  constructor(method: string, json: unknown, call: number) {
-    super();
-    this.method = method;
-    this.json = json;
-    this.call = call;
-  }
+/** That of a value which leaves and needs no more words than a name: whatever carries it is its body, too. */
+export abstract class Bare extends Plain implements Body {
+  abstract readonly method: string;
+  abstract readonly json: unknown;
+  abstract readonly call: number;
 }
 
 /** Bytes that are written as base64 where a body stands in JSON. */
@@ -106,12 +99,8 @@ export function bodyOf(method: string, value: unknown, found: Found, call: numbe
 export function leavingBody(method: string, value: unknown, found: Found, call: number, credit: number): Body {
   const { special } = found;
   const tensors = found.tensors !== undefined;
-  if (!special) {
-    if (!tensors && credit === 0) return new PlainBody(method, value, call);
-    return { method, text: undefined, json: value, special, arrays: noArrays, tensors, call, credit, at: 0 };
-  }
   const views: ArrayBufferView[] = [];
-  const json = messageJson(value, views);
+  const json = special ? messageJson(value, views) : value;
   const arrays = views.length === 0 ? noArrays : joined(views);
   return { method, text: undefined, json, special, arrays, tensors, call, credit, at: 0 };
 }

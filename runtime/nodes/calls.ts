@@ -1,166 +1,17 @@
-// What is under way between nodes: calls and tells that left from here, and messages that came.
+// What has come to a node and is under way: messages in mailboxes and handlers, and who is told how they ended.
 
 import type { ShoalError } from "../../stores/error.ts";
 import type { TensorRef } from "../../stores/store.ts";
 import { Call, Parcel } from "../cells/call.ts";
-import { Expiring } from "../deadlines.ts";
-import type { Letter } from "../delivery/events.ts";
 import type { Entry, Input } from "../delivery/protocol.ts";
 import type { Reference } from "../reference.ts";
-import { type Body, Plain } from "./body.ts";
 
 /** The handler that asks was not begun by the core. */
 export const noInput: Input = { source: "", epoch: 0, sequence: 0, identity: "", bytes: 0, timer: "" };
 
-/** Why an asker waits no more. */
-export interface Leaving {
-  readonly code: "Timeout" | "Cancelled" | "Ended" | "ShuttingDown" | "BadInput" | "Incompatible" | "Unauthorized";
-  readonly why: string;
-  readonly cause: unknown;
-}
-
-/** A call that left for another node: whether it may have happened, only the delivery core can say. */
-export class PostedCall extends Call {
-  declare readonly token: number;
-  declare leaving: Leaving | undefined;
-  declare private readonly leave: (call: PostedCall) => void;
-
-  constructor(
-    from: Reference,
-    method: string,
-    timeoutMs: number,
-    token: number,
-    resolve: (value: never) => void,
-    reject: (error: Error) => void,
-    leave: (call: PostedCall) => void,
-  ) {
-    super(from, method, timeoutMs, noTensors, "", resolve, reject);
-    this.token = token;
-    this.leaving = undefined;
-    this.leave = leave;
-  }
-
-  override abandon(code: Leaving["code"], why: string, cause?: unknown): void {
-    if (this.settled || this.leaving !== undefined) return;
-    this.leaving = { code, why, cause };
-    this.leave(this);
-  }
-}
-
 const noTensors: readonly TensorRef[] = [];
 const noChain: readonly string[] = [];
 const nothing = (): void => {};
-
-/** The wait for room of tells that began to wait together. */
-export class Waiting extends Expiring {
-  declare readonly timeoutMs: number;
-  declare private readonly tells: PostedTell[];
-  declare private readonly leave: (tell: PostedTell) => void;
-  /** How many still wait. */
-  declare private count: number;
-
-  constructor(timeoutMs: number, leave: (tell: PostedTell) => void) {
-    super();
-    this.timeoutMs = timeoutMs;
-    this.tells = [];
-    this.leave = leave;
-    this.count = 0;
-  }
-
-  add(tell: PostedTell): void {
-    tell.waiting = this;
-    this.tells.push(tell);
-    this.count++;
-  }
-
-  /** One waits no more; whether it was the last. */
-  isOver(): boolean {
-    this.count--;
-    return this.count === 0;
-  }
-
-  override expired(): void {
-    for (const tell of this.tells) if (!tell.settled) this.leave(tell);
-  }
-}
-
-/**
- * A tell that left for another node, until it has room there. There is one for each: it is the promise that its sender
- * may look at, the letter that the core takes on, and the body of that where this is a plain value.
- */
-export class PostedTell extends Plain implements PromiseLike<void>, Letter, Body {
-  declare readonly from: Reference;
-  declare readonly method: string;
-  /** Negative: the core has one kind of numbers for tells and for calls. */
-  declare readonly token: number;
-  declare readonly timeoutMs: number;
-  declare readonly json: unknown;
-  declare readonly body: Body;
-  declare readonly bytes: number;
-  declare readonly pins: readonly string[];
-  declare waiting: Waiting | undefined;
-  declare settled: boolean;
-  declare error: ShoalError | undefined;
-  declare private promise: Promise<void> | undefined;
-  declare private settle: (() => void) | undefined;
-
-  /** Without a `body` the value stands for itself. */
-  constructor(
-    from: Reference,
-    method: string,
-    token: number,
-    timeoutMs: number,
-    json: unknown,
-    body: Body | undefined,
-    bytes: number,
-    pins: readonly string[],
-  ) {
-    super();
-    this.from = from;
-    this.method = method;
-    this.token = token;
-    this.timeoutMs = timeoutMs;
-    this.json = json;
-    this.body = body ?? this;
-    this.bytes = bytes;
-    this.pins = pins;
-    this.waiting = undefined;
-    this.settled = false;
-    this.error = undefined;
-    this.promise = undefined;
-    this.settle = undefined;
-  }
-
-  get call(): number {
-    return 0;
-  }
-
-  /** Whether anybody has looked at how it ends. */
-  get isAwaited(): boolean {
-    return this.promise !== undefined;
-  }
-
-  /** It has left, or was refused. */
-  end(error?: ShoalError): void {
-    if (this.settled) return;
-    this.settled = true;
-    this.error = error;
-    this.settle?.();
-  }
-
-  // A promise is made only when somebody waits: one that is rejected and that nobody looks at would end the process.
-  // oxlint-disable-next-line no-thenable
-  then<A = void, B = never>(
-    resolved?: ((value: void) => A | PromiseLike<A>) | null,
-    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    this.promise ??= new Promise((resolve, reject) => {
-      this.settle = () => this.error === undefined ? resolve() : reject(this.error);
-      if (this.settled) this.settle();
-    });
-    return this.promise.then(resolved, rejected);
-  }
-}
 
 /**
  * The ticket of plain messages that came from another node to a volatile actor, one behind the other. They are over in
@@ -206,6 +57,8 @@ export class Delivered extends Call {
   declare readonly isCall: boolean;
   /** The caller's own number for it. */
   declare readonly number: number;
+  /** Whether its answer may be given more than once: to a durable caller, whose step may run again. */
+  declare readonly isKept: boolean;
   declare readonly ends: Ends;
   /** The life of its actor in which its handler began. */
   declare life: number;
@@ -225,6 +78,7 @@ export class Delivered extends Call {
     this.chain = entry?.chain ?? noChain;
     this.isCall = entry?.kind === "call";
     this.number = number;
+    this.isKept = entry !== undefined && entry.key !== "";
     this.ends = ends;
     this.life = 0;
     this.deadline = Number.POSITIVE_INFINITY;

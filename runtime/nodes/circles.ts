@@ -8,10 +8,12 @@ import { Cell } from "../cells/cell.ts";
 import { nodeOf } from "../cells/posted.ts";
 import { type Deadlines, Expiring } from "../deadlines.ts";
 import type { Source } from "../reference.ts";
-import { Delivered, PostedCall } from "./calls.ts";
+import { Delivered } from "./calls.ts";
+import { PostedCall } from "./sent.ts";
 
-/** Follows one ask: whose it is, by which number, and who waits for whom so far. */
+/** Follows one ask: of whom it is asked, whose it is, by which number, and who waits for whom so far. */
 export interface Probe {
+  readonly target: string;
   readonly source: string;
   readonly number: number;
   readonly chain: readonly string[];
@@ -29,7 +31,7 @@ export interface Circles {
 export interface CirclesParts {
   readonly deadlines: Deadlines;
   /** The message that a probe follows, while its handler has not ended. */
-  delivered(source: string, number: number): Delivered | undefined;
+  delivered(target: string, source: string, number: number): Delivered | undefined;
   /** An ask that left here and has no answer. */
   posted(token: number): PostedCall | undefined;
   note(node: string, what: "probe" | "circle", probe: Probe): void;
@@ -54,14 +56,15 @@ export function circles({ deadlines, delivered, posted, note }: CirclesParts): C
     const settled = call.onSettled;
     call.onSettled = (ended) => {
       deadlines.remove(wondering);
-      settled?.(ended);
+      settled(ended);
     };
   }
 
   /** To where an ask of a handler here has gone. */
   function send(call: PostedCall, before: readonly string[]): void {
-    const source = call.from.source.id;
-    note(nodeOf(call.from.target.id), "probe", { source, number: call.token, chain: [...before, source] });
+    const { target, source } = call.from;
+    const chain = [...before, source.id];
+    note(nodeOf(target.id), "probe", { target: target.id, source: source.id, number: call.token, chain });
   }
 
   /** What the handler of an actor waits for: elsewhere the probe goes on, here it is at once where it would come to. */
@@ -72,7 +75,7 @@ export function circles({ deadlines, delivered, posted, note }: CirclesParts): C
     for (const call of cell.extras?.asking ?? []) {
       if (call.settled) continue;
       if (call instanceof PostedCall) send(call, probe.chain);
-      else if (call.from.target instanceof Cell) {
+      else if (call instanceof Call && call.from.target instanceof Cell) {
         if (isRound(call.from.target.id, chain)) return breakUp(call, chain);
         goOn(call.from.target, { ...probe, chain }, seen);
       }
@@ -87,7 +90,7 @@ export function circles({ deadlines, delivered, posted, note }: CirclesParts): C
   return {
     watch,
     follow(probe) {
-      const message = delivered(probe.source, probe.number);
+      const message = delivered(probe.target, probe.source, probe.number);
       if (message === undefined || message.settled) return;
       const cell = message.from.target as Cell;
       if (isRound(cell.id, probe.chain)) return note(nodeOf(probe.source), "circle", probe);

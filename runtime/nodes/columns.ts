@@ -3,7 +3,7 @@
 
 import type { Answer, Entry } from "../delivery/protocol.ts";
 import { Alike, type Common, commonAnswer, commonMessage } from "./alike.ts";
-import { type Body, noArrays } from "./body.ts";
+import { Bare, type Body, noArrays } from "./body.ts";
 
 /** What is left to read of a packet's arrays. */
 export interface Reading {
@@ -16,6 +16,7 @@ const kindOf = { tell: 0, call: 1, void: 2, forget: 3 } as const;
 const results = ["value", "threw", "conflict"] as const;
 const resultOf = { value: 0, threw: 1, conflict: 2 } as const;
 const flag = { special: 1, tensors: 2, value: 4, body: 8 } as const;
+const bareFlags = flag.body + flag.value;
 
 /** Its sender holds on to what it references until it is acknowledged. */
 const noPins: readonly string[] = [];
@@ -43,9 +44,23 @@ function valueOf({ text, json }: Body): unknown {
   return text === undefined || text === "" ? json : JSON.parse(text);
 }
 
+interface Keyed {
+  readonly key: string;
+  readonly digest: string;
+}
+
+const isUnkeyed = ({ key, digest }: Keyed): boolean => key === "" && digest === "";
+
 /** Most say no more than what they are, to whom and how. */
-function isPlain(one: { readonly key: string; readonly digest: string }, { arrays, credit, at }: Body): boolean {
-  return one.key === "" && one.digest === "" && arrays.length === 0 && credit === 0 && at === 0;
+function isPlain(one: Keyed, { arrays, credit, at }: Body): boolean {
+  return isUnkeyed(one) && arrays.length === 0 && credit === 0 && at === 0;
+}
+
+/** Whether a body is written as the one before it, which has these flags. */
+function isAlike(one: Keyed, body: Body, flags: number): boolean {
+  // Of most this is known without a look at each member, and they are many.
+  if (body instanceof Bare) return flags === (body.json === undefined ? flag.body : bareFlags) && isUnkeyed(one);
+  return flagsOf(body === nobody ? undefined : body) === flags && isPlain(one, body);
 }
 
 function isSame(one: readonly string[], other: readonly string[]): boolean {
@@ -80,7 +95,7 @@ export function entriesText(source: string, entries: readonly Entry[], arrays: U
       const next = entries[i]!;
       const nextBody = (next.body ?? nobody) as Body;
       if (next.kind !== kind || nextBody.method !== method || next.born !== born) break;
-      if (flagsOf(next.body as Body | undefined) !== flags || !isPlain(next, nextBody)) break;
+      if (!isAlike(next, nextBody, flags)) break;
       if (!isSame(next.chain, chain)) break;
       if (typeof bytes !== "number") bytes.push(next.bytes);
       else if (bytes !== next.bytes) bytes = [...new Array<number>(values.length).fill(bytes), next.bytes];
@@ -129,8 +144,9 @@ export function entriesOf(source: string, groups: readonly unknown[], from: numb
     const hasBody = (flags & flag.body) !== 0;
     if (hasBody && group.length <= 8) {
       const common: Common = { ...commonMessage, special: isSpecial, tensors: hasTensors, kind, born, chain, method };
+      const same = weights === undefined ? countOf(weight) : 0;
       for (let i = 0; i < values.length; i++) {
-        const bytes = countOf(weights === undefined ? weight : weights[i]);
+        const bytes = weights === undefined ? same : countOf(weights[i]);
         entries.push(new Alike(common, sequence++, bytes, hasValue ? values[i] : undefined, callAt(i)));
       }
       continue;
@@ -178,7 +194,7 @@ export function answersText(answers: readonly Answer[], arrays: Uint8Array[]): s
       const next = answers[i]!;
       const nextBody = (next.body ?? nobody) as Body;
       if (next.sequence !== sequence + values.length || next.epoch !== epoch || next.result !== result) break;
-      if (flagsOf(next.body as Body | undefined) !== flags || !isPlain(next, nextBody)) break;
+      if (!isAlike(next, nextBody, flags)) break;
       values.push(valueOf(nextBody));
     }
     text += `,[${epoch},${resultOf[result]},${flags},${sequence},${listText(values)}`;

@@ -7,8 +7,8 @@ export interface Departures<T> {
   add(number: number, item: T): void;
   get(number: number): T | undefined;
   take(number: number): T | undefined;
-  /** Those that have been added since this was last asked, and are still under way. */
-  fresh(): Iterable<T>;
+  /** Shows those that have been added since this was last asked, and are still under way. */
+  fresh(visit: (item: T) => void): void;
   all(): Iterable<T>;
 }
 
@@ -16,7 +16,6 @@ export interface Departures<T> {
 const overMax = 256;
 /** Numbers between the first in the list and the last. */
 const listMax = 16_384;
-const nothing: readonly never[] = [];
 
 export function departures<T>(): Departures<T> {
   const late = new Map<number, T>();
@@ -46,14 +45,6 @@ export function departures<T>(): Departures<T> {
     if (item !== undefined) putLate(first + head, item);
     list[head] = undefined;
     forget();
-  }
-
-  function* from(at: number, before: readonly number[] = nothing): Iterable<T> {
-    for (const number of before) {
-      const item = get(number);
-      if (item !== undefined) yield item;
-    }
-    for (const item of list.slice(Math.max(head, at))) if (item !== undefined) yield item;
   }
 
   function get(number: number): T | undefined {
@@ -87,18 +78,25 @@ export function departures<T>(): Departures<T> {
       if (at === head) forget();
       return item;
     },
-    fresh() {
-      if (seen === last && lateFresh.length === 0) return nothing;
-      const before = seen - first + 1;
+    fresh(visit) {
+      if (seen === last && lateFresh.length === 0) return;
+      const at = Math.max(head, seen - first + 1);
       seen = last;
-      if (head === list.length && lateFresh.length === 0) return nothing;
       const added = lateFresh;
-      lateFresh = [];
-      return from(before, added);
+      if (added.length > 0) lateFresh = [];
+      for (const number of added) {
+        const item = get(number);
+        if (item !== undefined) visit(item);
+      }
+      const items = list;
+      for (let i = at, end = items.length; i < end; i++) {
+        const item = items[i];
+        if (item !== undefined) visit(item);
+      }
     },
     *all() {
       yield* late.values();
-      yield* from(head);
+      for (const item of list.slice(head)) if (item !== undefined) yield item;
     },
   };
 }

@@ -5,15 +5,15 @@ import type { TensorRef } from "../../stores/store.ts";
 import { type Cell, Phase } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
 import type { Handler } from "../cells/kind.ts";
-import type { Change, Input, Timer } from "../delivery/protocol.ts";
+import type { Change, Entry, Input, Timer } from "../delivery/protocol.ts";
 import type { Deliver } from "../delivery/events.ts";
 import { copyMessage } from "../messages/message.ts";
-import { isDurable } from "../cells/posted.ts";
 import { Reference } from "../reference.ts";
 import { streamed } from "../stream.ts";
 import { type Body, bodyOfError, type Found, leavingBody, openBody, plain, plainBody } from "./body.ts";
 import { Delivered, type Ends } from "./calls.ts";
 import type { Driver } from "./driver.ts";
+import { SingleReply } from "./singles.ts";
 
 /** What a durable actor's step leaves behind, beside its answer. */
 export interface Effect {
@@ -44,10 +44,12 @@ export interface IncomingParts {
 export interface Incoming {
   /** What has been found wrong with it already is its `fault`. */
   deliver(cell: Cell | undefined, command: Deliver, handler?: Handler, message?: unknown, fault?: unknown): void;
-  /** A call that came and whose handler has not ended. */
-  underWay(source: string, number: number): Delivered | undefined;
+  /** A call to a volatile actor that is no more than a value, opened already. */
+  ask(cell: Cell, from: Reference, handler: Handler, message: unknown, epoch: number, entry: Entry): void;
+  /** A call that came to this actor and whose handler has not ended. */
+  underWay(cell: Cell | undefined, source: string, number: number): Delivered | undefined;
   /** The caller of this message waits no more. */
-  cancelled(source: string, number: number): void;
+  cancelled(cell: Cell | undefined, source: string, number: number): void;
   /** A failure of this actor was judged. */
   judged(cell: Cell): void;
   ended(cell: Cell): void;
@@ -55,8 +57,6 @@ export interface Incoming {
 
 export function incoming({ engine, driver, durable, flow }: IncomingParts): Incoming {
   const { home } = engine;
-  /** Calls that can be cancelled, by caller and number. */
-  const calls = new Map<string, Map<number, Delivered>>();
   /** What came when its actor took nothing more: it ends after what came before. */
   const late = new Map<Cell, Delivered[]>();
   /** A durable actor's handler that threw: what becomes of that is judged first. */
@@ -95,11 +95,6 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
     }
     const number = body?.call ?? 0;
     const delivered = new Delivered(from, method, tensors, holder, input, entry, number, ends);
-    if (number !== 0) {
-      const known = calls.get(input.source);
-      if (known === undefined) calls.set(input.source, new Map([[number, delivered]]));
-      else known.set(number, delivered);
-    }
     const handler = timed ?? cell.terms.kind.handler(method);
     if (!cell.open) {
       const list = late.get(cell);
@@ -157,15 +152,12 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
 
   const ends: Ends = {
     answered(delivered, value) {
-      forget(delivered);
       delivered.flow?.end();
-      const { passage, isCall } = delivered;
       const answer = value === streamed ? undefined : value;
-      const body = isCall ? answerBody(delivered, answer, passage ?? plain(answer)) : undefined;
-      finish(delivered, false, body);
+      if (!delivered.isCall) finish(delivered, false, undefined);
+      else reply(delivered, answer, delivered.passage ?? plain(answer));
     },
     rejected(delivered, error) {
-      forget(delivered);
       delivered.flow?.end(error);
       const cell = delivered.from.target as Cell;
       const isThrown = error instanceof ShoalError && error.code === "HandlerError";
@@ -181,30 +173,30 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
     },
   };
 
-  function forget({ input, number }: Delivered): void {
-    if (number === 0) return;
-    const known = calls.get(input.source);
-    known?.delete(number);
-    if (known?.size === 0 && calls.size > callersMax) calls.delete(input.source);
+  /** Few are looked for: a list of all that are under way would cost each of them more. */
+  function underWay(cell: Cell | undefined, source: string, number: number): Delivered | undefined {
+    const isIt = (ticket: unknown): ticket is Delivered =>
+      ticket instanceof Delivered && ticket.number === number && ticket.input.source === source;
+    if (cell === undefined) return undefined;
+    if (isIt(cell.running)) return cell.running;
+    return cell.mailbox?.find(isIt) as Delivered | undefined ?? late.get(cell)?.find(isIt);
   }
 
-  function underWay(source: string, number: number): Delivered | undefined {
-    return calls.get(source)?.get(number);
-  }
-
-  /** What stays here, or in a journal, may be opened more than once. */
-  function answerBody({ from, input }: Delivered, value: unknown, found: Found): Body {
-    const isKept = (from.target as Cell).terms.durable || isDurable(input.source);
-    return isKept ? plainBody(value, found) : leavingBody("", value, found, 0, 0);
+  function reply(delivered: Delivered, value: unknown, found: Found): void {
+    const { from, input, isKept } = delivered;
+    const cell = from.target as Cell;
+    // What stays here, or in a journal, may be opened more than once.
+    if (cell.terms.durable) return finish(delivered, false, plainBody(value, found));
+    const { source, epoch, sequence, bytes } = input;
+    if (isKept || found.special || found.tensors !== undefined) {
+      const body = isKept ? plainBody(value, found) : leavingBody("", value, found, 0, 0);
+      driver.many.replied(cell.id, source, epoch, { sequence, bytes, body });
+    } else driver.many.replied(cell.id, source, epoch, new SingleReply(sequence, bytes, value));
   }
 
   function finish(delivered: Delivered, threw: boolean, body: Body | undefined): void {
     const { from, input } = delivered;
     const cell = from.target as Cell;
-    if (!cell.terms.durable && delivered.isCall && !threw) {
-      const { source, epoch, sequence, bytes } = input;
-      return driver.many.replied(cell.id, source, epoch, { sequence, bytes, body });
-    }
     const base = { type: "finished", actor: cell.id, input, threw, body, discard: false } as const;
     if (!cell.terms.durable) return driver.happen(base);
     let effect: Effect;
@@ -227,9 +219,15 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
 
   return {
     deliver,
+    ask(cell, from, handler, message, epoch, entry) {
+      const { sequence, bytes } = entry;
+      const { call } = entry.body as Body;
+      const input = { source: from.source.id, epoch, sequence, identity: "", bytes, timer: "" };
+      cell.push(handler, message, new Delivered(from, handler.name, noTensors, "", input, entry, call, ends), 0);
+    },
     underWay,
-    cancelled(source, number) {
-      const delivered = underWay(source, number);
+    cancelled(cell, source, number) {
+      const delivered = underWay(cell, source, number);
       if (delivered === undefined) return;
       delivered.cancel(new ShoalError("Cancelled", `${delivered.what}: its caller waits no more`));
     },
@@ -278,7 +276,6 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
       mailbox.drop();
       if (ticket instanceof Delivered) {
         ticket.settled = true;
-        forget(ticket);
         home.over(ticket, false);
       }
       if (mailbox.length === 0) cell.mailbox = undefined;
@@ -287,5 +284,3 @@ export function incoming({ engine, driver, durable, flow }: IncomingParts): Inco
 }
 
 const noTensors: readonly TensorRef[] = [];
-/** Callers whose place is kept for their next call. */
-const callersMax = 64;

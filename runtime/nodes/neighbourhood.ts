@@ -2,7 +2,7 @@
 // comes, what is kept, names, streams), and here they are given to each other.
 
 import { ShoalError } from "../../stores/error.ts";
-import type { Store, TensorRef } from "../../stores/store.ts";
+import type { Store } from "../../stores/store.ts";
 import type { Cell } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
 import { identity } from "../cells/failure.ts";
@@ -15,7 +15,7 @@ import type { Supervision } from "../supervision.ts";
 import type { AnyActorRef } from "../ref.ts";
 import type { ActorClass, Ended, Limits, SpawnOptions, StopOptions } from "../system.ts";
 import type { Classes } from "./classes.ts";
-import { circles, waitingFor } from "./circles.ts";
+import { circles, type Probe, waitingFor } from "./circles.ts";
 import { deliveryLimits } from "./limits.ts";
 import { type Driver, driver, type Order, type Orders } from "./driver.ts";
 import { durable } from "./durable.ts";
@@ -23,6 +23,7 @@ import { incoming } from "./incoming.ts";
 import type { Journal } from "./journal.ts";
 import { type Asked, nursery } from "./nursery.ts";
 import { outgoing } from "./outgoing.ts";
+import { pinning } from "./pinning.ts";
 import { reach } from "./reach.ts";
 import type { Recipe, Recipes } from "./recipe.ts";
 import { type Services, steward } from "./steward.ts";
@@ -81,6 +82,7 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
     core.happen({ type: "spawned", actor: cell.id, durable: cell.terms.durable });
   });
   const { known, at: cellAt } = here;
+  const holding = pinning(store.tensors);
   const orders: Orders = {
     order,
     expect(actor) {
@@ -127,7 +129,7 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
     watch: (call) => rounds.watch(call),
     refused: (cell, error) => keeping.refused(cell, error),
     cancel(target, source, number, code) {
-      attendant.note(nodeOf(target), "cancel", { source, number });
+      attendant.note(nodeOf(target), "cancel", { target, source, number });
       // Who was too late may still be wanted by others; who was cancelled computes for nobody.
       if (code === "Cancelled") given.givenUp?.(nodeOf(target));
     },
@@ -153,10 +155,11 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
     engine,
     driver: core,
     deliver: (cell, command, fault) => into.deliver(cell, command, undefined, undefined, fault),
+    ask: into.ask,
   });
   const rounds = circles({
     deadlines: home.deadlines,
-    delivered: into.underWay,
+    delivered: (target, source, number) => into.underWay(cellAt(target), source, number),
     posted: out.posted,
     note: (node, what, probe) => attendant.note(node, what, probe),
   });
@@ -165,7 +168,7 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
     ...flows.services,
     probe: rounds.follow,
     circle: rounds.broken,
-    cancel: ({ source, number }: { source: string; number: number }) => into.cancelled(source, number),
+    cancel: ({ target, source, number }: Omit<Probe, "chain">) => into.cancelled(cellAt(target), source, number),
     spawn: (asked: Asked) => made.spawn(asked),
     reach: () => undefined,
     childEnded: ({ id }: { id: string }) => others.childEnded(id),
@@ -207,15 +210,12 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
         return keeping.snapshot(engine.addresses.get(command.actor));
       case "schedule":
         return keeping.schedule(engine.addresses.get(command.actor), command.timer);
-      case "pin":
-        return command.pins.forEach((pin) => store.tensors.pin(JSON.parse(pin) as TensorRef, command.holder));
-      case "unpin":
-        for (const pin of command.pins) store.tensors.unpin(JSON.parse(pin) as TensorRef, command.holder, command.read);
-        return;
       case "gap":
       case "suspended":
       case "resumed":
         return told(command);
+      default:
+        return holding(command);
     }
   }
 

@@ -1,8 +1,8 @@
 // What leaves a node: tells and asks on their way into the delivery core, and what becomes of them.
 
 import { ShoalError } from "../../stores/error.ts";
-import { type Call, Parcel } from "../cells/call.ts";
-import { Cell } from "../cells/cell.ts";
+import { askText } from "../cells/call.ts";
+import type { Cell } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
 import { faultOfSignal, faultOfWait } from "../cells/sending.ts";
 import { nodeOf } from "../cells/posted.ts";
@@ -10,16 +10,18 @@ import { turn } from "../cells/turn.ts";
 import type { Question } from "../delivery/events.ts";
 import type { Refusal } from "../delivery/protocol.ts";
 import { Parked } from "../mailbox.ts";
-import { copyMessage } from "../messages/message.ts";
 import type { AskOptions, TellOptions } from "../ref.ts";
 import type { Reference } from "../reference.ts";
-import { type Body, errorOf, openBody } from "./body.ts";
-import { type Leaving, noInput, PostedCall, type PostedTell, Waiting } from "./calls.ts";
+import { isPlain, receive } from "./answers.ts";
+import { type Body, errorOf } from "./body.ts";
+import { noInput } from "./calls.ts";
 import { waitingFor } from "./circles.ts";
 import { departures } from "./departures.ts";
 import type { Driver, Order } from "./driver.ts";
 import { postings } from "./postings.ts";
 import { reasons } from "./reasons.ts";
+import { type Leaving, PostedCall, type PostedTell } from "./sent.ts";
+import { waits } from "./waits.ts";
 
 export interface OutgoingParts {
   readonly engine: Engine;
@@ -46,7 +48,9 @@ export interface Outgoing {
     from: Reference,
     method: string,
     message: unknown,
-    options: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined; readonly credit: number },
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    credit: number,
     resolve: (value: never) => void,
     reject: (error: Error) => void,
   ): PostedCall | undefined;
@@ -57,7 +61,6 @@ export interface Outgoing {
   left(tokens: readonly number[]): void;
   /** Calls are answered with values. */
   answered(tokens: readonly number[], bodies: readonly unknown[]): void;
-  waitingFor(cell: Cell): readonly string[];
   /** What has no answer yet, or no room, begins to wait. */
   settled(): void;
   /** A node has said that this one is none of its run's. */
@@ -77,6 +80,8 @@ export function outgoing(parts: OutgoingParts): Outgoing {
   const calls = departures<PostedCall>();
   const tells = departures<PostedTell>();
   const write = postings(home, () => stopped, knows);
+  const { deadlines, environment } = home;
+  const waiting = waits({ deadlines, environment, calls, tells, leave });
   let stopped: ShoalError | undefined;
 
   function leave(item: PostedCall | PostedTell): void {
@@ -120,41 +125,40 @@ export function outgoing(parts: OutgoingParts): Outgoing {
     from: Reference,
     method: string,
     message: unknown,
-    options: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined; readonly credit: number },
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    credit: number,
     resolve: (value: never) => void,
     reject: (error: Error) => void,
   ): PostedCall | undefined {
-    const { timeoutMs, signal, credit } = options;
     const source = from.source as Cell;
     const token = calls.next();
-    const call = new PostedCall(from, method, timeoutMs, token, resolve, reject, leave);
     const fault = faultOfWait("timeoutMs", timeoutMs) ?? faultOfSignal(signal);
     let question: Question;
     try {
-      if (fault !== undefined) throw new ShoalError("BadInput", `${call.what}: ${fault}`);
+      if (fault !== undefined) throw new ShoalError("BadInput", `${askText(from, method)}: ${fault}`);
       question = write.ask(from, method, message, token, credit);
     } catch (error) {
-      call.reject(error as Error);
+      reject(error as Error);
       return undefined;
     }
+    const call = new PostedCall(from, method, timeoutMs, token, resolve, reject, settledCall, leave);
     known(source);
-    const isHandling = source.busy || turn.actor === source;
-    if (isHandling) (source.extra.asking ??= new Set()).add(call);
-    call.onSettled = settledCall;
     calls.add(token, call);
-    if (isHandling) watch(call);
-    const { durable } = source.terms;
-    if (!durable && isHandling) {
-      const chain = waitingFor(source);
-      driver.happen({ type: "began", actor: source.id, input: noInput, chain });
+    if (source.busy || turn.actor === source) {
+      (source.extra.asking ??= new Set()).add(call);
+      watch(call);
+      if (!source.terms.durable) {
+        driver.happen({ type: "began", actor: source.id, input: noInput, chain: waitingFor(source) });
+      }
     }
     driver.many.asked(source.id, write.nodeOf(from.id), from.id, question);
     if (signal !== undefined && !call.settled) call.listen(signal);
     return call;
   }
 
-  function settledCall(call: Call): void {
-    home.deadlines.remove(call);
+  function settledCall(call: PostedCall): void {
+    waiting.over(call);
     (call.from.source as Cell).extras?.asking?.delete(call);
   }
 
@@ -169,7 +173,7 @@ export function outgoing(parts: OutgoingParts): Outgoing {
 
   function resolve(item: PostedCall, body: Body): void {
     try {
-      item.resolve(receive(item, body));
+      item.resolve(isPlain(body) ? body.json : receive(engine, item.from, body));
     } catch (error) {
       item.reject(error as Error);
     }
@@ -178,7 +182,7 @@ export function outgoing(parts: OutgoingParts): Outgoing {
   /** A tell waits no more. */
   function over(token: number): PostedTell | undefined {
     const item = tells.take(-token);
-    if (item?.waiting?.isOver() === true) home.deadlines.remove(item.waiting);
+    if (item !== undefined) waiting.over(item);
     return item;
   }
 
@@ -210,23 +214,6 @@ export function outgoing(parts: OutgoingParts): Outgoing {
     call.reject(new ShoalError(code, `${call.what}: ${why}`, { outcome }));
   }
 
-  /** An answer, made its asker's own. */
-  function receive({ from }: PostedCall, body: Body): unknown {
-    if (body.text === undefined && !body.special && !body.tensors) return body.json;
-    const { source, life } = from;
-    const value = openBody(body, (id, className) => home.refer(engine.locate(id, className), source, life));
-    if (!body.tensors || !(source instanceof Cell) || source.life !== life || !source.busy) return value;
-    const passage = home.passage(source, life);
-    const passed = copyMessage(value, passage);
-    const { tensors } = passage;
-    if (tensors !== undefined) {
-      const parcel = new Parcel(from, tensors, home.hold(tensors));
-      parcel.countsRead = false;
-      (source.extra.received ??= []).push(parcel);
-    }
-    return passed;
-  }
-
   function abandon(code: Leaving["code"], why: string, concerns: (target: string) => boolean): void {
     for (const item of calls.all()) {
       if (concerns(item.from.target.id)) item.abandon(code, why);
@@ -245,11 +232,16 @@ export function outgoing(parts: OutgoingParts): Outgoing {
       // Of a node that has ended nobody expects anything any more.
       if (stopped === undefined) hand(from, write.tell(from, method, message, 0, 0));
     },
-    ask: (from, method, message, options) =>
-      new Promise((resolve, reject) => {
-        const timeoutMs = options?.timeoutMs ?? limits.replyTimeoutMs;
-        open(from, method, message, { timeoutMs, signal: options?.signal, credit: 0 }, resolve, reject);
-      }),
+    ask(from, method, message, options) {
+      const promise = new Promise<never>(taken);
+      const [resolve, reject] = [resolving, rejecting];
+      try {
+        open(from, method, message, options?.timeoutMs ?? limits.replyTimeoutMs, options?.signal, 0, resolve, reject);
+      } catch (error) {
+        reject(error as Error);
+      }
+      return promise;
+    },
     open,
     posted(token) {
       return calls.get(token);
@@ -264,19 +256,7 @@ export function outgoing(parts: OutgoingParts): Outgoing {
     left(tokens) {
       for (const token of tokens) over(token)?.end();
     },
-    waitingFor,
-    settled() {
-      let now: number | undefined;
-      let waiting: Waiting | undefined;
-      for (const item of tells.fresh()) {
-        if (waiting?.timeoutMs !== item.timeoutMs) {
-          waiting = new Waiting(item.timeoutMs, leave);
-          home.deadlines.add(waiting, item.timeoutMs, now ??= home.environment.now());
-        }
-        waiting.add(item);
-      }
-      for (const call of calls.fresh()) home.deadlines.add(call, call.timeoutMs, now ??= home.environment.now());
-    },
+    settled: waiting.begin,
     strange: (node, { code, message }) =>
       abandon(code as Leaving["code"], `node ${node} will have none of it: ${message}`, (to) => nodeOf(to) === node),
     gone: (node) => abandon("Ended", "its process has ended", (target) => nodeOf(target) === node),
@@ -291,6 +271,15 @@ export function outgoing(parts: OutgoingParts): Outgoing {
       }
     },
   };
+}
+
+/** The ends of the promise that was made last: to make a closure for each costs as much as the promise. */
+let resolving!: (value: never) => void;
+let rejecting!: (error: Error) => void;
+
+function taken(resolve: typeof resolving, reject: typeof rejecting): void {
+  resolving = resolve;
+  rejecting = reject;
 }
 
 const unheard = { outcome: "unknown", threw: false, code: "Ended", body: undefined } as const;

@@ -7,7 +7,8 @@ import type { Question } from "../delivery/events.ts";
 import { copyMessage, isPrimitive } from "../messages/message.ts";
 import type { Reference } from "../reference.ts";
 import { type Body, bodyOf as keptBody, digestOf, type Found, leavingBody, pinsOf, plain } from "./body.ts";
-import { PostedTell } from "./calls.ts";
+import { PostedTell } from "./sent.ts";
+import { Single } from "./singles.ts";
 
 /** Makes a message what leaves; throws what is wrong with it. */
 export interface Postings {
@@ -83,20 +84,21 @@ export function postings(
     return isKept ? keptBody(method, value, found, call, credit, at) : leavingBody(method, value, found, call, credit);
   }
 
+  const isPlain = ({ found, isKept }: Checked): boolean => !isKept && !found.special && found.tensors === undefined;
   const pins = ({ tensors }: Found): readonly string[] => tensors === undefined ? noPins : pinsOf(tensors);
 
   return {
     nodeOf: (id) => reached(id).node,
     tell(from, method, message, token, timeoutMs) {
       const checked = check(from, method, message);
-      const { value, found, bytes, isKept } = checked;
-      const isPlain = !isKept && !found.special && found.tensors === undefined;
-      const body = isPlain ? undefined : bodyOf(method, checked, 0, 0);
+      const { value, found, bytes } = checked;
+      const body = isPlain(checked) ? undefined : bodyOf(method, checked, 0, 0);
       return new PostedTell(from, method, token, timeoutMs, value, body, bytes, pins(found));
     },
     ask(from, method, message, token, credit) {
       const checked = check(from, method, message);
-      const { found, bytes } = checked;
+      const { value, found, bytes } = checked;
+      if (credit === 0 && isPlain(checked)) return new Single(method, value, token, bytes);
       const body = bodyOf(method, checked, token, credit);
       const digest = (from.source as Cell).terms.durable ? digestOf(body) : "";
       return { body, bytes, pins: pins(found), token, digest };

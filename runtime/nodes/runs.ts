@@ -1,4 +1,5 @@
-// Tells that come together to a volatile actor: into its mailbox, one behind the other, with one ticket for all of them.
+// Messages that come together to a volatile actor: into its mailbox, one behind the other; tells with one ticket for all
+// that follow each other.
 
 import type { Cell } from "../cells/cell.ts";
 import type { Engine } from "../cells/engine.ts";
@@ -8,15 +9,20 @@ import { Reference } from "../reference.ts";
 import { type Body, openBody } from "./body.ts";
 import { Taken } from "./calls.ts";
 import type { Driver } from "./driver.ts";
+import type { Incoming } from "./incoming.ts";
 
 export interface RunsParts {
   readonly engine: Engine;
   readonly driver: Pick<Driver, "many">;
   /** Takes those that are more than a name and a value, or cannot be handled. */
   deliver(cell: Cell, command: Deliver, fault: unknown): void;
+  /** Takes calls. */
+  readonly ask: Incoming["ask"];
 }
 
-export function runs({ engine, driver, deliver }: RunsParts): (cell: Cell | undefined, command: DeliverAll) => void {
+export function runs(
+  { engine, driver, deliver, ask }: RunsParts,
+): (cell: Cell | undefined, command: DeliverAll) => void {
   const { home } = engine;
   let latest: Reference | undefined;
 
@@ -42,7 +48,7 @@ export function runs({ engine, driver, deliver }: RunsParts): (cell: Cell | unde
       const entry = entries[i]!;
       const body = entry.body as Body | undefined;
       let fault: unknown;
-      if (body !== undefined && !body.tensors && cell.open) {
+      if (body !== undefined && !body.tensors && body.credit === 0 && cell.open) {
         const handler = cell.terms.kind.handler(body.method);
         let value = body.json;
         if (handler !== undefined && (body.special || body.text !== undefined)) {
@@ -53,8 +59,11 @@ export function runs({ engine, driver, deliver }: RunsParts): (cell: Cell | unde
           }
         }
         if (handler !== undefined && fault === undefined) {
-          ticket ??= new Taken(from, epoch, entries, i, taken);
-          cell.push(handler, value, ticket, 0);
+          if (entry.kind === "tell") cell.push(handler, value, ticket ??= new Taken(from, epoch, entries, i, taken), 0);
+          else {
+            ticket = undefined;
+            ask(cell, from, handler, value, epoch, entry);
+          }
           continue;
         }
       }

@@ -64,7 +64,9 @@ export function streams(engine: Engine, parts: { outgoing(): Outgoing; steward()
           from,
           method,
           message,
-          { timeoutMs: Number.POSITIVE_INFINITY, signal, credit },
+          Number.POSITIVE_INFINITY,
+          signal,
+          credit,
           // Its values may still be under way: its end comes behind them.
           () => {},
           (error) => {
