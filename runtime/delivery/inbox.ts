@@ -94,9 +94,12 @@ function dropKept(node: Node, inbound: Inbound, forget: readonly string[]): void
   if (forget.length > 0) inbound.kept = kept.filter(({ key }) => !forget.includes(key));
 }
 
-/** An asker that crashed may never run its step again, and nobody else would ever say so. */
+/**
+ * An asker that crashed may never run its step again, and nobody else would ever say so. Of one that is volatile, no
+ * call has a key.
+ */
 const doubtsOf = ({ kept, epoch, parked }: Inbound): readonly string[] =>
-  kept.length === 0
+  kept.length === 0 || kept[0]!.key === ""
     ? []
     : kept.filter((answer) => answer.key !== "" && (parked || answer.epoch < epoch)).map(({ key }) => key);
 

@@ -234,7 +234,8 @@ export function outgoing(parts: OutgoingParts): Outgoing {
     },
     ask(from, method, message, options) {
       const promise = new Promise<never>(taken);
-      const [resolve, reject] = [resolving, rejecting];
+      const resolve = resolving;
+      const reject = rejecting;
       try {
         open(from, method, message, options?.timeoutMs ?? limits.replyTimeoutMs, options?.signal, 0, resolve, reject);
       } catch (error) {
