@@ -1,8 +1,9 @@
 // One connection to one Redis server, and nothing that happens behind one's back: it does not reconnect, queue or send
 // again. What was under way when it ended is told so at once. The only file that knows the client library.
 import { Buffer } from "node:buffer";
+import { connect as connectSocket, type Socket } from "node:net";
 import process from "node:process";
-import { Command, Redis } from "ioredis";
+import { AbstractConnector, Command, Redis } from "ioredis";
 import { crc32 } from "../checksum.ts";
 import { type Intake, intake, type Landing } from "./intake.ts";
 import { piecesOf, type Word } from "./words.ts";
@@ -65,6 +66,23 @@ export interface Connection {
 const watchTurns = 4;
 /** So much is not kept back for what else is said in the same turn: the server begins with it meanwhile. */
 const togetherBytesMax = 2 ** 15;
+const goodbyeMs = 2_000;
+
+/** How the library comes to a socket that is made here. */
+function connectorOf(open: () => Socket): new () => AbstractConnector {
+  return class extends AbstractConnector {
+    constructor() {
+      super(goodbyeMs);
+    }
+
+    override async connect(): Promise<Socket> {
+      this.connecting = true;
+      this.stream = open();
+      this.stream.once("error", (error) => this.firstError = error);
+      return this.stream;
+    }
+  };
+}
 
 /** Opens a connection, with its password said and its database chosen. */
 export async function connect(
@@ -72,9 +90,22 @@ export async function connect(
   { username, password, database, tls }: Access,
   { connectMs, replyMs, isBulk = false }: Limits,
 ): Promise<Connection> {
+  /** Where the way is encrypted, all is received by the library. */
+  const front = isBulk && tls === undefined ? intake((bytes) => void redis.stream.emit("data", bytes)) : undefined;
+
+  function socketOf(before: Intake): Socket {
+    const callback = (bytes: number): boolean => {
+      isHeard = true;
+      before.came(bytes);
+      return true;
+    };
+    return connectSocket({ host, port, onread: { buffer: () => before.place(), callback } });
+  }
+
   const redis = new Redis({
     host,
     port,
+    ...(front === undefined ? {} : { Connector: connectorOf(() => socketOf(front)) }),
     db: database,
     lazyConnect: true,
     retryStrategy: null,
@@ -98,7 +129,6 @@ export async function connect(
   let isCorked = false;
   let corkedBytes = 0;
   let timer: ReturnType<typeof setInterval> | undefined;
-  let front: Intake | undefined;
   redis.on("error", (error: Error) => why ??= error);
   redis.on("close", closed);
   redis.on("end", closed);
@@ -180,7 +210,9 @@ export async function connect(
     underWay -= 1;
     isHeard = true;
     if (error instanceof Error && error.name === "ReplyError") throw error;
+    // Nothing more may come into memory that is not this call's any more.
     front?.end();
+    redis.stream?.destroy();
     throw new Cut(why?.message ?? "the connection ended", { cause: error });
   }
 
@@ -194,24 +226,10 @@ export async function connect(
     return { bytes: reply.byteLength, sum: crc32(reply, sum) };
   }
 
-  /** From here on the library reads what the server sends when this has looked at it. */
-  function look(): void {
-    const { stream } = redis;
-    const [read, ...more] = stream.listeners("data");
-    // A library that reads otherwise has all of it as it comes.
-    if (read === undefined || more.length > 0) return;
-    const own = front = intake((bytes) => void read.call(stream, bytes));
-    stream.removeAllListeners("data");
-    stream.on("data", (piece: Buffer) => {
-      isHeard = true;
-      own.take(piece);
-    });
-  }
-
   try {
     await redis.connect();
     await call("PING");
-    if (isBulk && isReady()) look();
+    front?.begin();
   } catch (error) {
     const told = why ?? (error instanceof Error ? error : new Error(String(error)));
     end(told.message);

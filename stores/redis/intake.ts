@@ -1,6 +1,6 @@
-// What a server sends, looked at before the client library reads it: a value that somebody has memory for goes straight
+// What a server sends, looked at before the client library reads it: a value that somebody has memory for is received
 // there, and is summed while it is warm. All else is the library's, which makes each value by joining its parts: of a
-// large one that is a second copy, in memory that nobody has touched yet and that is waste a moment later.
+// large one that is two copies more, in memory that nobody has touched yet and that is waste a moment later.
 import { Buffer } from "node:buffer";
 import { crc32 } from "../checksum.ts";
 
@@ -16,8 +16,12 @@ export interface Landing {
 export interface Intake {
   /** A command was sent: it is answered after all that were sent before, and with a value for `landing` perhaps. */
   sent(landing?: Landing): void;
-  /** The server sent this. What has landed, the library reads as a number: how long it was. */
-  take(piece: Uint8Array): void;
+  /** Where to receive what comes next. */
+  place(): Uint8Array;
+  /** So much was received there. What has landed, the library reads as a number: how long it was. */
+  came(bytes: number): void;
+  /** Nothing is under way: from here on it is told of all that is sent. */
+  begin(): void;
   /** Nothing lands from here on, whatever comes: the memory may be somebody else's. */
   end(): void;
 }
@@ -27,12 +31,18 @@ const [value, list] = ["$", "*"];
 /** A value and a list begin with a mark, and how long they are. */
 const headBytesMax = 24;
 const endBytes = 2;
+const sideBytes = 2 ** 16;
+/** Less that is still to come of a value is received with what follows it. */
+const directBytesMin = 2 ** 12;
 
 const textOf = (piece: Uint8Array, from: number, to: number): string =>
   Buffer.from(piece.buffer, piece.byteOffset + from, to - from).toString("latin1");
 
-/** `read` is the library's. Nothing may be under way yet. */
+/** `read` is the library's. */
 export function intake(read: (bytes: Buffer) => void): Intake {
+  const side = new Uint8Array(sideBytes);
+  /** What is received where it belongs, and not at the side. */
+  let aimed: Landing | undefined;
   const expected: { readonly reply: number; readonly landing: Landing }[] = [];
   let isOver = false;
   let sentCount = 0;
@@ -52,7 +62,8 @@ export function intake(read: (bytes: Buffer) => void): Intake {
   let given = 0;
 
   function give(piece: Uint8Array, to: number): void {
-    if (to > given) read(Buffer.from(piece.buffer, piece.byteOffset + given, to - given));
+    // The library keeps what it has read, and the next piece is received in the same place.
+    if (to > given) read(Buffer.from(piece.subarray(given, to)));
     given = to;
   }
 
@@ -140,21 +151,35 @@ export function intake(read: (bytes: Buffer) => void): Intake {
     return end;
   }
 
+  function take(piece: Uint8Array): void {
+    given = 0;
+    for (let at = 0; at < piece.byteLength;) {
+      if (landing !== undefined && landing.bytes < landing.into.byteLength) at = land(piece, at, landing);
+      else if (landing !== undefined) at = drop(piece, at, landing);
+      else if (restBytes > 0) at = skip(piece, at);
+      else at = readLine(piece, at);
+    }
+    give(piece, piece.byteLength);
+  }
+
   return {
     sent(asked) {
       if (asked !== undefined) expected.push({ reply: sentCount, landing: asked });
       sentCount += 1;
     },
-    take(piece) {
+    place() {
+      const left = landing === undefined || isOver ? 0 : landing.into.byteLength - landing.bytes;
+      aimed = left < directBytesMin ? undefined : landing;
+      return aimed === undefined ? side : aimed.into.subarray(aimed.bytes);
+    },
+    came(bytes) {
       if (isOver) return;
-      given = 0;
-      for (let at = 0; at < piece.byteLength;) {
-        if (landing !== undefined && landing.bytes < landing.into.byteLength) at = land(piece, at, landing);
-        else if (landing !== undefined) at = drop(piece, at, landing);
-        else if (restBytes > 0) at = skip(piece, at);
-        else at = readLine(piece, at);
-      }
-      give(piece, piece.byteLength);
+      if (aimed === undefined) return take(side.subarray(0, bytes));
+      aimed.sum = crc32(aimed.into.subarray(aimed.bytes, aimed.bytes + bytes), aimed.sum);
+      aimed.bytes += bytes;
+    },
+    begin() {
+      sentCount = readCount;
     },
     end() {
       isOver = true;

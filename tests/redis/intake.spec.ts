@@ -28,9 +28,10 @@ const encoded = (sent: Sent): Buffer => {
 const misleading = fc.constantFrom(
   ...["\r\n", "$", "*1\r\n", "$3\r\n", ":7\r\n", "+OK\r\n", "-1"].map((text) => Buffer.from(text)),
 );
-const bytes = fc.array(fc.oneof(misleading, fc.uint8Array({ maxLength: 60 })), { maxLength: 5 }).map((parts) =>
-  new Uint8Array(Buffer.concat(parts))
-);
+const long = fc.integer({ min: 4_000, max: 9_000 }).map((length) => new Uint8Array(length).fill(length));
+const bytes = fc.array(fc.oneof({ weight: 3, arbitrary: misleading }, fc.uint8Array({ maxLength: 60 }), long), {
+  maxLength: 5,
+}).map((parts) => new Uint8Array(Buffer.concat(parts)));
 const line = fc.oneof(
   fc.constantFrom("+OK", "+PONG", "$-1", "*-1", "*0", ":0", ":-1", "+"),
   fc.nat().map((count) => `:${count}`),
@@ -66,8 +67,10 @@ function taken(all: readonly Asked[], cuts: readonly number[], sentAhead: number
     let rest = Buffer.concat(coming);
     coming = [];
     while (rest.length > 0) {
-      const count = Math.min(rest.length, cuts[turn++ % cuts.length]!);
-      own.take(rest.subarray(0, count));
+      const place = own.place();
+      const count = Math.min(rest.length, place.length, cuts[turn++ % cuts.length]!);
+      place.set(rest.subarray(0, count));
+      own.came(count);
       rest = rest.subarray(count);
     }
   };
@@ -88,7 +91,10 @@ test("intake: values land where there is memory for them, and the library reads 
   property(
     [
       fc.array(asked, { minLength: 1, maxLength: 12 }),
-      fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1, maxLength: 8 }),
+      fc.array(fc.oneof(fc.integer({ min: 1, max: 90 }), fc.integer({ min: 1, max: 9_000 })), {
+        minLength: 1,
+        maxLength: 8,
+      }),
       fc.nat(12),
     ],
     (all, cuts, sentAhead) => {
@@ -111,10 +117,37 @@ test("intake: values land where there is memory for them, and the library reads 
 
 test("intake: nothing lands after its end", () => {
   const own = intake(() => assert.fail("the library is told of what comes after the end"));
-  const landing: Landing = { into: new Uint8Array(4), sum: 0, bytes: 0 };
+  const receive = (text: string): void => {
+    own.place().set(Buffer.from(text));
+    own.came(text.length);
+  };
+  const landing: Landing = { into: new Uint8Array(5_000), sum: 0, bytes: 0 };
   own.sent(landing);
-  own.take(Buffer.from("$4\r\nab"));
+  receive("$5000\r\nab");
+  receive("cd");
   own.end();
-  own.take(Buffer.from("cd\r\n+OK\r\n"));
-  assert.deepEqual([...landing.into], [97, 98, 0, 0]);
+  receive("ef");
+  assert.deepEqual([...landing.into.subarray(0, 6)], [97, 98, 99, 100, 0, 0]);
+});
+
+test("intake: a large value is received where it belongs, and what was said before it began is not counted", () => {
+  const read: string[] = [];
+  const own = intake((bytes) => read.push(String(bytes)));
+  const receive = (bytes: Uint8Array): void => {
+    own.place().set(bytes);
+    own.came(bytes.length);
+  };
+  receive(Buffer.from("+OK\r\n+PONG\r\n"));
+  own.begin();
+  const landing: Landing = { into: new Uint8Array(9_000), sum: 0, bytes: 0 };
+  own.sent(landing);
+  receive(Buffer.from("$9000\r\nab"));
+  assert.equal(own.place().buffer, landing.into.buffer);
+  receive(new Uint8Array(8_990).fill(1));
+  // Its last bytes come with what follows.
+  assert.notEqual(own.place().buffer, landing.into.buffer);
+  receive(Buffer.from("12345678\r\n+OK\r\n"));
+  assert.deepEqual(read, ["+OK\r\n+PONG\r\n", ":9000\r\n", "+OK\r\n"]);
+  assert.deepEqual([landing.bytes, landing.into[0], landing.into[8_999]], [9_000, 97, 56]);
+  assert.equal(landing.sum, crc32ByTable(landing.into));
 });
