@@ -10,6 +10,8 @@ import { linkCases } from "./links/cases.ts";
 import { linkContenders } from "./links/contenders.ts";
 import { moleculeCases } from "./molecules/cases.ts";
 import { moleculeContenders } from "./molecules/contenders.ts";
+import { processCases } from "./processes/cases.ts";
+import { processContenders } from "./processes/contenders.ts";
 import { recordCases } from "./records/cases.ts";
 import { recordContenders } from "./records/contenders.ts";
 import { storeCases } from "./stores/cases.ts";
@@ -66,6 +68,12 @@ export const suites: { readonly [name: string]: (scale: number, stores: readonly
     title: "Campaigns: what they cost beside their simulations",
     cases: moleculeCases(workloadOf("molecules", scale)),
     contenders: (runtimes) => moleculeContenders(rootFolder(), runtimes, stores),
+  }),
+  processes: (scale) => ({
+    name: "processes",
+    title: "Processes of one machine that are one system",
+    cases: processCases(workloadOf("processes", scale)),
+    contenders: (runtimes) => processContenders(rootFolder(), runtimes),
   }),
   records: (scale) => ({
     name: "records",

@@ -1,35 +1,13 @@
-// How long several processes take to be one system: `node dist/benchmarks/processes/program.js [--nodes 64]
-// [--actors 3328] [--names 100000] [--rounds 20]`. Says a line of JSON for each, with its bar: processes that join, actors
-// that are ready in two processes, a tensor that is opened in another, and actors in four that are found by name.
+// The workload of `processes`: each case launches a system of its own, of processes that are alike but for who leads.
 
-import { parseArgs } from "node:util";
 import { existsSync } from "node:fs";
 import { type ActorRef, launch, type LaunchOptions, type System } from "shoal";
+import { numberOf } from "../protocol.ts";
+import { type Measured, runtimeVersion, secondsSince, serve } from "../serve.ts";
 import { Idle, Opener } from "./actors.ts";
-
-const { values } = parseArgs({
-  options: {
-    nodes: { type: "string", default: "64" },
-    actors: { type: "string", default: "3328" },
-    names: { type: "string", default: "100000" },
-    rounds: { type: "string", default: "20" },
-  },
-});
-
-interface Line {
-  readonly case: string;
-  readonly count: number;
-  readonly ms: number;
-  /** It is to be no more than this. */
-  readonly barMs: number;
-}
 
 /** So many are asked for at once. */
 const lanes = 512;
-
-function say(line: Line): void {
-  console.log(JSON.stringify({ ...line, ms: Math.round(line.ms * 1_000) / 1_000 }));
-}
 
 async function each(count: number, call: (index: number) => Promise<unknown>): Promise<void> {
   let next = 0;
@@ -41,42 +19,41 @@ async function each(count: number, call: (index: number) => Promise<unknown>): P
 
 async function inSystem(
   nodes: number,
-  call: (system: System) => Promise<void>,
+  call: (system: System) => Promise<Measured>,
   options: LaunchOptions = {},
-): Promise<number> {
-  const startedAt = performance.now();
+): Promise<Measured> {
   const system = await launch({ nodes, threads: 0, record() {}, ...options });
-  const joinedMs = performance.now() - startedAt;
   try {
-    await call(system);
+    return await call(system);
   } finally {
     await system.close();
   }
-  return joinedMs;
 }
 
 /** Each has answered once. */
 async function ready(system: System, count: number): Promise<number> {
-  const startedAt = performance.now();
+  const start = performance.now();
+  let answered = 0;
   await each(count, async (index) => {
     const node = index % 2 === 0 ? "main" : "n2";
     const actor: ActorRef<Idle> = await system.spawn(Idle, undefined, { node });
-    await actor.ask("echo", index);
+    if (await actor.ask("echo", index) === index) answered++;
   });
-  return performance.now() - startedAt;
+  if (answered !== count) throw new Error(`${answered} of ${count} actors have answered`);
+  return secondsSince(start);
 }
 
-/** The median of one tensor at a time that is put here, and opened there: what is timed begins when it is put. */
-async function opened(system: System, bytes: number, rounds: number): Promise<number> {
+/** One tensor at a time that is put here, and opened there: what is timed begins when it is put. */
+async function opened(system: System, bytes: number, count: number): Promise<number> {
   const opener = await system.spawn(Opener, undefined, { node: "n2" });
   const times: number[] = [];
-  for (let round = -2; round < rounds; round++) {
+  for (let round = -2; round < count; round++) {
     const draft = await system.store.allocate("uint8", [bytes]);
     draft.data.fill(round & 255);
     const ref = await draft.seal();
-    const startedAt = performance.now();
+    const start = performance.now();
     const ends = await opener.ask("open", ref);
-    const ms = performance.now() - startedAt;
+    const ms = performance.now() - start;
     if (ends !== 2 * (round & 255)) throw new Error(`what was opened begins and ends with ${ends}`);
     await system.store.release(ref);
     // The first make the way.
@@ -85,32 +62,42 @@ async function opened(system: System, bytes: number, rounds: number): Promise<nu
   return times.toSorted((a, b) => a - b)[times.length >> 1] ?? NaN;
 }
 
-/** The mean of one look-up at a time. */
-async function found(system: System, count: number): Promise<number> {
-  await each(count, (index) => system.spawn(Idle, undefined, { node: `n${2 + index % 3}`, name: `name${index}` }));
-  const startedAt = performance.now();
-  for (let index = 0; index < count; index++) {
-    if (await system.find(Idle, `name${index}`) === undefined) throw new Error(`name${index} is not found`);
-  }
-  return (performance.now() - startedAt) / count;
-}
+await serve({
+  hello: () => ({ version: `shoal on ${runtimeVersion()}`, settings: "no threads; strict off, bounds as default" }),
 
-const nodes = Number(values.nodes);
-say({ case: "processes that join", count: nodes, ms: await inSystem(nodes, () => Promise.resolve()), barMs: 20_000 });
-await inSystem(2, async (system) => {
-  const count = Number(values.actors);
-  // The first makes the way.
-  await ready(system, 2);
-  say({ case: "actors ready in two processes", count, ms: await ready(system, count), barMs: 1_000 });
-});
-if (existsSync("/dev/shm")) {
-  await inSystem(2, async (system) => {
-    const [count, bytes] = [Number(values.rounds), 100_000_000];
-    const ms = await opened(system, bytes, count);
-    say({ case: "100 MB that are asked about in one process, and opened there", count, ms, barMs: 2 });
-  }, { store: "shm:" });
-}
-await inSystem(4, async (system) => {
-  const count = Number(values.names);
-  say({ case: "actors in four processes, found by name, each", count, ms: await found(system, count), barMs: 1 });
+  async join(command) {
+    const count = numberOf(command, "count");
+    const start = performance.now();
+    return await inSystem(count, () => Promise.resolve({ seconds: secondsSince(start), count }));
+  },
+
+  async ready(command) {
+    const count = numberOf(command, "count");
+    return await inSystem(2, async (system) => {
+      // The first makes the way.
+      await ready(system, 2);
+      return { seconds: await ready(system, count), count };
+    });
+  },
+
+  async tensor(command) {
+    if (!existsSync("/dev/shm")) throw new Error("this machine has no /dev/shm");
+    const [count, bytes] = [numberOf(command, "count"), numberOf(command, "bytes")];
+    return await inSystem(2, async (system) => ({ medianMs: await opened(system, bytes, count), count }), {
+      store: "shm:",
+    });
+  },
+
+  async find(command) {
+    const total = numberOf(command, "count");
+    return await inSystem(4, async (system) => {
+      await each(total, (index) => system.spawn(Idle, undefined, { node: `n${2 + index % 3}`, name: `name${index}` }));
+      const start = performance.now();
+      let count = 0;
+      for (let index = 0; index < total; index++) {
+        if (await system.find(Idle, `name${index}`) !== undefined) count++;
+      }
+      return { seconds: secondsSince(start), count };
+    });
+  },
 });
