@@ -19,11 +19,11 @@ export interface Wanted {
   readonly node: string;
   /** The kind of task, or empty. */
   readonly task: string;
-  /** It comes back with its node, whoever that is. */
-  readonly durable: boolean;
+  /** The name of a durable one, which comes back with its node, whoever that is; empty for others. */
+  readonly durable: string;
 }
 
-/** The node that it is to live on, and what was reserved there, by number. */
+/** The node that it is to live on, and what was reserved there, by number: 0 for one that has it already. */
 export interface Allotted {
   readonly node: string;
   readonly lease: number;

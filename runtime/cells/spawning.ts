@@ -141,7 +141,7 @@ export function spawning({ engine, limits, supervision, isClosing, elsewhere, ne
     rest: SpawnOptions,
   ): Promise<SpawnOptions & { readonly [allotted]: number }> {
     const needs = resourcesFrom(what, resources);
-    const durable = survivesOf(Class) !== undefined;
+    const durable = survivesOf(Class) === undefined ? "" : durableName(Class, rest.name);
     if (elsewhere === undefined) throw new ShoalError("BadInput", `${what}: this system counts no resources`);
     const { node = "" } = rest;
     const task = taskOf(what, rest.task) ?? noKind;

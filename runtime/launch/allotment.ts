@@ -8,6 +8,7 @@ import { isTaken, noKind, untaken } from "../kinds.ts";
 import { type Member, takers } from "../nodes/registry.ts";
 import type { Services } from "../nodes/steward.ts";
 import type { Allotted, Wanted } from "../resources.ts";
+import type { ErrorRecord } from "../run/records.ts";
 import type { Crew } from "./crews.ts";
 import { gpuCount } from "./gpus.ts";
 import type { Launcher } from "./launcher.ts";
@@ -52,10 +53,15 @@ export function roomsOf(slots: Iterable<Slot>): readonly Room[] {
   return [...slots].flatMap(({ member, crew, number }) => member === undefined ? [] : [roomOf(member, crew, number)]);
 }
 
+/** Of so many it is remembered why they were not made again. */
+const refusedMax = 1_024;
+
 export function allotment(parts: AllotmentParts): Allotment {
   const { threads } = parts;
   const book = accounts();
   const hosts = new Map<string, string>();
+  /** Those that were not made again, and why: whoever waits for them may ask. */
+  const refused = new Map<string, ErrorRecord>();
   let turns = 0;
 
   /** A process that is to take in a node may not say so yet. */
@@ -78,7 +84,7 @@ export function allotment(parts: AllotmentParts): Allotment {
     const { what, on, node, durable } = wanted;
     const [leader] = all;
     // A durable actor is found again where its name is.
-    const said = node === "" && durable ? from : node;
+    const said = node === "" && durable !== "" ? from : node;
     if (said !== "") {
       const room = all.find(({ places }) => places.includes(said));
       if (room !== undefined) return [{ room, place: said }];
@@ -109,6 +115,8 @@ export function allotment(parts: AllotmentParts): Allotment {
         return book.allot(wanted, found, rooms());
       },
       freed: (lease: number) => book.free(lease),
+      ended: (id: string) => book.ended(id),
+      refused: (id: string) => refused.get(id) ?? null,
     },
     lost(nodes, again) {
       book.lost(nodes, new Set(again.map(({ lease }) => lease)));
@@ -124,6 +132,8 @@ export function allotment(parts: AllotmentParts): Allotment {
     refuse({ id, class: named, lease }) {
       const text = `Cannot make ${named} ${id} again: ${book.text(lease, rooms())}`;
       book.free(lease);
+      if (refused.size >= refusedMax) refused.delete(refused.keys().next().value ?? "");
+      refused.set(id, { code: "CapacityExceeded", message: text });
       return new ShoalError("CapacityExceeded", text, { outcome: "unknown" });
     },
   };

@@ -3,7 +3,7 @@
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { ShoalError } from "../../stores/error.ts";
+import { type ErrorCode, isShoalError, ShoalError } from "../../stores/error.ts";
 import { decodeMessage, encodeMessage } from "../messages/codec.ts";
 import type { Member } from "../nodes/registry.ts";
 import type { Recipe } from "../nodes/recipe.ts";
@@ -84,6 +84,20 @@ export function readJoining(path: string): Joining {
 
 function nobody(): never {
   throw new TypeError("no actor is referred to here");
+}
+
+/** With what a worker ends that has not joined, by why; whoever has started it learns it by that. */
+const unjoined = { Conflict: 73, Incompatible: 76, Unauthorized: 77 } as const;
+const unjoinedOtherwise = 70;
+
+export function unjoinedExit(error: unknown): number {
+  if (!isShoalError(error) || !Object.hasOwn(unjoined, error.code)) return unjoinedOtherwise;
+  return unjoined[error.code as keyof typeof unjoined];
+}
+
+export function unjoinedCode(exit: number | null): ErrorCode {
+  const [code = "Unavailable"] = Object.entries(unjoined).find(([, one]) => one === exit) ?? [];
+  return code as ErrorCode;
 }
 
 /** A process of the run, as it is to say of itself. */

@@ -76,7 +76,12 @@ export function lodging(given: LodgingParts): Lodging {
   function lodge(node: string, crew: Crew, actors: readonly Recipe[]): void {
     const { host, again } = hostFor(crew, actors);
     const isKept = new Set(again);
-    for (const one of actors) if (!isKept.has(one)) say(refuse(one).message);
+    for (const one of actors) {
+      if (isKept.has(one)) continue;
+      say(refuse(one).message);
+      // Nothing is left there that would end with the one that has spawned it.
+      if (one.parent !== "") asking.note(one.parent, "childEnded", { id: one.id });
+    }
     const name = host?.node ?? main;
     lodged(node, name);
     say(`node ${node} lives on in the process of ${name}, with ${again.length} of its actors`);

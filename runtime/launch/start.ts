@@ -3,9 +3,9 @@
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { ShoalError } from "../../stores/error.ts";
+import { type ErrorCode, ShoalError } from "../../stores/error.ts";
 import type { Crew } from "./crews.ts";
-import { type Joining, writeJoining } from "./joining.ts";
+import { type Joining, unjoinedCode, writeJoining } from "./joining.ts";
 import type { WorkerEnd, WorkerProcess } from "./launcher.ts";
 import { realWorld } from "./world.ts";
 
@@ -54,9 +54,9 @@ export function startWorker(options: StartOptions): Start {
     started.signal("SIGKILL");
     settle(notJoined(`did not join within ${joinTimeoutMs} ms (limits.joinTimeoutMs)`));
   }, joinTimeoutMs);
-  void started.ended.then((end) => settle(notJoined(`${endOf(end)} before it had joined`)));
+  void started.ended.then((end) => settle(notJoined(`${endOf(end)} before it had joined`, unjoinedCode(end.code))));
 
-  function notJoined(why: string): ShoalError {
+  function notJoined(why: string, code: ErrorCode = "Unavailable"): ShoalError {
     const lines = started.output();
     const said = lines.length === 0
       ? "it wrote nothing"
@@ -65,7 +65,7 @@ export function startWorker(options: StartOptions): Start {
       ? `a process on ${started.host}`
       : `process ${started.pid} on ${started.host}`;
     const what = `Cannot start node ${told.node}${ofGroup(name)}`;
-    return new ShoalError("Unavailable", `${what}: ${who} ${why}; it was run as ${started.shown}; ${said}`);
+    return new ShoalError(code, `${what}: ${who} ${why}; it was run as ${started.shown}; ${said}`);
   }
 
   return { ticket, askedAt, process: started, joined, settle };

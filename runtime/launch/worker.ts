@@ -17,7 +17,7 @@ import type { RunRecord } from "../run/records.ts";
 import type { StopOptions } from "../system.ts";
 import { crossing } from "./crossing.ts";
 import { isGone } from "./heart.ts";
-import { inOwnForm, type Joining, memberOf, readJoining } from "./joining.ts";
+import { inOwnForm, type Joining, memberOf, readJoining, unjoinedExit } from "./joining.ts";
 import { leaveNest, markNest, sweepNests } from "./nest.ts";
 import { enter } from "./program.ts";
 import { type Pulse, pulse } from "./pulse.ts";
@@ -26,8 +26,8 @@ import { threads as threadsOf } from "./threads.ts";
 import { version } from "./version.ts";
 import { realWorld } from "./world.ts";
 
-/** With what a worker ends, beside 0 where it was told to leave. */
-export const exits = { failed: 1, unjoined: 70, orphaned: 71, fenced: 75 } as const;
+/** With what a worker ends that has joined, beside 0 where it was told to leave. */
+export const exits = { failed: 1, orphaned: 71, fenced: 75 } as const;
 
 const main = "main";
 const removalsMax = 10;
@@ -77,7 +77,7 @@ async function work(joining: Joining): Promise<void> {
     folder,
     home: store,
     // Whom the one that leads will not have need not wait for more.
-    refused: ({ message }) => void (isIn || leave(exits.unjoined, message)),
+    refused: (error) => void (isIn || leave(unjoinedExit(error), error.message)),
   });
   const members = new Map<string, Member>([[main, leader]]);
   let isIn = false;
@@ -291,6 +291,6 @@ if (file !== undefined && existsSync(entry) && realpathSync(entry) === fileURLTo
   try {
     await work(readJoining(file));
   } catch (error) {
-    leave(exits.unjoined, textOf(error));
+    leave(unjoinedExit(error), textOf(error));
   }
 }

@@ -149,9 +149,13 @@ function refusalIn([, code, message]: readonly unknown[]): ShoalError {
 const garbled = (): ShoalError =>
   new ShoalError("Corrupt", "Cannot talk with whoever is at the other end of the socket: what it says is damaged");
 
+/** Each process that leads a run has a token of its own for it. */
+export const tokenCure =
+  "one that an earlier head of the run has started ends by itself, and any other was not started by this run";
+
 function noToken({ node }: Met, { run }: Speaker): ShoalError {
   const text = `Cannot talk with node ${node}: it has not the token of run ${run}`;
-  return new ShoalError("Unauthorized", `${text}; give it the token that the run has`);
+  return new ShoalError("Unauthorized", `${text}; ${tokenCure}`);
 }
 
 function notThere(found: string, wanted: string): ShoalError {

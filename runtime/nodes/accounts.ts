@@ -2,6 +2,7 @@
 // promised twice.
 
 import { ShoalError } from "../../stores/error.ts";
+import { addressOf } from "../cells/spawning.ts";
 import { type Allotted, type Amounts, resourceNames, resourcesText, type Wanted } from "../resources.ts";
 
 /** One process, as far as actors can live there. */
@@ -28,6 +29,8 @@ export interface Accounts {
   /** Reserves what is wanted in the candidate that has most left of it. Throws where none has enough. */
   allot(wanted: Wanted, candidates: readonly Candidate[], rooms: readonly Room[]): Allotted;
   free(lease: number): void;
+  /** The same for a durable actor, which may have been made again since. */
+  ended(id: string): void;
   /** Nodes are lost: what was reserved there is free again, except for those that come back. */
   lost(nodes: readonly string[], kept: ReadonlySet<number>): void;
   /** Those of these leases, from the first on, for which there is room in a process that does not have them yet. */
@@ -39,7 +42,8 @@ export interface Accounts {
 interface Lease {
   readonly place: string;
   readonly needs: Amounts;
-  readonly durable: boolean;
+  /** The address of a durable actor; empty for others. */
+  readonly durable: string;
 }
 
 const nothing: Amounts = { cores: 0, gpus: 0, memoryBytes: 0 };
@@ -65,6 +69,7 @@ export function accounts(): Accounts {
   const leases = new Map<number, Lease>();
   /** What is reserved on each node. */
   const used = new Map<string, Amounts>();
+  const durables = new Map<string, number>();
   let last = 0;
 
   function put(place: string, needs: Amounts, sign: number): void {
@@ -105,11 +110,16 @@ export function accounts(): Accounts {
     const lease = leases.get(number);
     if (lease === undefined) return;
     leases.delete(number);
+    durables.delete(lease.durable);
     put(lease.place, lease.needs, -1);
   }
 
   return {
     allot({ what, needs, durable }, candidates, rooms) {
+      const addressAt = (place: string): string => durable === "" ? "" : addressOf(place, durable);
+      // One that is there has what it needs, in whatever process.
+      const there = candidates.find(({ place }) => durables.has(addressAt(place)));
+      if (there !== undefined) return { node: there.place, lease: 0 };
       let best: { readonly place: string; readonly ease: number } | undefined;
       for (const { room, place } of candidates) {
         const left = leftIn(room, rooms);
@@ -118,7 +128,9 @@ export function accounts(): Accounts {
         if (best === undefined || found.ease > best.ease + least) best = found;
       }
       if (best !== undefined) {
-        leases.set(++last, { place: best.place, needs, durable });
+        const address = addressAt(best.place);
+        leases.set(++last, { place: best.place, needs, durable: address });
+        if (address !== "") durables.set(address, last);
         put(best.place, needs, 1);
         return { node: best.place, lease: last };
       }
@@ -135,9 +147,10 @@ export function accounts(): Accounts {
       throw new ShoalError("BadInput", `${text}, and no node has as much: ${shown(here, rooms, needs)}; ${cure}`);
     },
     free,
+    ended: (id) => free(durables.get(id) ?? 0),
     lost(nodes, kept) {
       for (const [number, { place, durable }] of leases) {
-        if (nodes.includes(place) && !durable && !kept.has(number)) free(number);
+        if (nodes.includes(place) && durable === "" && !kept.has(number)) free(number);
       }
     },
     fitting(numbers, room, rooms) {

@@ -10,7 +10,16 @@ import type { Linking, Packet, Receiver } from "../links/link.ts";
 import type { Journal } from "./journal.ts";
 import { heldAcks } from "./acks.ts";
 import { type Happenings, happenings } from "./happenings.ts";
-import { headOf, type Letterhead, packetOf, reader, refusalOf, refusedBy, type Stranger } from "./packets.ts";
+import {
+  headOf,
+  type Letterhead,
+  packetOf,
+  reader,
+  refusalOf,
+  type Refused,
+  refusedBy,
+  type Stranger,
+} from "./packets.ts";
 
 /** The commands that are about actors; the others the driver does itself. */
 export type Order = Exclude<
@@ -25,10 +34,10 @@ export interface Orders {
   expect(actor: string): void;
   /** A step of this actor is in the journal. */
   committed(record: StepRecord): void;
-  /** A packet that was none, or of others. */
-  refused(error: Error): void;
-  /** A node has said that this one is none of its run's. */
-  strange(node: NodeName, error: ShoalError): void;
+  /** A packet that was none, or of others: of this node, where that can be read. */
+  refused(error: Error, node: NodeName | undefined): void;
+  /** A node of which nothing was heard yet has said that this one is none of its run's. */
+  strange(refused: Refused): void;
   /** A packet is about to be taken in: the event loop has turned. */
   turned(): void;
   /** All that was to be done for now is done. */
@@ -99,15 +108,15 @@ export function driver(parts: DriverParts): Driver {
   };
   const link = parts.link(receiver, { epoch: () => core.epoch });
 
-  function stranger(packet: Packet, { error, node }: Stranger): void {
+  function stranger(packet: Packet, { error, node, run: other }: Stranger): void {
     const refusal = refusedBy(packet);
-    if (refusal?.node !== undefined) {
+    if (refusal !== undefined) {
       // Whoever has been heard of as a node of this run is one.
-      if (!core.peers.has(refusal.node)) orders.strange(refusal.node, refusal.error);
+      if (!core.peers.has(refusal.node)) orders.strange(refusal);
       return;
     }
-    orders.refused(error);
-    if (node !== undefined) link.send(node, refusalOf(name, error));
+    orders.refused(error, node);
+    if (node !== undefined) link.send(node, refusalOf(letterhead, error, other));
   }
 
   function takeIn(frame: Frame): void {

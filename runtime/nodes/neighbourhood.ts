@@ -29,6 +29,7 @@ import type { Recipe, Recipes } from "./recipe.ts";
 import { type Services, steward } from "./steward.ts";
 import { residents } from "./residents.ts";
 import { runs } from "./runs.ts";
+import { strangers } from "./strangers.ts";
 import { streams } from "./streams.ts";
 import { tidings } from "./tidings.ts";
 
@@ -94,16 +95,16 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
       core.happen({ type: "ended", actor, forgotten: true });
     },
     committed: (record) => keeping.committed(record),
-    refused: (error) =>
-      home.log({
-        type: "MessageLogged",
-        level: "warn",
-        text: `${error.message}${error.cause === undefined ? "" : ` (${String(error.cause)})`}`,
-      }),
-    strange(node, error) {
-      attendant.lost(node, error);
-      out.strange(node, error);
-    },
+    ...strangers({
+      run,
+      claims: store.claims,
+      log: home.log,
+      heardOf: (node) => core.core.peers.has(node),
+      refuses(node, error) {
+        attendant.gone(node, error);
+        out.strange(node, error);
+      },
+    }),
     turned: home.scheduler.turned,
     settled: () => out.settled(),
     stopped: given.stopped,
@@ -220,11 +221,7 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
   }
 
   const look = (epoch: number): void => core.happen({ type: "peer", node: name, epoch });
-  const told = tidings({
-    log: home.log,
-    lost,
-    look: () => void given.journal.standing().then(look, () => {}),
-  });
+  const told = tidings({ log: home.log, lost, look: () => void given.journal.standing().then(look, () => {}) });
 
   function lost(node: string): void {
     attendant.lost(node);
@@ -264,8 +261,8 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
       // What a durable actor keeps outlives the system; what ends it for good is a stop of its own.
       if (here.left(cell) && !(keeps && reason === "system closed")) into.ended(cell);
       keeping.ended(cell);
-      if (!keeps || reason === "stopped") return others.forget(cell);
-      if (reason === "system closed") return;
+      others.ended(cell);
+      if (!keeps || reason === "stopped" || reason === "system closed") return;
       const text = `${reason}: ${error?.message ?? "no more is known"}; what it committed stays for the next process`;
       home.log({ type: "MessageLogged", level: "error", text, actor: identity(cell) });
     },
@@ -289,6 +286,7 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
     },
     gone(node) {
       lost(node);
+      attendant.gone(node);
       out.gone(node);
     },
     reached: (node) => attendant.request(node, "reach", null).then(() => {}),

@@ -5,6 +5,7 @@
 
 import { ShoalError } from "../../stores/error.ts";
 import type { Frame, MailFrame, Opening } from "../delivery/protocol.ts";
+import { tokenCure } from "../links/greeting.ts";
 import type { Packet } from "../links/link.ts";
 import {
   answersOf,
@@ -88,10 +89,11 @@ function openingsText({ epoch, openings }: MailFrame): string {
   return JSON.stringify(openings.flatMap((opening) => [opening.epoch, opening.base]));
 }
 
-/** Why a packet is none of ours, and who sent it, where that can be read. */
+/** Why a packet is none of ours; who sent it, and of which run it says to be, where that can be read. */
 export interface Stranger {
   readonly error: ShoalError;
   readonly node: string | undefined;
+  readonly run: string;
 }
 
 /** Reads the packets that are for a node of this run. */
@@ -126,29 +128,30 @@ export function reader(own: Letterhead): (packet: Packet) => readonly Frame[] | 
       for (let i = 0; i < parts.length; i++) frames.push(frameOf(listOf(parts[i]), latest, reading));
       return frames;
     } catch (cause) {
-      return { error: new ShoalError("Corrupt", "Cannot read packet: it is damaged", { cause }), node: undefined };
+      const error = new ShoalError("Corrupt", "Cannot read packet: it is damaged", { cause });
+      return { error, node: undefined, run: "" };
     }
   };
 }
 
 const noArrays = new Uint8Array(0);
 
-function stranger([theirs, other, , from]: readonly unknown[], run: string): Stranger {
+function stranger([theirs, other, , from]: readonly unknown[], own: string): Stranger {
   const node = typeof from === "string" ? from : undefined;
+  // Where another layout has it, nobody here can know.
+  const run = theirs === layout && typeof other === "string" ? other : "";
   const who = node === undefined ? "it" : `node ${node}`;
   if (theirs !== layout) {
     const text = `Cannot read packet: its layout is ${String(theirs)}, this node speaks ${layout}`;
-    return {
-      error: new ShoalError("Incompatible", `${text}; all nodes of a run need the same version of shoal`),
-      node,
-    };
+    const error = new ShoalError("Incompatible", `${text}; all nodes of a run need the same version of shoal`);
+    return { error, node, run };
   }
-  if (other !== run) {
-    const text = `Cannot read packet: ${who} is of run ${String(other)}, this is ${run}; start both for the same run`;
-    return { error: new ShoalError("Incompatible", text), node };
+  if (other !== own) {
+    const text = `Cannot read packet: ${who} is of run ${String(other)}, this is ${own}; start both for the same run`;
+    return { error: new ShoalError("Incompatible", text), node, run };
   }
-  const text = `Cannot read packet: ${who} has not the token of run ${run}; give it the token that the run has`;
-  return { error: new ShoalError("Unauthorized", text), node };
+  const text = `Cannot read packet: ${who} has not the token of run ${own}`;
+  return { error: new ShoalError("Unauthorized", `${text}; ${tokenCure}`), node, run };
 }
 
 type Common = { readonly node: string; readonly epoch: number };
@@ -210,19 +213,29 @@ function openingsOf(parts: readonly unknown[]): Opening[] {
   }));
 }
 
-/** Tells a node that it is none of this run's, or not with this token. */
-export function refusalOf(node: string, { code, message }: ShoalError): Packet {
-  return JSON.stringify(["refused", node, code, message]);
+/** Says of a node's packets, which speak of this run, why they are refused. */
+export function refusalOf({ node, run }: Letterhead, { code, message }: ShoalError, other: string): Packet {
+  return JSON.stringify(["refused", node, code, message, run, other]);
 }
 
-/** Who says that this node is none of its run's, and why; nothing for any other packet. */
-export function refusedBy(packet: Packet): Stranger | undefined {
+/** A node says that this one is none of its run's. */
+export interface Refused {
+  readonly error: ShoalError;
+  readonly node: string;
+  /** Of which run it is, and of which those are that it refuses; empty where that is not said. */
+  readonly run: string;
+  readonly other: string;
+}
+
+/** Nothing for any other packet. */
+export function refusedBy(packet: Packet): Refused | undefined {
   if (typeof packet !== "string" || !packet.startsWith('["refused",')) return undefined;
   try {
-    const [, node, code, message] = listOf(JSON.parse(packet)).map(textOf);
+    // Those of other versions may say less.
+    const [, node, code, message, run = "", other = ""] = listOf(JSON.parse(packet)).map(textOf);
     const isKnown = code === "Unauthorized" || code === "Incompatible";
     if (node === undefined || message === undefined || !isKnown) return undefined;
-    return { node, error: new ShoalError(code, message) };
+    return { node, error: new ShoalError(code, message), run, other };
   } catch {
     return undefined;
   }

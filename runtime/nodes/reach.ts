@@ -31,8 +31,8 @@ export interface ReachParts {
 type Reached = "spawn" | "name" | "find" | "watch" | "stop" | "allot" | "freed";
 
 export interface Reach extends Pick<Elsewhere<Cell>, Reached> {
-  /** Frees the name of an actor that has ended. */
-  forget(cell: Cell): void;
+  /** Frees what an actor had that has ended: its name, and what was reserved for one that is durable. */
+  ended(cell: Cell): void;
   /** An actor that was spawned from here on another node has ended. */
   childEnded(id: string): void;
 }
@@ -80,6 +80,12 @@ export function reach(parts: ReachParts): Reach {
     children.set(id, () => by.extras?.leaving?.delete(end));
   }
 
+  /** Why an actor was not made again that was to be; nothing where nobody knows. */
+  async function whyRefused(id: string): Promise<Ended["error"]> {
+    if (accounts === undefined) return undefined;
+    return await steward.request(accounts, "refused", id).catch(() => null) as Ended["error"] | null ?? undefined;
+  }
+
   function nameOfClass(cell: Cell): string {
     try {
       return classes.nameOf(cell.terms.Class);
@@ -95,7 +101,13 @@ export function reach(parts: ReachParts): Reach {
   }
 
   return {
-    forget,
+    ended(cell) {
+      const { durable } = cell.terms;
+      const reason = cell.extras?.end?.reason;
+      if (!durable || reason === "stopped") forget(cell);
+      // It may have been made again since, in a process that knows nothing of what was reserved.
+      if (durable && reason !== "system closed" && accounts !== undefined) steward.note(accounts, "ended", cell.id);
+    },
     async spawn(by, lived, Class, input, options: SpawnOptions & { readonly [allotted]?: number }) {
       const { node = name, [allotted]: lease = 0, ...rest } = options;
       if (typeof rest.supervision?.on === "function") {
@@ -148,10 +160,12 @@ export function reach(parts: ReachParts): Reach {
       const ask = (): void =>
         void steward.request(nodeOf(id), "watch", { id }).then(
           (how) => tell(how as Ended),
-          (error: unknown) => {
+          async (error: unknown) => {
             // Whoever has its node now may have made it again, or knows that it is gone.
-            if (isWatching && isShoalError(error, "Lost") && succeeds(nodeOf(id))) ask();
-            else tell({ id, reason: isShoalError(error, "ShuttingDown") ? "system closed" : "lost" });
+            if (isWatching && isShoalError(error, "Lost") && succeeds(nodeOf(id))) return ask();
+            if (isShoalError(error, "ShuttingDown")) return tell({ id, reason: "system closed" });
+            const why = await whyRefused(id);
+            tell({ id, reason: "lost", ...why === undefined ? {} : { error: why } });
           },
         );
       ask();

@@ -21,8 +21,10 @@ export interface Steward {
   request(node: string, what: string, argument: unknown): Promise<unknown>;
   /** Tells it, and expects nothing. */
   note(node: string, what: string, argument: unknown): void;
-  /** A node's process is gone with all that it had been asked, or will not answer, as it says. */
-  lost(node: string, why?: ShoalError): void;
+  /** A node's process is gone with all that it had been asked. What has not left yet is for its successor. */
+  lost(node: string): void;
+  /** Nobody there will answer: none is left, or it says so. */
+  gone(node: string, why?: ShoalError): void;
   /** Says something to a node's next process: what was sent to the last one is known to be lost from then on. */
   greet(node: string): void;
   close(): void;
@@ -56,6 +58,7 @@ interface Fault {
 interface Waiting {
   readonly node: string;
   readonly what: string;
+  hasLeft: boolean;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
@@ -146,6 +149,12 @@ export function steward(
     });
   }
 
+  function giveUp(id: number, { node, what, reject }: Waiting, why: ShoalError | undefined): void {
+    waiting.delete(id);
+    const text = `Cannot ${what} on node ${node}: ${why?.message ?? "the process that was asked is gone"}`;
+    reject(new ShoalError(why?.code ?? "Lost", text, { outcome: "unknown" }));
+  }
+
   function reply(node: string, id: number, value: unknown, error: unknown): void {
     if (id === 0) return;
     const fault = error === undefined ? null : faultOf(error);
@@ -158,23 +167,22 @@ export function steward(
       if (isClosed) return Promise.reject(closing(node, what));
       const id = ++ids;
       return new Promise((resolve, reject) => {
-        waiting.set(id, { node, what, resolve, reject });
+        const asked = { node, what, hasLeft: false, resolve, reject };
+        waiting.set(id, asked);
         ping();
         const sent = senderTo(node).tell("request", { from: name, id, what, argument });
-        sent.then(undefined, (error: unknown) => {
+        sent.then(() => void (asked.hasLeft = true), (error: unknown) => {
           waiting.delete(id);
           reject(error);
         });
       });
     },
     note: (node, what, argument) => parts.send(senderTo(node), "request", { from: name, id: 0, what, argument }),
-    lost(node, why) {
-      for (const [id, asked] of waiting) {
-        if (asked.node !== node) continue;
-        waiting.delete(id);
-        const text = `Cannot ${asked.what} on node ${node}: ${why?.message ?? "the process that was asked is gone"}`;
-        asked.reject(new ShoalError(why?.code ?? "Lost", text, { outcome: "unknown" }));
-      }
+    lost(node) {
+      for (const [id, asked] of waiting) if (asked.node === node && asked.hasLeft) giveUp(id, asked, undefined);
+    },
+    gone(node, why) {
+      for (const [id, asked] of waiting) if (asked.node === node) giveUp(id, asked, why);
     },
     greet: (node) => parts.send(senderTo(node), "ping", undefined),
     close() {

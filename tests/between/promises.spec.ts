@@ -3,6 +3,7 @@
 import { Actor } from "../../runtime/mod.ts";
 import type { ActorRef } from "../../runtime/mod.ts";
 import { isShoalError, type ShoalError } from "../../stores/error.ts";
+import { openStore } from "../../stores/open.ts";
 import { realWorld } from "../../runtime/launch/world.ts";
 import { headOf, packetOf } from "../../runtime/nodes/packets.ts";
 import { assert, test } from "../suite.ts";
@@ -191,7 +192,7 @@ test("names: one actor of all nodes has a name, others find it, and it is free w
 });
 
 test("gone: an actor that has ended, one of an earlier process, and one that never was: Ended, failed or unknown", async () => {
-  const { open, close } = await world(Server);
+  const { open, close, store } = await world(Server);
   const a = await open("a");
   const b1 = await open("b");
   const old = await a.system.spawn(Server, undefined, { node: "b" });
@@ -205,6 +206,15 @@ test("gone: an actor that has ended, one of an earlier process, and one that nev
   const fresh = await a.system.spawn(Server, undefined, { node: "b" });
   assert.notEqual(fresh.id, old.id);
   assert.deepEqual(await fresh.ask("list"), []);
+  // Names are claims in the store: one that means an address which nobody was given, and one that no state stands behind.
+  for (const [name, id] of [["never", `${fresh.id}999`], ["unborn", "b/@unborn"]] as const) {
+    const named = { id, class: "tests/between#Server", className: "Server" };
+    assert.ok((await store.claims.claim(`actor/${name}`, 1, JSON.stringify(named))).held);
+  }
+  const never = await a.system.find(Server, "never");
+  assert.equal(never?.id, `${fresh.id}999`);
+  await fails(never.ask("list"), "Ended", "unknown");
+  assert.equal(await a.system.find(Server, "unborn"), undefined);
   await close();
 });
 
@@ -273,7 +283,11 @@ for (
     const { open, close } = await world(Server);
     const a = await open("a", { token: "ours" });
     await open("b", { token: "ours" });
-    const c = await open("c", { token: "ours", ...theirs });
+    const { run = "between" } = theirs as { readonly run?: string };
+    // What one run has claimed in a store, another does not see.
+    const store = await openStore("memory:", { run, environment: realWorld, strict: true, thresholdBytes: 0 });
+    const own = run === "between" ? {} : { store };
+    const c = await open("c", { token: "ours", ...theirs, ...own });
     const there = await fails(a.system.spawn(Server, undefined, { node: "c" }), code, "unknown");
     assert.ok(/token|run/.test(there.message) && !/ours|theirs/.test(there.message), there.message);
     await fails(c.system.spawn(Server, undefined, { node: "a" }), code, "unknown");

@@ -33,6 +33,11 @@ export class Here extends Actor {
     throw new Error("as it was told to");
   }
 
+  /** Another one, where this one is. */
+  async child(): Promise<ActorRef<Here>> {
+    return await this.spawn(Here);
+  }
+
   end(code: number): void {
     process.exit(code);
   }
@@ -68,5 +73,16 @@ export class Listener extends Actor {
 
   pid(): number {
     return process.pid;
+  }
+}
+
+/** Is to outlive a power cut. */
+export class Lasting extends Actor {
+  static readonly module: string = import.meta.url;
+  static readonly durable = "power";
+  pid = 0;
+
+  where(): number {
+    return this.pid = process.pid;
   }
 }

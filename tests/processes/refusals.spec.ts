@@ -157,14 +157,19 @@ test(
   "worker: one of another version, another run, or without the run's token does not get in, and says why",
   async () => {
     const version = await tampered(with_(`version: "0.0.0-other"`));
+    assert.equal(version.code, "Incompatible");
     assert.match(version.message, /Cannot join run .*: it is led by shoal 0\.0\.0-other, this is .*; install the same/);
     const token = await tampered(with_(`token: "wrong"`));
-    assert.match(token.message, /token/);
+    assert.equal(token.code, "Unauthorized");
+    assert.match(token.message, /has not the token of run .*; one that an earlier head of the run has started ends by/);
     const run = await tampered(with_(`run: "another"`));
+    assert.equal(run.code, "Incompatible");
     assert.match(run.message, /run another/);
     const clock = await tampered((file) => `${late}${with_("")(file)}`);
     assert.match(clock.message, /Cannot let n2 join \(process \d+ on .*\): its clock is \d+ s behind; set the clocks/);
+    assert.equal(clock.code, "Incompatible");
     const store = await tampered(with_(`store: "file:///proc/no/such/place"`));
+    assert.equal(store.code, "Unavailable");
     assert.match(store.message, /\/proc\/no/);
   },
   { timeoutMs: 240_000 },
@@ -202,7 +207,7 @@ await import(${JSON.stringify(`${here}worker${ending}`)});
       const [program, ...args] = [...prefix, workerFile(), copy];
       const second = spawnSync(program, args, { encoding: "utf8", timeout: 60_000 });
       taken = true;
-      assert.equal(second.status, 70, second.stderr);
+      assert.equal(second.status, 73, second.stderr);
       assert.match(second.stderr, /Cannot join as n2: another process has joined with the same file/);
       assert.equal((await actor.ask("where")).pid, pid);
       assert.equal(records.filter(({ type }) => type === "NodeLost").length, 0);

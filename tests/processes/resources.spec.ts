@@ -5,6 +5,7 @@ import { accounts, type Room } from "../../runtime/nodes/accounts.ts";
 import { type Amounts, resourceNames } from "../../runtime/resources.ts";
 import { assert, fc, property, test } from "../suite.ts";
 import { Here } from "./actors.ts";
+import { Account, opening } from "./bank.ts";
 import { lodged, onStage, persistently } from "./stage.ts";
 
 const patient = { timeoutMs: 240_000 };
@@ -38,7 +39,7 @@ test("accounts: nothing is promised twice, and who is refused has found no room"
         if (one !== undefined) book.free(one.lease);
         continue;
       }
-      const wanted = { what: "Cannot spawn A", needs: step, on: "", node: "", task: "", durable: false } as const;
+      const wanted = { what: "Cannot spawn A", needs: step, on: "", node: "", task: "", durable: "" } as const;
       const fits = sizes.map((_, room) => resourceNames.every((name) => step[name] <= left(room, name)));
       const everFits = sizes.some((has) => resourceNames.every((name) => step[name] <= has[name]));
       try {
@@ -63,7 +64,7 @@ test("accounts: nothing is promised twice, and who is refused has found no room"
         on: "",
         node: "",
         task: "",
-        durable: false,
+        durable: "",
       } as const;
       book.allot(wanted, [{ room, place: room.node }], rooms);
     }
@@ -77,7 +78,7 @@ test("accounts: processes of one host share its cores, and each has its GPUs to 
   const allot = (needs: Partial<Amounts>): string => {
     const all = { cores: 0, gpus: 0, memoryBytes: 0, ...needs };
     return book.allot(
-      { what: "Cannot spawn A", needs: all, on: "", node: "", task: "", durable: false },
+      { what: "Cannot spawn A", needs: all, on: "", node: "", task: "", durable: "" },
       candidates,
       rooms,
     ).node;
@@ -182,6 +183,7 @@ test(
           "CapacityExceeded",
           /n2 has .*; n3 has/,
         );
+        const ended = system.watch(beside);
         // n2 has nothing left: the process that leads has.
         bar("n3");
         process.kill(pids.get("n3")!, "SIGKILL");
@@ -203,8 +205,37 @@ test(
           persistently(() => pidOf(beside)),
           (error) => isShoalError(error, "Ended"),
         );
+        // Who watches it learns why.
+        const { reason, error } = await ended;
+        assert.deepEqual([reason, error?.code], ["lost", "CapacityExceeded"]);
+        assert.match(error!.message, /again: it needs 1 GPU, and no node has that free/);
         await system.stop(there);
         assert.equal(await pidOf(await system.spawn(Here, undefined, { resources })), process.pid);
+      })
+    ),
+  patient,
+);
+
+test(
+  "spawn: what was reserved for a durable actor is its own in its next process too, and free when it ends there",
+  () =>
+    unseen(() =>
+      onStage({ nodes: 2, gpus: "0,1" }, async ({ system, pids, until }) => {
+        const resources = { gpus: 1 };
+        const options = { name: "kept", node: "n2", resources };
+        const account = await system.spawn(Account, undefined, options);
+        await account.ask("deposit", { id: 1, amount: 7 });
+        const before = pids.get("n2")!;
+        process.kill(before, "SIGKILL");
+        await until(1, (one) => one.type === "NodeJoined" && one.node === "n2" && one.pid !== before);
+        const other = (): Promise<ActorRef<Here>> => system.spawn(Here, undefined, { resources, node: "n2" });
+        await fails(other(), "CapacityExceeded", /n2 has 1 GPU, of which 0 GPUs is free/);
+        // Who asks for it again has what it has, and no more.
+        const again = await system.spawn(Account, undefined, options);
+        assert.equal((await again.ask("books")).balance, opening + 7);
+        await fails(other(), "CapacityExceeded", /n2 has 1 GPU, of which 0 GPUs is free/);
+        await system.stop(again);
+        assert.equal((await (await other()).ask("where")).pid, pids.get("n2"));
       })
     ),
   patient,

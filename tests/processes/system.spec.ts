@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isShoalError, launch, type LaunchOptions, type RunRecord, type System } from "../../runtime/mod.ts";
-import { assert, test } from "../suite.ts";
+import { assert, long, test } from "../suite.ts";
 import { Here, Keeper } from "./actors.ts";
 
 /** Processes start, and the machine may be busy with others. */
@@ -139,13 +139,13 @@ test(
 test(
   "system: a handler that computes for longer than the lease costs no process",
   () =>
-    inSystem({ nodes: 2, limits: { leaseMs: 3_000 } }, async (system, pids, records) => {
+    inSystem({ nodes: 2, limits: { leaseMs: long ? 5_000 : 3_000 } }, async (system, pids, records) => {
       const far = await system.spawn(Here, undefined, { node: "n2" });
       const near = await system.spawn(Here);
       const first = pids.get("n2");
       // The one that leads is as busy as the other, and takes nobody for dead for that.
-      const busy = far.ask("block", 5_000);
-      assert.equal(await near.ask("block", 4_000), process.pid);
+      const busy = far.ask("block", long ? 60_000 : 5_000, patient);
+      assert.equal(await near.ask("block", long ? 55_000 : 4_000, patient), process.pid);
       assert.equal(await busy, first);
       assert.equal(records.filter((one) => one.type === "NodeLost").length, 0);
     }),
