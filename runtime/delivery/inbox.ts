@@ -186,6 +186,12 @@ export function wake(node: Node, actor: Actor): void {
   }
 }
 
+/** What waits for its commit takes room as well: who tells a durable actor does not run ahead of its store. */
+function creditOf({ limits: { mailboxMessagesMax } }: Node, { actor, accepted, cursor }: Inbound): number {
+  const held = actor.durable ? Math.max(actor.mailMessages, accepted - cursor) : actor.mailMessages;
+  return Math.max(0, mailboxMessagesMax - held);
+}
+
 /** Says how far a stream is and how much room there is, and gives the answers that its asker lacks. */
 export function report(node: Node, inbound: Inbound): void {
   inbound.dirty = false;
@@ -206,7 +212,7 @@ export function report(node: Node, inbound: Inbound): void {
     state: actor.ended ? "ended" : "known",
     through: actor.ended ? inbound.accepted : node.rules.acknowledges(inbound),
     accepted: inbound.accepted,
-    creditMessages: isClosed ? 0 : Math.max(0, node.limits.mailboxMessagesMax - actor.mailMessages),
+    creditMessages: isClosed ? 0 : creditOf(node, inbound),
     creditBytes: isClosed ? 0 : Math.max(0, node.limits.mailboxBytesMax - actor.mailBytes),
     got: inbound.got,
     doubts: doubtsOf(inbound),

@@ -199,13 +199,12 @@ export function seal(node: Node, actor: Actor, parts: Parts): void {
   for (const timer of parts.timersSet ?? []) actor.timers.set(timer.id, timer);
   const inbounds = whole ? [...actor.inbounds.values()] : parts.cursors;
   const outs = whole ? [...actor.outbounds.values()] : actor.touched;
-  const before = new Map<Outbound, number>(outs.map((out) => [out, out.recorded]));
   const record: StepRecord = {
     actor: actor.name,
     epoch: node.epoch,
     whole,
     cursors: inbounds.flatMap((inbound) => cursorRecord(node, inbound, parts.passed, whole)),
-    sent: [...before.keys()].map((out) => sentRecord(out, whole)),
+    sent: outs.length === 0 ? [] : [...new Set(outs)].map((out) => sentRecord(out, whole)),
     change,
     timersSet: whole ? [...actor.timers.values()] : parts.timersSet ?? [],
     timersDone: parts.timersDone ?? [],
@@ -256,7 +255,7 @@ function sentRecord(out: Outbound, whole: boolean): SentRecord {
 
 /** The new state's references are pinned before its commit, the old one's until after it. */
 function repinState(node: Node, actor: Actor, pins: readonly string[] | undefined): Sealed["unpin"] {
-  if (pins === undefined) return undefined;
+  if (pins === undefined || (pins.length === 0 && actor.pins.length === 0)) return undefined;
   const before = { pins: actor.pins, holder: actor.pinsHolder };
   actor.pins = pins;
   actor.pinsHolder = `state/${actor.name}/${node.epoch}.${node.pinsHolders += 1}`;

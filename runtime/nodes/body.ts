@@ -110,6 +110,20 @@ export function plainBody(value: unknown, found: Found = { special: false, tenso
   return bodyOf("", value, found, 0, 0);
 }
 
+/** The text that is all of a body, as of most answers; nothing where it has more to it. */
+export function textIn(body: Body | undefined): string | undefined {
+  if (body === undefined) return undefined;
+  const { method, text, special, arrays, tensors, call, at, credit } = body;
+  const isAll = method === "" && !special && arrays.length === 0 && !tensors && call === 0 && at === 0 && credit === 0;
+  return isAll ? text : undefined;
+}
+
+/** The body that is all in such a text. */
+export function bodyWith(text: string): Body {
+  const rest = { json: undefined, special: false, arrays: noArrays, tensors: false, call: 0, credit: 0, at: 0 };
+  return { method: "", text, ...rest };
+}
+
 function joined(arrays: readonly ArrayBufferView[]): Uint8Array {
   let size = 0;
   for (const { byteLength } of arrays) size += aligned(byteLength);

@@ -28,6 +28,8 @@ export interface DurableParts {
   known(cell: Cell): void;
   /** What the tensors outlive that a state may refer to. */
   readonly tensorsSurvive: Survives;
+  /** Whether it has told anything since this was last asked. */
+  hasTold(cell: Cell): boolean;
   /** Makes a name one that all nodes know. */
   named(cell: Cell, name: string): Promise<void>;
   /** A timer of a durable actor is due. */
@@ -88,8 +90,8 @@ export function durable(parts: DurableParts): Durable {
 
   function keepingOf(cell: Cell): Keeping {
     const keeping = keepings.get(cell);
-    if (keeping === undefined) throw new Error(`Cannot find what ${cell.className} ${cell.id} keeps`);
-    return keeping;
+    if (keeping !== undefined) return keeping;
+    throw new Error(`Cannot find what ${cell.className} ${cell.id} keeps`);
   }
 
   function keep(cell: Cell, birth: Birth, last: Kept | undefined): Keeping {
@@ -146,7 +148,7 @@ export function durable(parts: DurableParts): Durable {
     effect(cell) {
       const keeping = keepingOf(cell);
       // What it has told is taken on by now, or refused.
-      if (keeping.inStep) driver.flush();
+      if (keeping.inStep && parts.hasTold(cell)) driver.flush();
       const { birth, fault } = keeping;
       keeping.fault = undefined;
       if (fault !== undefined) throw fault;
@@ -214,9 +216,7 @@ export function durable(parts: DurableParts): Durable {
       keepings.get(cell)?.timers.close();
       keepings.delete(cell);
     },
-    snapshot(cell) {
-      if (cell !== undefined) snapshot(cell);
-    },
+    snapshot: (cell) => cell === undefined ? undefined : snapshot(cell),
     stepped(cell) {
       if (keepings.get(cell)?.owesSnapshot === true) snapshot(cell);
     },

@@ -5,9 +5,8 @@ import { isShoalError, ShoalError } from "../../stores/error.ts";
 import type { Claims, Entry, Logs, Position } from "../../stores/store.ts";
 import type { Epoch, NodeName, StepRecord } from "../delivery/protocol.ts";
 import type { Environment } from "../environment.ts";
-import { type Body, bodyFrom } from "./body.ts";
+import { commitIn, commitText } from "./annals.ts";
 import { persistently } from "./patience.ts";
-import type { State } from "./states.ts";
 
 /** What the core asks of it, a promise each. None is answered before it is done, or nobody can say. */
 export interface Journal {
@@ -74,7 +73,7 @@ export function journal({ node, token, logs, claims, environment }: JournalParts
           continue;
         }
         for (const { epoch, frame } of entries) {
-          const { number, records } = readCommit(frame);
+          const { number, records } = commitIn(node, decoder.decode(frame));
           // One whose answer was lost was appended again, under its number.
           if (epoch === latest.epoch && number <= latest.number) continue;
           latest = { epoch, number };
@@ -92,12 +91,7 @@ export function journal({ node, token, logs, claims, environment }: JournalParts
     },
     async commit(epoch, number, records) {
       try {
-        positions.set(
-          number,
-          await logs.append(stream, epoch, [
-            encoder.encode(JSON.stringify({ number, records: withoutOldStates(records) })),
-          ]),
-        );
+        positions.set(number, await logs.append(stream, epoch, [encoder.encode(commitText(epoch, number, records))]));
         return "held";
       } catch (error) {
         return isShoalError(error, "Fenced") ? "fenced" : "unknown";
@@ -110,53 +104,6 @@ export function journal({ node, token, logs, claims, environment }: JournalParts
       for (const number of positions.keys()) if (number <= through) positions.delete(number);
     },
   };
-}
-
-interface Commit {
-  readonly number: number;
-  readonly records: readonly StepRecord[];
-}
-
-/** A store gives back what was appended, whole: this is our own. */
-function readCommit(frame: Uint8Array): Commit {
-  const { number, records } = JSON.parse(decoder.decode(frame)) as Commit;
-  return { number, records: records.map(withBodies) };
-}
-
-/** Of the steps of one commit, which happen together, an actor's last state is the only one that anybody will read. */
-function withoutOldStates(records: readonly StepRecord[]): readonly StepRecord[] {
-  if (records.length === 1) return records;
-  const seen = new Set<string>();
-  const kept = [...records];
-  for (let i = kept.length - 1; i >= 0; i--) {
-    const record = kept[i]!;
-    if (record.change === undefined) continue;
-    if (seen.has(record.actor) && !record.whole) kept[i] = { ...record, change: undefined };
-    seen.add(record.actor);
-  }
-  return kept;
-}
-
-/** What JSON made of the arrays in bodies is made bytes again. */
-function withBodies(record: StepRecord): StepRecord {
-  const { change, cursors, sent } = record;
-  const state = change !== undefined && "state" in change ? change.state as State : undefined;
-  return {
-    ...record,
-    change: state === undefined ? undefined : {
-      state: {
-        ...state,
-        birth: { ...state.birth, input: bodyFrom(state.birth.input) },
-        fields: bodyFrom(state.fields),
-      },
-    },
-    cursors: cursors.map((cursor) => ({ ...cursor, kept: cursor.kept.map(withBody) })),
-    sent: sent.map((stream) => ({ ...stream, entries: stream.entries.map(withBody) })),
-  };
-}
-
-function withBody<T extends { readonly body: unknown }>(item: T): T {
-  return item.body === undefined ? item : { ...item, body: bodyFrom(item.body as Body) };
 }
 
 const encoder = new TextEncoder();

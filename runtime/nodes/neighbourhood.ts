@@ -144,6 +144,7 @@ export function neighbourhood(engine: Engine, given: NeighbourhoodParts): Neighb
     seed: given.seed,
     known,
     tensorsSurvive: store.abilities.survives,
+    hasTold: (cell) => out.hasTold(cell),
     named: (cell, actorName) => others.name(cell, actorName),
     fire: (cell, timer) => core.happen({ type: "fired", actor: cell.id, timer }),
     watch(id, watcher) {

@@ -61,6 +61,8 @@ export interface Outgoing {
   left(tokens: readonly number[]): void;
   /** Calls are answered with values. */
   answered(tokens: readonly number[], bodies: readonly unknown[]): void;
+  /** Whether a durable actor has told anything since this was last asked. */
+  hasTold(cell: Cell): boolean;
   /** What has no answer yet, or no room, begins to wait. */
   settled(): void;
   /** A node has said that this one is none of its run's. */
@@ -82,6 +84,7 @@ export function outgoing(parts: OutgoingParts): Outgoing {
   const write = postings(home, () => stopped, knows);
   const { deadlines, environment } = home;
   const waiting = waits({ deadlines, environment, calls, tells, leave });
+  const tellers = new WeakSet<Cell>();
   let stopped: ShoalError | undefined;
 
   function leave(item: PostedCall | PostedTell): void {
@@ -117,7 +120,9 @@ export function outgoing(parts: OutgoingParts): Outgoing {
   }
 
   function hand(from: Reference, posted: PostedTell): void {
-    known(from.source as Cell);
+    const source = from.source as Cell;
+    known(source);
+    if (source.terms.durable) tellers.add(source);
     driver.many.told(from.source.id, write.nodeOf(from.id), from.id, posted);
   }
 
@@ -244,9 +249,7 @@ export function outgoing(parts: OutgoingParts): Outgoing {
       return promise;
     },
     open,
-    posted(token) {
-      return calls.get(token);
-    },
+    posted: calls.get,
     settle,
     answered(tokens, bodies) {
       for (let i = 0; i < tokens.length; i++) {
@@ -257,6 +260,7 @@ export function outgoing(parts: OutgoingParts): Outgoing {
     left(tokens) {
       for (const token of tokens) over(token)?.end();
     },
+    hasTold: (cell) => tellers.delete(cell),
     settled: waiting.begin,
     strange: (node, { code, message }) =>
       abandon(code as Leaving["code"], `node ${node} will have none of it: ${message}`, (to) => nodeOf(to) === node),

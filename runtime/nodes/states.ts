@@ -13,7 +13,7 @@ import { limitsFrom, supervisionFrom } from "../options.ts";
 import type { Supervision } from "../supervision.ts";
 import type { SpawnOptions } from "../system.ts";
 import type { KeptTopics } from "../topics/steps.ts";
-import { type Body, openBody, pinsOf, plainBody } from "./body.ts";
+import { type Body, leavingBody, openBody, pinsOf, plain, plainBody } from "./body.ts";
 import type { Classes } from "./classes.ts";
 
 /** How a durable actor came to be: enough to make it again in another process. */
@@ -46,6 +46,36 @@ function versionOf({ terms: { Class } }: Cell): number {
   const text = `Cannot keep ${Class.name}: its version is ${String(version)}`;
   throw new ShoalError("BadInput", `${text}; expected a whole number from 1`);
 }
+
+function keptOf(cell: Cell, fields: Body): Kept {
+  const version = versionOf(cell);
+  return version === 1 ? { fields } : { fields, version };
+}
+
+/**
+ * Fields that are numbers, short texts and the like: most states are no more, and become text with their commit. Nothing
+ * for what needs a closer look.
+ */
+function flatIn(actor: object): { readonly [field: string]: unknown } | undefined {
+  const fields: { [field: string]: unknown } = {};
+  let chars = 0;
+  for (const name of Object.keys(actor)) {
+    const value: unknown = Reflect.get(actor, name);
+    if (value === undefined) continue;
+    const isFlat = typeof value === "number"
+      ? Number.isFinite(value) && !Object.is(value, -0)
+      : typeof value === "string"
+      ? (chars += value.length) <= flatCharsMax
+      : typeof value === "boolean" || value === null;
+    // Some names mean more to messages.
+    if (!isFlat || name === "$" || name === "ref" || name === "__proto__") return undefined;
+    fields[name] = value;
+  }
+  return fields;
+}
+
+const flatCharsMax = 4_096;
+const noPins: readonly string[] = [];
 
 /** What an actor may keep in its own state; what is larger belongs into the store. */
 const stateBytesMax = 8 * 2 ** 20;
@@ -82,7 +112,9 @@ export function states({ engine, classes, supervision, seed, tensorsSurvive }: S
   }
 
   function opened(cell: Cell, body: Body): unknown {
-    return openBody(body, (id, className) => home.refer(engine.locate(id, className), cell, cell.life));
+    const value = openBody(body, (id, className) => home.refer(engine.locate(id, className), cell, cell.life));
+    // What is kept as a value is put into more lives than one.
+    return body.text === undefined ? { ...value as object } : value;
   }
 
   return {
@@ -98,6 +130,8 @@ export function states({ engine, classes, supervision, seed, tensorsSurvive }: S
     },
     read(cell) {
       const actor = cell.actor as { snapshot?: () => unknown };
+      const flat = actor.snapshot === undefined ? flatIn(actor) : undefined;
+      if (flat !== undefined) return { kept: keptOf(cell, leavingBody("", flat, plain(0), 0, 0)), pins: noPins };
       const passage = { ...home.passage(cell, cell.life), bytesMax: stateBytesMax };
       let value: unknown;
       try {
@@ -110,9 +144,7 @@ export function states({ engine, classes, supervision, seed, tensorsSurvive }: S
         });
       }
       checkTensors(cell, passage.tensors ?? []);
-      const version = versionOf(cell);
-      const kept = { fields: plainBody(value, passage), ...(version === 1 ? {} : { version }) };
-      return { kept, pins: pinsOf(passage.tensors ?? []) };
+      return { kept: keptOf(cell, plainBody(value, passage)), pins: pinsOf(passage.tensors ?? []) };
     },
     put(cell, actor, { fields, version = 1 }) {
       const value = opened(cell, fields);

@@ -42,6 +42,17 @@ class Counter extends Actor<Counter> {
   }
 }
 
+/** Tells so much, and waits at every sixteenth. */
+class Teller extends Actor<Teller> {
+  static count = 0;
+  async tell({ to, count }: { to: ActorRef<Counter>; count: number }): Promise<void> {
+    for (Teller.count = 0; Teller.count < count;) {
+      const told = to.tell("add", 1);
+      if (++Teller.count % 16 === 0) await told;
+    }
+  }
+}
+
 interface Counted {
   readonly disk: Disk;
   readonly counts: { syncs: number; appends: number; frames: number; trims: number };
@@ -133,6 +144,42 @@ for (const fsync of ["always", "never"] as const) {
       assert.ok(trims * 4 < appends);
     }));
 }
+
+test("durable: who tells and waits now and then does not run ahead of a store that is slow", () =>
+  inFolder(async (root) => {
+    const store = await opened(root, { fsync: "never", strict: false });
+    let release!: () => void;
+    const released = new Promise<void>((resolve) => release = resolve);
+    let isSlow = false;
+    const slow: Store = {
+      ...store,
+      logs: {
+        ...store.logs,
+        async append(stream, epoch, frames) {
+          if (isSlow && stream.startsWith("journal/")) await released;
+          return await store.logs.append(stream, epoch, frames);
+        },
+      },
+    };
+    // Beyond a few mailboxes of it, tells are refused.
+    const limits = { ...defaultLimits, mailboxMessagesMax: 64, overflowMessagesMax: 256 };
+    const { system } = await node(slow, { limits, classes: classesOf(Counter, Teller) });
+    const counter = await system.spawn(Counter, undefined, { name: "c" });
+    const teller = await system.spawn(Teller);
+    isSlow = true;
+    const told = teller.ask("tell", { to: counter, count: 2_000 });
+    told.catch(() => {});
+    while (Teller.count === 0) await new Promise(setImmediate);
+    for (let [before, turns] = [0, 0]; turns < 100; before = Teller.count) {
+      turns = Teller.count === before ? turns + 1 : 0;
+      await new Promise(setImmediate);
+    }
+    assert.ok(Teller.count < 256, `${Teller.count} were told while none was committed`);
+    release();
+    await told;
+    assert.equal(await counter.ask("add", 0), 2_000);
+    await system.close();
+  }));
 
 test("durable on file: states, what was told, and timers are there in the next process", () =>
   inFolder(async (root) => {
