@@ -1,42 +1,40 @@
-// CRC-32C (Castagnoli), which every batch of records carries and the broker checks. Eight bytes a step by table: neither
-// runtime brings it along.
+// CRC-32C (Castagnoli), which every batch of records carries and the broker checks. Sixteen bytes a step by tables, four
+// words at a time: neither runtime brings it along.
 
-const tables: readonly Uint32Array[] = (() => {
-  const first = new Uint32Array(256);
-  for (let index = 0; index < 256; index++) {
-    let value = index;
-    for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0x82f63b78 : value >>> 1;
-    first[index] = value >>> 0;
-  }
-  const all = [first];
-  for (let table = 1; table < 8; table++) {
-    const before = all[table - 1]!;
-    all.push(Uint32Array.from(before, (value) => (first[value & 255]! ^ (value >>> 8)) >>> 0));
-  }
-  return all;
-})();
+const stepWords = 4;
+/** What a byte comes to, and what it comes to with up to fifteen zeros behind it. */
+const tables = new Int32Array(4 * stepWords * 256);
+for (let byte = 0; byte < 256; byte++) {
+  let value = byte;
+  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0x82f63b78 : value >>> 1;
+  tables[byte] = value;
+}
+for (let at = 256; at < tables.length; at++) {
+  const before = tables[at - 256]!;
+  tables[at] = tables[before & 255]! ^ (before >>> 8);
+}
 
-const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as readonly [
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-];
+/** Four bytes with so many tables' worth of zeros behind them. */
+const far = (word: number, zeros: number): number =>
+  tables[zeros + 768 + (word & 255)]! ^ tables[zeros + 512 + ((word >>> 8) & 255)]! ^
+  tables[zeros + 256 + ((word >>> 16) & 255)]! ^ tables[zeros + (word >>> 24)]!;
 
 /** The checksum of bytes, going on from `seed`. */
 export function crc32c(bytes: Uint8Array, seed: number = 0): number {
+  const { buffer, byteOffset, byteLength } = bytes;
   let value = ~seed;
   let at = 0;
-  const { byteLength } = bytes;
-  for (; at + 8 <= byteLength; at += 8) {
-    const low = value ^ (bytes[at]! | bytes[at + 1]! << 8 | bytes[at + 2]! << 16 | bytes[at + 3]! << 24);
-    value = t7[low & 255]! ^ t6[(low >>> 8) & 255]! ^ t5[(low >>> 16) & 255]! ^ t4[low >>> 24]! ^
-      t3[bytes[at + 4]!]! ^ t2[bytes[at + 5]!]! ^ t1[bytes[at + 6]!]! ^ t0[bytes[at + 7]!]!;
+  // Words are read where they may be.
+  for (const lead = Math.min(byteLength, -byteOffset & 3); at < lead; at++) {
+    value = tables[(value ^ bytes[at]!) & 255]! ^ (value >>> 8);
   }
-  for (; at < byteLength; at++) value = (value >>> 8) ^ t0[(value ^ bytes[at]!) & 255]!;
+  // Of fewer bytes than lead to a word, none is left.
+  const words = new Int32Array(buffer, (byteOffset + at) & ~3, (byteLength - at) >>> 2);
+  const end = words.length - words.length % stepWords;
+  for (let word = 0; word < end; word += stepWords) {
+    value = far(value ^ words[word]!, 3_072) ^ far(words[word + 1]!, 2_048) ^ far(words[word + 2]!, 1_024) ^
+      far(words[word + 3]!, 0);
+  }
+  for (at += 4 * end; at < byteLength; at++) value = tables[(value ^ bytes[at]!) & 255]! ^ (value >>> 8);
   return ~value >>> 0;
 }
