@@ -38,8 +38,11 @@ export interface LogReaderParts {
 
 /** Of one read: what is behind it is read while this is worked on. */
 const entriesMax = 256;
-/** How often a store is looked at that does not tell: amid mail, while there may be some, when none is due. */
-const pollMs = { eager: 1, busy: 5, idle: 1_000, unawaited: 10_000 } as const;
+/**
+ * How often a store is looked at that does not tell: amid mail, while there may be some, when none is due; and while
+ * there may be some, but the other side has not written anything yet: a thousand nodes that join look all at once.
+ */
+const pollMs = { eager: 1, busy: 5, idle: 1_000, unawaited: 10_000, first: 50 } as const;
 /** How long after the last mail, in or out, the next is due, and how long it is to be expected. */
 const eagerMs = 20;
 const busyMs = 500;
@@ -70,13 +73,15 @@ export function logReader({ logs, stream, packetBytesMax, environment, taken }: 
     const now = environment.now();
     const idleMs = now - mailAt;
     const isBusy = idleMs < busyMs;
+    const isEager = idleMs < eagerMs && position !== undefined;
+    const busyPollMs = position === undefined ? pollMs.first : pollMs.busy;
     current = { aborting: new AbortController(), isPatient: !isBusy, since: now };
     counts.reads += 1;
     try {
       return await logs.read(stream, position, {
         entriesMax,
-        waitMs: idleMs < eagerMs ? eagerMs - idleMs : isBusy ? busyMs - idleMs : waitMs,
-        pollMsMax: pollMs[idleMs < eagerMs ? "eager" : isBusy ? "busy" : isAwaited ? "idle" : "unawaited"],
+        waitMs: isEager ? eagerMs - idleMs : isBusy ? busyMs - idleMs : waitMs,
+        pollMsMax: isEager ? pollMs.eager : isBusy ? busyPollMs : isAwaited ? pollMs.idle : pollMs.unawaited,
         signal: current.aborting.signal,
       });
     } finally {

@@ -231,7 +231,12 @@ test("logEnds: a reader that looks seldom looks often once something is sent the
       return () => clearTimeout(timer);
     };
     const a = logEnd(store, "a", ["b"], { logs, environment });
-    assert.deepEqual(waits, [1]);
+    // Nobody has written to it yet.
+    assert.deepEqual(waits, [50]);
+    const b = logEnd(store, "b", ["a"]);
+    b.send("a", "first");
+    await a.until(() => a.packets.length > 0);
+    await eventually(() => waits.at(-1) === 1);
     nowMs = 10_000;
     await eventually(() => waits.at(-1) === 1_000);
     nowMs = 20_000;
@@ -243,6 +248,6 @@ test("logEnds: a reader that looks seldom looks often once something is sent the
     nowMs = 40_000;
     a.ends.attend("b", true);
     await eventually(() => waits.at(-1) === 1_000);
-    await a.ends.close();
+    await Promise.all([a.ends.close(), b.ends.close()]);
     await store.close();
   }));
