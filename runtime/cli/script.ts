@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { ShoalError } from "../../stores/error.ts";
 import { scriptOf } from "../launch/batch/sending.ts";
 import { checkWanted, type Wanted, wantedOf } from "../launch/batch/wanted.ts";
+import { checkGpus, missingGpus, readGpus } from "../launch/gpus.ts";
 import { userFolder } from "../launch/sources.ts";
 import { numbered, runLayout } from "../run/layout.ts";
 import { ownWords, typedWords } from "./batch.ts";
@@ -47,6 +48,7 @@ export async function planJob(request: Request): Promise<PlannedJob> {
   const identity = { ...plan.identity, configuration: recordable(configuration) };
   const planned = { ...plan, configuration, identity };
   refuseSecrets(planned);
+  checkAskedGpus(planned, wanted);
   const { flags, typed } = request;
   const own = new Set(
     [...typed].filter((name) => !["name", "runs", "go-on", "json", "quiet", "dry-run"].includes(name)),
@@ -63,6 +65,20 @@ export async function planJob(request: Request): Promise<PlannedJob> {
     "--json",
   ];
   return { planned, wanted, command };
+}
+
+/** Those of the nodes are another machine's: the site knows how many they have, or nobody does. */
+function checkAskedGpus({ configuration }: PlannedRun, { site }: Wanted): void {
+  const asked = configuration["gpus"]?.value;
+  if (asked === undefined) return;
+  const what = `Cannot make a job${site === undefined ? "" : ` at ${site.name}`}`;
+  const gpus = readGpus(what, String(asked));
+  const installed = Array.from({ length: site?.gpus ?? 0 }, (_, gpu) => String(gpu));
+  checkGpus(what, gpus, installed);
+  const missing = missingGpus(gpus, installed);
+  if (installed.length === 0 || missing.length === 0) return;
+  const cure = `its nodes have ${installed.join()}`;
+  throw new ShoalError("BadInput", `${what}: gpus is ${gpus.join()}: there is no GPU ${missing.join(", ")}; ${cure}`);
 }
 
 /** What was typed stands in the script and in the list of processes, for everybody to read. */

@@ -1,6 +1,7 @@
 // Which of a node's GPUs a process may use: said in its environment before any framework loads, since each looks there
 // once.
 
+import { readdirSync } from "node:fs";
 import { ShoalError } from "../../stores/error.ts";
 
 const gpusMax = 1_024;
@@ -13,6 +14,34 @@ export function readGpus(what: string, text: string): readonly string[] {
   const why = wrong === undefined ? "a GPU is named twice" : `${JSON.stringify(wrong)} is no GPU`;
   throw new ShoalError("BadInput", `${what}: gpus is ${text}: ${why}; write the list of one node, as in 0,1,2,3`);
 }
+
+/** The numbers of those that this machine is seen to have; none where they are of a make that is not looked for. */
+export function gpusHere(): readonly string[] {
+  try {
+    return readdirSync("/dev").flatMap((name) => /^nvidia(\d+)$/.exec(name)?.[1] ?? []).sort((a, b) => +a - +b);
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Refuses a number alone that is none of theirs: it is how many somebody wants. A list is believed, whatever is seen:
+ * what makes of GPU there are, nobody knows.
+ */
+export function checkGpus(what: string, list: readonly string[], installed: readonly string[]): void {
+  const [first = "", ...more] = list;
+  if (more.length > 0 || !/^[1-9]\d*$/.test(first) || installed.includes(first)) return;
+  const many = Array.from({ length: Math.min(Number(first), gpusMax) }, (_, gpu) => gpu);
+  const text = many.length > 8 ? `0,1,…,${many.length - 1}` : many.join();
+  const cure = installed.length > 0
+    ? `there are ${installed.join()}`
+    : `write which, and not how many, as in ${text}, or leave it out where there is none`;
+  throw new ShoalError("BadInput", `${what}: gpus is ${first}: there is no GPU ${first}; ${cure}`);
+}
+
+/** Those of a list that are not there, as far as numbers tell. */
+export const missingGpus = (list: readonly string[], installed: readonly string[]): readonly string[] =>
+  list.filter((gpu) => /^\d+$/.test(gpu) && !installed.includes(gpu));
 
 /** Those of the nth of all processes of a node: its part of them, or one that it shares where there are too few. */
 export function gpusOf(gpus: readonly string[], nth: number, processes: number): readonly string[] {

@@ -17,7 +17,7 @@ import { inside } from "../cells/turn.ts";
 import { checkOptions, launchOptions, what } from "./asked.ts";
 import { type GroupGround, shownTo } from "./crews.ts";
 import { gather } from "./gathering.ts";
-import { gpusOfProcess, readGpus } from "./gpus.ts";
+import { checkGpus, gpusHere, gpusOfProcess, missingGpus, readGpus } from "./gpus.ts";
 import type { Launcher } from "./launcher.ts";
 import { defaultLimits } from "./limits.ts";
 import { processSystem } from "./process.ts";
@@ -152,6 +152,7 @@ async function startOn(options: LaunchOptions, keeping?: Keeping, program?: stri
   const run = options.name ?? newRunName();
   const seed = options.seed ?? randomSeed();
   const gpus = options.gpus === undefined ? undefined : readGpus(what, options.gpus);
+  if (gpus !== undefined) lookForGpus(gpus, options.record);
   const { nodes = 1, workers: groups = [] } = options;
   const isAlone = nodes <= 1 && groups.length === 0;
   const gathering = isAlone ? undefined : gather(what, { ...options, nodes: Math.max(1, nodes) }, keeping, gpus);
@@ -209,6 +210,19 @@ async function startOn(options: LaunchOptions, keeping?: Keeping, program?: stri
     allow: options.allow,
     isOver: keeping?.isOver ?? (() => options.name === undefined),
   });
+}
+
+/** What is named and not seen is somebody's word: the run says so, since nobody else does. */
+function lookForGpus(gpus: readonly string[], record: LaunchOptions["record"]): void {
+  const here = gpusHere();
+  checkGpus(what, gpus, here);
+  const missing = missingGpus(gpus, here);
+  if (missing.length === 0) return;
+  const seen = here.length === 0 ? "none of NVIDIA's is seen here" : `${here.join()} are seen here`;
+  const text = `gpus is ${gpus.join()}, and ${seen}: processes are shown those that were named all the same`;
+  const said = { type: "MessageLogged", level: "info", text } as const;
+  if (record === undefined) printLog(said);
+  else record({ at: realWorld.date(), node: "main", ...said });
 }
 
 /** A launch inside an actor, or in a module that is loaded for its actors, would start one system per actor. */

@@ -1,8 +1,10 @@
 // GPUs of a node, given to its processes before any framework loads: each prints the devices that it sees.
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { shown } from "../command.ts";
 import { entry, inFolder } from "../cli/stage.ts";
 import { assert, fc, property, test } from "../suite.ts";
-import { gpusOf, gpuVariables } from "../../runtime/launch/gpus.ts";
+import { checkGpus, gpusOf, gpuVariables, missingGpus } from "../../runtime/launch/gpus.ts";
 
 const program = `
 import { readFileSync } from "node:fs";
@@ -34,7 +36,7 @@ interface Seen {
 }
 
 test("each process of a node sees its own of the GPUs that were named, and all of its cores", async () => {
-  await inFolder(async ({ write, shoal }) => {
+  await inFolder(async ({ path, write, shoal }) => {
     write("sees.mjs", program);
     const said = await shoal("run", "./sees.mjs", "--gpus", "0,1,2,3", "--nodes", "4", "--threads", "1", "--json");
     assert.equal(said.code, 0, shown(said));
@@ -49,8 +51,31 @@ test("each process of a node sees its own of the GPUs that were named, and all o
     const wrong = await shoal("run", "./sees.mjs", "--gpus", "0,1,0");
     assert.equal(wrong.code, 2, shown(wrong));
     assert.match(wrong.stderr, /gpus is 0,1,0: a GPU is named twice; write the list of one node, as in 0,1,2,3/);
+
+    const before = readdirSync(join(path, "runs"));
+    const many = await shoal("run", "./sees.mjs", "--gpus", "97");
+    assert.equal(many.code, 2, shown(many));
+    assert.match(many.stderr, /gpus is 97: there is no GPU 97; (write which, and not how many|there are 0)/);
+    assert.deepEqual(readdirSync(join(path, "runs")), before);
+    write("site.toml", 'scheduler = "slurm"\ngpus = 4\n');
+    const script = ["script", "./sees.mjs", "--walltime", "1h"];
+    const beyond = await shoal(...script, "--site", "./site.toml", "--gpus", "0,4");
+    assert.equal(beyond.code, 2, shown(beyond));
+    assert.match(beyond.stderr, /Cannot make a job at site: gpus is 0,4: there is no GPU 4; its nodes have 0,1,2,3/);
+    const count = await shoal(...script, "--launcher", "slurm", "--gpus", "4");
+    assert.match(count.stderr, /gpus is 4: there is no GPU 4; write which, and not how many, as in 0,1,2,3, or leave/);
+    assert.equal((await shoal(...script, "--site", "./site.toml", "--gpus", "3")).code, 0);
   });
 }, { timeoutMs: 180_000 });
+
+test("checkGpus believes a list, and refuses a number alone that can only be how many are wanted", () => {
+  for (const list of [["0", "1"], ["0"], ["GPU-8f2a"], ["0.1"], ["4", "5"]]) checkGpus("x", list, []);
+  checkGpus("x", ["3"], ["0", "1", "2", "3"]);
+  for (const installed of [[], ["0", "1"]]) {
+    assert.throws(() => checkGpus("x", ["5"], installed), { code: "BadInput" });
+  }
+  assert.deepEqual(missingGpus(["0", "2", "GPU-8f2a", "0.1"], ["0", "1"]), ["2"]);
+});
 
 test("the processes of a node share all of its GPUs and nobody goes without", async () => {
   await property([fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 20 })], (count, processes) => {
