@@ -14,10 +14,11 @@ import { layout as fileLayout, placeOf } from "./file/layout.ts";
 import { pooledLanding } from "./copied/landing.ts";
 import { listed } from "./file/listed.ts";
 import { fileLogs } from "./file/logs.ts";
-import { posixDiskAt } from "./file/posix.ts";
+import { posixDiskAt, posixDiskOf } from "./file/posix.ts";
 import { packedBytesMax, packedNearBytesMax, segments as fileSegments } from "./file/segments.ts";
 import { fileUrlOptions, rootOf } from "./file/options.ts";
 import { roomy } from "./file/roomy.ts";
+import { type Beside, besideOf, sharing } from "./file/sharing.ts";
 import { spares as fileSpares } from "./file/spares.ts";
 import { lfsStriping } from "./file/striping.ts";
 import { fileTensors } from "./file/tensors.ts";
@@ -57,6 +58,10 @@ export interface FileOptions {
   readonly url?: string;
   /** How often it shows those on other machines that it is there. 15 s unless set. */
   readonly beatMs?: number;
+  /** It is for logs and claims alone, of a process that has the run open besides: that it is there is shown by that. */
+  readonly isAside?: boolean;
+  /** Another opening of this process, which is closed after this one: until this one puts, that shows for both. */
+  readonly beside?: Beside;
   /** What the node's processes keep of it in their own memory, from how many bytes on, and where. Nothing unless set. */
   readonly cache?: number;
   readonly cacheFrom?: number;
@@ -70,7 +75,7 @@ const frameBytesMax = 16 * 2 ** 20;
 const tidyMs = 10_000;
 
 /** Opens the store of a `file:` URL. */
-export async function openFile(url: StoreUrl, { run, environment, strict }: OpenOptions): Promise<Store> {
+export async function openFile(url: StoreUrl, { run, environment, strict, only, home }: OpenOptions): Promise<Store> {
   const { capacity, pool, cache, ...rest } = readOptions(url, fileUrlOptions);
   return await fileStore({
     root: rootOf(url.address),
@@ -78,6 +83,8 @@ export async function openFile(url: StoreUrl, { run, environment, strict }: Open
     environment,
     strict,
     url: url.redacted,
+    isAside: only?.topics.length === 0,
+    ...(home === undefined ? {} : { beside: besideOf(home) }),
     ...rest,
     ...(capacity === undefined ? {} : { capacityBytes: capacity }),
     ...(pool === undefined ? {} : { poolBytesMax: pool }),
@@ -95,17 +102,21 @@ export async function fileStore(options: FileOptions): Promise<Store> {
   const writer = environment.token();
   const layout = fileLayout(root, run);
   // A disk that was passed in is nobody's but the caller's: no sweeper comes there.
-  const machine = options.disk ?? await posixDiskAt(root);
-  const known = { ...options, folder: layout.run, writer, durable, role: "store" } as const;
-  const presence = options.disk === undefined ? filePresence({ ...known, disk: machine }) : undefined;
+  const { beside } = options;
+  const machine = options.disk ?? (beside === undefined ? await posixDiskAt(root) : posixDiskOf(beside.isNear));
+  const known = { ...options, folder: layout.run, writer, durable, role: "store", beside: beside?.writer } as const;
+  const isKnown = options.disk === undefined && options.isAside !== true;
+  const presence = isKnown ? filePresence({ ...known, disk: machine }) : undefined;
   const disk = options.disk ?? presence?.disk ?? machine;
   let isClosed = false;
   let end: (error: Error | undefined) => void;
   const ended = new Promise<Error | undefined>((resolve) => end = resolve);
 
   try {
-    if (!await disk.exists(layout.run)) await fileWholes(disk, durable, writer).makeFolder(layout.run);
-    await presence?.enter();
+    if (presence !== undefined && beside?.writer === undefined) await presence.enter();
+    if (options.disk !== undefined && !await disk.exists(layout.run)) {
+      await fileWholes(disk, durable, writer).makeFolder(layout.run);
+    }
   } catch (error) {
     throw troubleOf(error, `open store ${url}`);
   }
@@ -263,6 +274,12 @@ export async function fileStore(options: FileOptions): Promise<Store> {
         getBytes: tensors.getBytes,
       };
     },
+    ...(presence === undefined ? {} : {
+      share() {
+        const shows = presence.isShown ? writer : beside?.writer;
+        return sharing({ writer: shows, isNear: machine.isNear === true });
+      },
+    }),
     ended,
     close,
     [Symbol.asyncDispose]: close,

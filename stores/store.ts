@@ -274,7 +274,8 @@ export interface OpenOptions {
   readonly home?: MessagePort;
   /**
    * It is opened for tasks of these kinds only. What a store made of several has for others is opened when something in
-   * it is wanted: who needs it not need not reach it. `who` says in errors whom this is for.
+   * it is wanted: who needs it not need not reach it. `who` says in errors whom this is for. For none: only logs and
+   * claims are wanted, by a process that has the store open besides.
    */
   readonly only?: { readonly topics: readonly string[]; readonly who: string };
 }

@@ -20,12 +20,16 @@ export interface FileClaimsOptions {
 }
 
 export function fileClaims({ disk, wholes, layout, throwIfClosed }: FileClaimsOptions): Claims {
-  /** Another may move on between the listing and the reading: then what it moved on to is there. */
-  async function standing(folder: string): Promise<Claimed | undefined> {
+  /**
+   * Another may move on between the listing and the reading: then what it moved on to is there. What the asker itself
+   * has put there it need not read.
+   */
+  async function standing(folder: string, own?: Claimed): Promise<Claimed | undefined> {
     for (let tries = 0; tries < triesMax; tries++) {
       const names = await ifThere(disk.list(folder)) ?? [];
       const [epoch] = numbered(names, "claim", 1).at(-1) ?? [];
       if (epoch === undefined) return undefined;
+      if (epoch === own?.epoch) return own;
       const value = await wholes.read(folder, numberedName("claim", epoch));
       if (value !== undefined) return { epoch, value: textOf(value) };
     }
@@ -42,14 +46,18 @@ export function fileClaims({ disk, wholes, layout, throwIfClosed }: FileClaimsOp
   async function claim(name: string, epoch: number, value: string): Promise<{ held: boolean } & Claimed> {
     const folder = layout.claim(name);
     const before = await standing(folder);
+    let own: Claimed | undefined;
     if (before === undefined || before.epoch < epoch) {
-      await wholes.place(folder, "name", name);
-      await wholes.place(folder, numberedName("claim", epoch), JSON.stringify(value));
+      if (before === undefined) {
+        await wholes.makeFolder(folder);
+        await wholes.put(folder, "name", name);
+      }
+      if (await wholes.place(folder, numberedName("claim", epoch), JSON.stringify(value))) own = { epoch, value };
     } else {
       // What was claimed may not be on the disk yet, where the one who claimed it has not come back.
       await wholes.settle(folder);
     }
-    const after = await standing(folder);
+    const after = await standing(folder, own);
     if (after === undefined) throw new ShoalError("Unavailable", "it vanished");
     // Tidying is nobody's promise: where it fails, the next one tries again.
     if (before !== undefined && after.epoch !== before.epoch) await forget(folder).catch(() => {});

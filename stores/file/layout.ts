@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 
 //   <root>/<run>/layout                              which layout this is, for a shoal that knows another
 //   <root>/<run>/owners/<writer>                     who has the run open, and a beat beside it: sweep/owners.ts
+//   <root>/<run>/sweepers/<writer>                   the same of who is about to take the run away
 //   <root>/<run>/usage/<writer>                      what a writer takes of the run's capacity: usage.ts
 //   <root>/.swept-<token>                            a run that a sweep took away, being removed
 //   <root>/<run>/tensors/<writer>/<hh>/<id>          one tensor each, or what is recorded of an adopted one; 256 folders

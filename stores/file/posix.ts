@@ -206,11 +206,14 @@ function posix(isNear: boolean): Disk {
 /** Any file system, each call in the pool: one that hangs holds up nobody else. */
 export const posixDisk: Disk = posix(false);
 
+/** One of which it is known whether it is near. */
+export const posixDiskOf = (isNear: boolean): Disk => isNear ? posix(true) : posixDisk;
+
 /** The file system that a path lies on, or will lie on once it is made: a near one is called directly. */
 export async function posixDiskAt(path: string): Promise<Disk> {
   for (let at = path;; at = at.slice(0, at.lastIndexOf("/")) || "/") {
     try {
-      return nearTypes.has((await statfs(at)).type >>> 0) ? posix(true) : posixDisk;
+      return posixDiskOf(nearTypes.has((await statfs(at)).type >>> 0));
     } catch (error) {
       // What cannot even be asked for its kind is not near.
       if (errnoOf(error) !== "ENOENT" || at === "/" || at === "") return posixDisk;

@@ -8,6 +8,8 @@ import { type Disk, errnoOf, ifThere, readAll, writeAll } from "./disk.ts";
 export interface Wholes {
   /** Puts a text under a name where nothing stands yet, and answers whether it was this call that did. */
   place(folder: string, name: string, text: string): Promise<boolean>;
+  /** The same in a folder that is there, under a name at which nobody puts anything else: it need not be won. */
+  put(folder: string, name: string, text: string): Promise<void>;
   /** The text under a name, or nothing. Throws Corrupt where it is not as it was written. */
   read(folder: string, name: string): Promise<string | undefined>;
   /** Makes sure that what a reader saw in a folder will still be there. */
@@ -47,17 +49,35 @@ export function wholes(disk: Disk, durable: boolean, token: string): Wholes {
     made.add(path);
   }
 
-  async function place(folder: string, name: string, text: string): Promise<boolean> {
-    await makeFolder(folder);
-    const aside = `${folder}/${token}-${(count++).toString(36)}.temp`;
+  async function write(aside: string, name: string, text: string): Promise<void> {
     const file = await disk.open(aside, "create");
     try {
-      try {
-        await writeAll(file, summed(name, text), 0);
-        if (durable) await file.sync();
-      } finally {
-        await file.close();
-      }
+      await writeAll(file, summed(name, text), 0);
+      if (durable) await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  const asideIn = (folder: string): string => `${folder}/${token}-${(count++).toString(36)}.temp`;
+
+  async function put(folder: string, name: string, text: string): Promise<void> {
+    const aside = asideIn(folder);
+    try {
+      await write(aside, name, text);
+      await disk.rename(aside, `${folder}/${name}`);
+    } catch (error) {
+      await disk.remove(aside).catch(() => {});
+      throw error;
+    }
+    if (durable) await disk.syncFolder(folder);
+  }
+
+  async function place(folder: string, name: string, text: string): Promise<boolean> {
+    await makeFolder(folder);
+    const aside = asideIn(folder);
+    try {
+      await write(aside, name, text);
       let isFirst = true;
       try {
         await disk.link(aside, `${folder}/${name}`);
@@ -83,6 +103,7 @@ export function wholes(disk: Disk, durable: boolean, token: string): Wholes {
   return {
     makeFolder,
     place,
+    put,
     async settle(folder) {
       if (durable) await disk.syncFolder(folder);
     },

@@ -52,11 +52,16 @@ export function writers({ disk, wholes, streams, writer, durable }: WritersOptio
       if (last !== undefined && last.epoch > epoch) {
         throw new ShoalError("Fenced", `Cannot append to ${name} in epoch ${epoch}: epoch ${last.epoch} is open`);
       }
-      await wholes.place(folder, "name", name);
+      if (last === undefined) {
+        await wholes.makeFolder(folder);
+        await wholes.put(folder, "name", name);
+      }
       const n = (last?.n ?? 0) + 1;
       if (!await wholes.place(folder, numberedName("open", n), `${epoch} ${writer}`)) continue;
-      // Loading says where the one before ended.
-      const own = (await streams.load(folder)).openings.find((opening) => opening.n === n);
+      // Loading says where the one before ended, if there was any.
+      const own = last === undefined
+        ? { base: 0 }
+        : (await streams.load(folder)).openings.find((opening) => opening.n === n);
       if (own === undefined) throw new ShoalError("Unavailable", `Cannot open ${name}: its opening vanished`);
       const writing = { n, epoch, sequence: own.base, file: undefined, end: 0 };
       all.set(folder, writing);

@@ -11,7 +11,7 @@ import { entriesIn, posixSweepDisk, type SweepDisk } from "./disk.ts";
 import { hasEnded } from "./ended.ts";
 import { lapses as sweepLapses } from "./lapses.ts";
 import { orphansOf } from "./orphans.ts";
-import { type Claimant, ownersOf, watched } from "./owners.ts";
+import { type Claimant, watched } from "./owners.ts";
 import { isOfRun, removeTaken } from "./removal.ts";
 import { claimsOf, type Found, found, held, idleDays, stateOf, survey } from "./survey.ts";
 import { takeAway } from "./taking.ts";
@@ -45,10 +45,7 @@ export function folderPlace(options: FolderPlaceOptions): Place {
   async function looked(runs: readonly string[]): Promise<Found[]> {
     const all: Found[] = [];
     for (const run of runs) all.push(await found(disk, root, run));
-    const pairs = all.flatMap((one) =>
-      one.claimants.map((claimant) => ({ owners: ownersOf(fileLayout(root, one.run).run), claimant }))
-    );
-    const seen = await watched(disk, pairs, options);
+    const seen = await watched(disk, all.flatMap(({ claimants }) => claimants), options);
     let next = 0;
     return all.map((one) => ({ ...one, claimants: one.claimants.map((): Claimant => seen[next++]!) }));
   }

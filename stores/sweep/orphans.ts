@@ -6,7 +6,7 @@ import type { Orphan } from "../sweep.ts";
 import { bytesIn, namesIn, removeIfEmpty, type SweepDisk } from "./disk.ts";
 import { filesOf, mark, type Standing, walked, type WriterFile } from "./heads.ts";
 import { goneName, type Lapses } from "./lapses.ts";
-import { beatOf, type Claimant, ownersOf } from "./owners.ts";
+import { beatOf, type Claimant, ownersOf, sweepersOf } from "./owners.ts";
 import { ownIdentity } from "./identity.ts";
 
 export interface Scene {
@@ -40,9 +40,9 @@ export async function* orphansOf(scene: Scene): AsyncGenerator<Orphan, void, und
     if (!scene.dryRun && isSure) await tidy(disk, layout, writer, leasing.has(writer));
   }
   if (scene.dryRun) return;
-  for (const { writer } of dead) {
+  for (const { writer, folder } of dead) {
     await ifThere(disk.remove(`${layout.usage}/${writer}`));
-    if (!leasing.has(writer)) await forget(disk, ownersOf(layout.run), writer);
+    if (!leasing.has(writer)) await forget(disk, folder, writer);
   }
 }
 
@@ -101,7 +101,7 @@ async function taken(scene: Scene, path: string, kind: Orphan["kind"], why: stri
 async function* unlinked(scene: Scene, dead: ReadonlySet<string>): AsyncGenerator<Orphan, void, undefined> {
   if (dead.size === 0) return;
   const { disk, layout } = scene;
-  const folders = [layout.run, layout.usage, ownersOf(layout.run)];
+  const folders = [layout.run, layout.usage, ownersOf(layout.run), sweepersOf(layout.run)];
   for (const base of [layout.logs, layout.claims]) {
     for (const hh of await namesIn(disk, base, "folder")) {
       for (const hash of await namesIn(disk, `${base}/${hh}`, "folder")) folders.push(`${base}/${hh}/${hash}`);
@@ -125,7 +125,7 @@ async function tidy(disk: SweepDisk, layout: Layout, writer: string, isLeasing: 
 }
 
 /** The record last: until then whoever comes after knows that it is dead. */
-async function forget(disk: SweepDisk, owners: string, writer: string): Promise<void> {
-  await ifThere(disk.remove(beatOf(owners, writer)));
-  await ifThere(disk.remove(`${owners}/${writer}`));
+async function forget(disk: SweepDisk, folder: string, writer: string): Promise<void> {
+  await ifThere(disk.remove(beatOf(folder, writer)));
+  await ifThere(disk.remove(`${folder}/${writer}`));
 }

@@ -13,12 +13,16 @@ export type Role = "store" | "sweep";
 
 export interface Claimant extends Owner {
   readonly role: Role;
+  /** The folder of its record. */
+  readonly folder: string;
   /** Its process was looked for on this machine and is not there: more than that no sign of it was seen. */
   readonly isProvenDead: boolean;
 }
 
+/** Apart, since of a thousand who open a run none is to look at all others for the one who sweeps. */
 export const ownersOf = (runFolder: string): string => `${runFolder}/owners`;
-export const beatOf = (owners: string, writer: string): string => `${owners}/${writer}.beat`;
+export const sweepersOf = (runFolder: string): string => `${runFolder}/sweepers`;
+export const beatOf = (folder: string, writer: string): string => `${folder}/${writer}.beat`;
 export const leaseMsUnlessSaid = 60_000;
 
 export interface Record {
@@ -45,15 +49,21 @@ function recordFrom(text: string): Record | undefined {
 
 const nobody: Identity = { pid: 0, began: "", boot: "", space: "", host: "" };
 
-/** All records of a run, each as far as it can be told at once: those elsewhere may be live or dead. */
-export async function claimants(disk: Disk, owners: string): Promise<Claimant[]> {
+/** All records of a run, of both kinds. */
+export const everybody = async (disk: Disk, runFolder: string): Promise<Claimant[]> => [
+  ...await claimants(disk, ownersOf(runFolder)),
+  ...await claimants(disk, sweepersOf(runFolder)),
+];
+
+/** Those in a folder, each as far as it can be told at once: those elsewhere may be live or dead. */
+export async function claimants(disk: Disk, folder: string): Promise<Claimant[]> {
   const wholes = fileWholes(disk, false, "");
   const found: Claimant[] = [];
-  for (const writer of (await ifThere(disk.list(owners)) ?? []).sort()) {
+  for (const writer of (await ifThere(disk.list(folder)) ?? []).sort()) {
     if (!isWriter(writer)) continue;
     let text: string | undefined;
     try {
-      text = await wholes.read(owners, writer);
+      text = await wholes.read(folder, writer);
     } catch (error) {
       // Damaged: whether anybody is behind it, only its beat can tell.
       if (!isShoalError(error, "Corrupt")) throw error;
@@ -64,13 +74,13 @@ export async function claimants(disk: Disk, owners: string): Promise<Claimant[]>
     const { role, since, identity } = recordFrom(text) ?? { role: "store", since: "", identity: nobody };
     const presence = presenceOf(identity);
     const { pid, host } = identity;
-    found.push({ writer, role, since, pid, host, presence, isProvenDead: presence === "dead" });
+    found.push({ writer, role, folder, since, pid, host, presence, isProvenDead: presence === "dead" });
   }
   return found;
 }
 
-async function beatIn(disk: Disk, owners: string, writer: string): Promise<string> {
-  const file = await ifThere(disk.open(beatOf(owners, writer), "read"));
+async function beatOfClaimant(disk: Disk, { folder, writer }: Claimant): Promise<string> {
+  const file = await ifThere(disk.open(beatOf(folder, writer), "read"));
   if (file === undefined) return "";
   try {
     const bytes = Buffer.alloc(64);
@@ -80,31 +90,26 @@ async function beatIn(disk: Disk, owners: string, writer: string): Promise<strin
   }
 }
 
-export interface Watched {
-  readonly owners: string;
-  readonly claimant: Claimant;
-}
-
 /** Watches those elsewhere for a lease, all at once: whose beat has not changed by then is dead. */
 export async function watched(
   disk: Disk,
-  all: readonly Watched[],
+  all: readonly Claimant[],
   { environment, leaseMs = leaseMsUnlessSaid }: PlaceOptions,
 ): Promise<Claimant[]> {
   const beats = (): Promise<string[]> =>
-    Promise.all(all.map(async ({ owners, claimant }) => {
+    Promise.all(all.map(async (claimant) => {
       try {
-        return await beatIn(disk, owners, claimant.writer);
+        return await beatOfClaimant(disk, claimant);
       } catch (error) {
         // A folder that cannot be read now is no sign of death.
         return `${errnoOf(error)} ${environment.now()}`;
       }
     }));
-  if (!all.some(({ claimant }) => claimant.presence === "elsewhere")) return all.map(({ claimant }) => claimant);
+  if (!all.some(({ presence }) => presence === "elsewhere")) return [...all];
   const before = await beats();
   await new Promise<void>((resolve) => environment.after(leaseMs, resolve));
   const after = await beats();
-  return all.map(({ claimant }, index) => {
+  return all.map((claimant, index) => {
     if (claimant.presence !== "elsewhere") return claimant;
     return { ...claimant, presence: before[index] === after[index] ? "dead" : "live" };
   });

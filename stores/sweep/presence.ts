@@ -8,7 +8,17 @@ import { type Disk, errnoOf, ifThere, writeAll } from "../file/disk.ts";
 import { wholes as fileWholes } from "../file/whole.ts";
 import type { PlaceOptions } from "../sweep.ts";
 import { ownIdentity } from "./identity.ts";
-import { beatOf, type Claimant, claimants, ownersOf, recordText, type Role, watched } from "./owners.ts";
+import {
+  beatOf,
+  type Claimant,
+  claimants,
+  everybody,
+  ownersOf,
+  recordText,
+  type Role,
+  sweepersOf,
+  watched,
+} from "./owners.ts";
 
 /** What the files of a run look like. A number that is not known here was written by a later shoal. */
 export const layoutVersion = 1;
@@ -24,6 +34,8 @@ export interface PresenceOptions extends PlaceOptions {
   readonly writer: string;
   readonly durable: boolean;
   readonly role: Role;
+  /** Another opening of this process, which shows for both that the run is in use until this one makes tensors. */
+  readonly beside?: string | undefined;
   readonly beatMs?: number;
 }
 
@@ -31,11 +43,13 @@ export interface FilePresence {
   /** The disk, for whoever may only make folders while it is known to be there. */
   readonly disk: Disk;
   /**
-   * Answers the others that are there. Throws Unavailable where a sweeper has the run, and Incompatible where a later
+   * Answers a sweeper who else is there. Throws Unavailable where a sweeper has the run, and Incompatible where a later
    * shoal made it. On a disk that cannot be written to a store's comes to nothing, until it is to make a folder.
    */
   enter(): Promise<readonly Claimant[]>;
   leave(): Promise<void>;
+  /** Whether others see that it is there. */
+  readonly isShown: boolean;
   /** That the run was taken away meanwhile, once it is known. */
   readonly lost: ShoalError | undefined;
 }
@@ -52,11 +66,21 @@ export function newerLayout(run: string, version: string): ShoalError {
   return new ShoalError("Incompatible", `Cannot open store: ${what}; use the shoal that made it, or a later one`);
 }
 
+const missing = (path: string): Error => Object.assign(new Error(`There is no ${path}`), { code: "ENOENT" });
+
+/** Of what failed for another reason than that there is no such folder, nothing is to be tried again. */
+function isMissing(error: unknown): false {
+  if (errnoOf(error) === "ENOENT") return false;
+  throw error;
+}
+
 export function filePresence(options: PresenceOptions): FilePresence {
   const { disk, folder, run, writer, durable, role, beatMs = beatMsUnlessSaid } = options;
-  const owners = ownersOf(folder);
-  const record = `${owners}/${writer}`;
-  const beatPath = beatOf(owners, writer);
+  const own = role === "store" ? ownersOf(folder) : sweepersOf(folder);
+  const record = `${own}/${writer}`;
+  /** Whose these are must be known, when nobody is there any more. */
+  const isOwn = (path: string): boolean => path.startsWith(`${folder}/tensors`) || path.startsWith(`${folder}/usage`);
+  const beatPath = beatOf(own, writer);
   let entering: Promise<readonly Claimant[]> | undefined;
   let isIn = false;
   let hasLeft = false;
@@ -73,9 +97,13 @@ export function filePresence(options: PresenceOptions): FilePresence {
     }
   }
 
+  /** A record without a beat is that of one who has just come: the first makes the file. */
   async function beat(): Promise<void> {
     try {
-      await write("change");
+      if (count > 0) return await write("change");
+      if (!await disk.exists(record)) return void (hasLeft || fence());
+      await write("create");
+      if (hasLeft) await ifThere(disk.remove(beatPath));
     } catch (error) {
       // Any other failure passes, or is met by whoever writes.
       if (errnoOf(error) === "ENOENT" && !hasLeft && !await disk.exists(record)) fence();
@@ -93,25 +121,28 @@ export function filePresence(options: PresenceOptions): FilePresence {
   }
 
   async function tried(): Promise<readonly Claimant[] | undefined> {
-    // A sweeper must not make what it came to take away.
-    if (role === "store" || await disk.exists(folder)) await disk.makeFolder(owners);
     const wholes = fileWholes(disk, durable, writer);
     const version = await layoutOf(disk, folder);
     if (version !== undefined && version !== `${layoutVersion}`) throw newerLayout(run, version);
     if (version === undefined && role === "store") await wholes.place(folder, layoutName, `${layoutVersion}`);
-    await wholes.place(owners, writer, recordText({ role, since: new Date().toISOString(), identity: ownIdentity() }));
-    await ifThere(disk.remove(beatPath));
-    await write("create");
-    const others = (await claimants(disk, owners)).filter((other) => other.writer !== writer);
-    const sweepers = others.filter((other) => other.role === "sweep" && other.presence !== "dead");
-    const stillThere = (await watched(disk, sweepers.map((claimant) => ({ owners, claimant })), options))
-      .find(({ presence }) => presence === "live");
+    const text = recordText({ role, since: new Date().toISOString(), identity: ownIdentity() });
+    // What others have made need not be asked for, unless a power cut may take it back.
+    const isThere = !durable && await wholes.put(own, writer, text).then(() => true, isMissing);
+    if (!isThere) {
+      // A sweeper must not make what it came to take away.
+      if (role === "sweep" && !await disk.exists(folder)) throw missing(folder);
+      await wholes.makeFolder(own);
+      await wholes.put(own, writer, text);
+    }
+    const others = await (role === "store" ? claimants(disk, sweepersOf(folder)) : everybody(disk, folder));
+    const sweepers = others.filter((one) => one.writer !== writer && one.role === "sweep" && one.presence !== "dead");
+    const stillThere = (await watched(disk, sweepers, options)).find(({ presence }) => presence === "live");
     if (stillThere !== undefined) {
       await withdraw();
       const who = `process ${stillThere.pid}${stillThere.host === "" ? "" : ` on ${stillThere.host}`}`;
       throw new ShoalError("Unavailable", `Cannot open run ${run}: ${who} is sweeping it; try again when it is done`);
     }
-    return await disk.exists(record) ? others : undefined;
+    return await disk.exists(record) ? others.filter((other) => other.writer !== writer) : undefined;
   }
 
   async function enter(): Promise<readonly Claimant[]> {
@@ -151,8 +182,10 @@ export function filePresence(options: PresenceOptions): FilePresence {
       ...disk,
       async makeFolder(path) {
         if (lost !== undefined) throw lost;
-        if (!isIn) await entered();
-        else if (!await disk.exists(record)) throw fence();
+        const { beside } = options;
+        const shown = isIn ? record : beside === undefined ? undefined : `${own}/${beside}`;
+        if (shown !== undefined && !await disk.exists(shown)) throw fence();
+        if (!isIn && (beside === undefined || isOwn(path))) await entered();
         await disk.makeFolder(path);
       },
     },
@@ -161,7 +194,7 @@ export function filePresence(options: PresenceOptions): FilePresence {
         return await entered();
       } catch (error) {
         // Who only reads needs nobody's leave; a sweeper without a record would not be seen by those who open.
-        if (role === "sweep" || !unwritable.has(errnoOf(error))) throw error;
+        if (role === "sweep" || !unwritable.has(errnoOf(error)) || !await disk.exists(folder)) throw error;
         return [];
       }
     },
@@ -171,6 +204,9 @@ export function filePresence(options: PresenceOptions): FilePresence {
       await entering?.catch(() => {});
       // Where the disk refuses, the next sweep sees that nobody is behind it.
       if (isIn) await withdraw().catch(() => {});
+    },
+    get isShown() {
+      return isIn && !hasLeft;
     },
     get lost() {
       return lost;

@@ -14,14 +14,17 @@ const temporary = /^[0-9a-f]{16}-[0-9a-z]+\.temp$/;
 const numbered = /^\d{16}(\.\d{16})?\.(open|cut|log|trim|claim)$/;
 
 /** What stands directly in a run's folder. */
-const topNames: readonly string[] = ["tensors", "logs", "claims", "owners", "layout"];
+const topNames: readonly string[] = ["tensors", "logs", "claims", "owners", "sweepers", "usage", "layout"];
 export const isOfRun = (name: string): boolean => topNames.includes(name) || temporary.test(name);
+
+/** Those with a file for each writer. */
+const writersEach: ReadonlySet<string> = new Set(["owners", "sweepers", "usage"]);
 
 /** Whether a file of this path below a run's folder is one that the store makes. */
 export function isOfLayout(parts: readonly string[]): boolean {
   const [kind = "", a = "", b = "", c = ""] = parts;
   if (parts.length === 1) return kind === "layout" || temporary.test(kind);
-  if (parts.length === 2) return kind === "owners" && (isWriter(a.split(".")[0] ?? "") || temporary.test(a));
+  if (parts.length === 2) return writersEach.has(kind) && (isWriter(a.split(".")[0] ?? "") || temporary.test(a));
   if (parts.length !== 4) return false;
   if (kind === "logs" || kind === "claims") {
     return hh.test(a) && hash.test(b) && (c === "name" || numbered.test(c) || temporary.test(c));

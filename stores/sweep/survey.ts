@@ -12,7 +12,7 @@ import type { HeldRun, Owner, RunState } from "../sweep.ts";
 import { entriesIn, namesIn, type SweepDisk } from "./disk.ts";
 import { hasEnded } from "./ended.ts";
 import { writersIn } from "./heads.ts";
-import { type Claimant, claimants, ownersOf } from "./owners.ts";
+import { type Claimant, everybody, ownersOf } from "./owners.ts";
 import { layoutOf, layoutVersion, newerLayout } from "./presence.ts";
 import { isTaken } from "./removal.ts";
 
@@ -69,7 +69,7 @@ export async function found(disk: SweepDisk, root: string, run: string): Promise
   return {
     run,
     writers,
-    claimants: await claimants(disk, ownersOf(layout.run)),
+    claimants: await everybody(disk, layout.run),
     hasEnded: await hasEnded(claimsOf(disk, root, run)),
     why: undefined,
   };

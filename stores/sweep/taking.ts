@@ -6,7 +6,7 @@ import { layout as fileLayout } from "../file/layout.ts";
 import type { PlaceOptions } from "../sweep.ts";
 import type { SweepDisk } from "./disk.ts";
 import { filesOf, writersIn } from "./heads.ts";
-import { claimants, ownersOf, watched } from "./owners.ts";
+import { everybody, sweepersOf, watched } from "./owners.ts";
 import { filePresence } from "./presence.ts";
 import { takenName } from "./removal.ts";
 
@@ -45,7 +45,7 @@ const isFull = (error: unknown): boolean => ["ENOSPC", "EDQUOT"].includes(errnoO
  */
 async function makeRoom({ disk, root, run, mayGo }: TakingOptions): Promise<boolean> {
   const layout = fileLayout(root, run);
-  const others = await claimants(disk, ownersOf(layout.run));
+  const others = await everybody(disk, layout.run);
   if (others.some(({ presence }) => presence !== "dead") || !await mayGo()) return false;
   for (const writer of await writersIn(disk, layout)) {
     for (const { path } of await filesOf(disk, layout, writer)) {
@@ -62,15 +62,13 @@ async function tried(options: TakingOptions): Promise<string | undefined> {
   const token = environment.token();
   const presence = filePresence({ ...options, folder, writer: token, durable: false, role: "sweep" });
   try {
-    const others = await presence.enter();
-    const owners = ownersOf(folder);
-    const seen = await watched(disk, others.map((claimant) => ({ owners, claimant })), options);
+    const seen = await watched(disk, await presence.enter(), options);
     if (seen.some((other) => other.presence !== "dead")) return undefined;
     // It may have been resumed, and cut off, since somebody looked.
     if (!await mayGo()) return undefined;
     const name = takenName(token);
     await disk.rename(folder, `${root}/${name}`);
-    if (await disk.exists(`${ownersOf(`${root}/${name}`)}/${token}`)) return name;
+    if (await disk.exists(`${sweepersOf(`${root}/${name}`)}/${token}`)) return name;
     // Not the one that was looked at: another sweeper took that, and somebody has begun it anew since.
     await disk.rename(`${root}/${name}`, folder);
     return undefined;

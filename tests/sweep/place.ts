@@ -72,10 +72,10 @@ export function writeWhole(path: string, text: string): void {
   writeFileSync(path, `${crc32(line).toString(16).padStart(8, "0")}\n${line.toString()}`);
 }
 
-/** Makes a record say that another process wrote it, or one with another role. */
-export function rewriteRecord(path: string, who: Partial<Identity>, role?: "store" | "sweep"): void {
-  const record = JSON.parse(readFileSync(path, "utf8").split("\n")[2] ?? "") as { role: string; identity: Identity };
-  writeWhole(path, JSON.stringify({ ...record, role: role ?? record.role, identity: { ...record.identity, ...who } }));
+/** Makes a record say that another process wrote it. */
+export function rewriteRecord(path: string, who: Partial<Identity>): void {
+  const record = JSON.parse(readFileSync(path, "utf8").split("\n")[2] ?? "") as { identity: Identity };
+  writeWhole(path, JSON.stringify({ ...record, identity: { ...record.identity, ...who } }));
 }
 
 export interface Child {

@@ -6,11 +6,12 @@ import { realWorld } from "../../runtime/launch/world.ts";
 import { isShoalError } from "../../stores/error.ts";
 import type { Disk } from "../../stores/file/disk.ts";
 import { posixDisk } from "../../stores/file/posix.ts";
+import { openStore, type Store } from "../../stores/open.ts";
 import { type Identity, identityFrom, ownIdentity, presenceOf } from "../../stores/sweep/identity.ts";
 import { beatOf, claimants, ownersOf, watched } from "../../stores/sweep/owners.ts";
 import { type FilePresence, filePresence, type PresenceOptions } from "../../stores/sweep/presence.ts";
 import { assert, skip, test } from "../suite.ts";
-import { child, filesBelow, inFolder, opened, rewriteRecord, runsAt, stateAt, swept } from "./place.ts";
+import { child, filesBelow, inFolder, opened, rewriteRecord, runsAt, stands, stateAt, swept } from "./place.ts";
 
 const timeoutMs = 60_000;
 const [one, other] = ["0123456789abcdef", "fedcba9876543210"];
@@ -73,15 +74,16 @@ test("Whoever is elsewhere is live while its beat changes, and dead after a leas
     const owners = ownersOf(join(root, "r"));
     for (const writer of [one, other]) rewriteRecord(join(owners, writer), { boot: "another" });
     assert.equal(await stateAt(root), "live", "nobody has watched it yet");
-    const all = (await claimants(posixDisk, owners)).map((claimant) => ({ owners, claimant }));
-    assert.deepEqual(all.map(({ claimant }) => claimant.presence), ["elsewhere", "elsewhere"]);
+    const all = await claimants(posixDisk, owners);
+    assert.deepEqual(all.map(({ presence }) => presence), ["elsewhere", "elsewhere"]);
+    const shown = (): string => existsSync(beatOf(owners, one)) ? readFileSync(beatOf(owners, one), "utf8") : "";
     // The lease is over as soon as the one that lives has shown it.
     const environment = {
       ...realWorld,
       after(_: number, call: () => void) {
-        const before = readFileSync(beatOf(owners, one), "utf8");
+        const before = shown();
         const look = (): void => {
-          if (readFileSync(beatOf(owners, one), "utf8") === before) setImmediate(look);
+          if (shown() === before) setImmediate(look);
           else call();
         };
         look();
@@ -111,10 +113,10 @@ test("A record that is damaged is somebody, of whom only the beat is known", () 
 
 test("A store does not open a run that a living sweeper has, and takes no heed of one that died", () =>
   inFolder(async (root) => {
-    const sweeper = presenceIn(root);
+    await (await opened(root)).close();
+    const sweeper = presenceIn(root, { role: "sweep" });
     await sweeper.enter();
-    const path = join(root, "r/owners", one);
-    rewriteRecord(path, {}, "sweep");
+    const path = join(root, "r/sweepers", one);
     await assert.rejects(opened(root), (error: Error) => {
       assert.ok(isShoalError(error, "Unavailable"));
       assert.match(error.message, new RegExp(`process ${process.pid} .*is sweeping it; try again when it is done`));
@@ -124,6 +126,33 @@ test("A store does not open a run that a living sweeper has, and takes no heed o
     rewriteRecord(path, { began: "1" });
     await (await opened(root)).close();
     await sweeper.leave();
+  }));
+
+test("What another opening of its process shares shows itself when it puts, and makes nothing in a run that is gone", () =>
+  inFolder(async (root) => {
+    const store = await opened(root);
+    const records = (): string[] => filesBelow(root).filter((path) => /owners\/[0-9a-f]{16}$/.test(path));
+    const [own = ""] = records();
+    const { port } = store.share!();
+    const besides = (home = store.share!().port): Promise<Store> =>
+      openStore(`file://${root}`, { run: "r", environment: realWorld, strict: true, thresholdBytes: 0, home });
+    const beside = await besides(port);
+    await beside.logs.append("s", 1, [new Uint8Array(3)]);
+    assert.deepEqual(records(), [own]);
+    await stands(store, await beside.tensors.put({ data: new Uint8Array(3) }));
+    assert.equal(records().length, 2);
+    await beside.close();
+    assert.deepEqual(records(), [own]);
+    await assert.rejects(besides(port), (error) => isShoalError(error, "BadInput"));
+
+    const late = await besides();
+    rewriteRecord(join(root, own), { began: "1" });
+    assert.deepEqual((await swept(root, { run: "r" })).map(({ kind }) => kind), ["run"]);
+    await assert.rejects(late.claims.claim("c", 1, ""), (error) => isShoalError(error, "Fenced"));
+    await assert.rejects(late.tensors.put({ data: new Uint8Array(3) }), (error) => isShoalError(error, "Fenced"));
+    await late.close();
+    await store.close();
+    assert.deepEqual(filesBelow(root), []);
   }));
 
 /** A disk that is full while it is told so. */

@@ -1,7 +1,9 @@
 // A sweep frees what nobody owns, and only that: an interrupted run keeps everything, and a live one is not touched.
-import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { realWorld } from "../../runtime/launch/world.ts";
 import { isShoalError } from "../../stores/error.ts";
+import { fileStore } from "../../stores/file.ts";
 import { type Store, type TensorRef } from "../../stores/store.ts";
 import { endRun, resumeRun } from "../../stores/sweep/ended.ts";
 import { assert, long, test } from "../suite.ts";
@@ -144,6 +146,20 @@ test(
     }),
   { timeoutMs },
 );
+
+test("A run with a capacity that has ended goes whole, with what its writers said that they take of it", () =>
+  inFolder(async (root) => {
+    const store = await fileStore({ root, run: "r", environment: realWorld, strict: true, capacityBytes: 2 ** 20 });
+    await store.tensors.put({ data: new Uint8Array(30_000) });
+    const said = filesBelow(root).filter((path) => path.startsWith("r/usage/"));
+    assert.equal(said.length, 1);
+    await endRun(store);
+    await store.close();
+    // Of one that was killed its word stands there yet.
+    writeFileSync(join(root, said[0]!), "1 30000 30000\n");
+    assert.deepEqual(kinds(await swept(root)), ["run"]);
+    assert.deepEqual(readdirSync(root), []);
+  }));
 
 test("An interrupted run that nobody opened for long is given up where that was asked for", () =>
   inFolder(async (root) => {
