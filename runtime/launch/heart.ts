@@ -38,11 +38,13 @@ export type HeartSaid =
 const beatsPerLease = 5;
 /** A store that is away for longer than this is taken for gone, and the run with it. */
 const outageMsMax = 60_000;
+/** How soon the end of a leader on this machine is seen. */
+const leaderLookMs = 200;
 /** How long a process whose time is over may take to end by itself. */
 const graceMs = 3_000;
 
 async function live(options: HeartOptions, port: NonNullable<typeof parentPort>): Promise<void> {
-  const { run, node, epoch, leaseMs, leader } = options;
+  const { run, node, epoch, leaseMs, leader, leaderPid } = options;
   const say = (said: HeartSaid): void => port.postMessage(said, [] as Transferable[]);
   allowStoreModules(...options.storeModules);
   // That it is away for a moment ends no process that has just begun.
@@ -84,7 +86,17 @@ async function live(options: HeartOptions, port: NonNullable<typeof parentPort>)
     }, graceMs);
   }
 
-  while (!isOver) {
+  // Whatever the store does meanwhile.
+  const looking = setInterval(() => {
+    if (leader === undefined || leaderPid === undefined) return clearInterval(looking);
+    if (!isGone(leaderPid)) return;
+    clearInterval(looking);
+    isOver = true;
+    say({ say: "lapsed", node: leader });
+    doom(`${leader} has ended`);
+    wake?.();
+  }, leaderLookMs);
+  for (let round = 0; !isOver; round++) {
     const outcome = await beat();
     if (outcome === "fenced") {
       say({ say: "fenced" });
@@ -103,12 +115,8 @@ async function live(options: HeartOptions, port: NonNullable<typeof parentPort>)
     }
     // Who cannot write to the store cannot tell whether others can.
     if (outcome === "unknown" && leader === undefined) others.excuse();
-    const lapsed = await others.look();
-    if (options.leaderPid !== undefined && leader !== undefined && isGone(options.leaderPid)) {
-      say({ say: "lapsed", node: leader });
-      doom(`${leader} has ended`);
-      break;
-    }
+    // Nobody's lease is over before this one's second beat: a thousand that begin at once need not all look by then.
+    const lapsed = round === 0 ? [] : await others.look();
     for (const one of lapsed) {
       say({ say: "lapsed", node: one });
       if (one === leader) doom(`${leader} shows no sign of life`);
@@ -120,6 +128,7 @@ async function live(options: HeartOptions, port: NonNullable<typeof parentPort>)
       });
     }
   }
+  clearInterval(looking);
   await store.close();
   say({ say: "stopped" });
 }

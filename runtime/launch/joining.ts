@@ -62,6 +62,8 @@ export interface Joining extends Common {
   readonly folder: string;
   /** The actors of the process that was this node before. */
   readonly again: readonly Recipe[];
+  /** None was started before it in this place since its leader leads. */
+  readonly isFirst: boolean;
   /** Nodes of other processes that lived in it. */
   readonly guests: readonly string[];
 }

@@ -106,7 +106,7 @@ export async function processSystem(options: ProcessOptions): Promise<System> {
     threadHeapBytesMax: options.threadHeapBytesMax,
   };
   const others = threadsOf({
-    told: { ...told, node: name, beyond, only: undefined, isIn: true },
+    told: { ...told, node: name, beyond, only: undefined, isIn: true, isFirst: true },
     threadHeapBytesMax: options.threadHeapBytesMax,
     epoch: () => main.epoch,
     count,

@@ -101,7 +101,7 @@ export function processes(options: ProcessesOptions): Processes {
       const { threads, name, takes } = crew;
       const group = takes === undefined ? undefined : { name, takes };
       const leader = options.leader();
-      const kept = { again: recipes.of(node), guests: [...slot.guests] };
+      const kept = { again: recipes.of(node), guests: [...slot.guests], isFirst: slot.starts++ === 0 };
       const told = { ...common, ...kept, version, form, node, threads, folder, group, leader };
       made = startWorker({ crew, shown: shownTo(crew, number), number, host, told, joinTimeoutMs });
     } catch (error) {

@@ -20,6 +20,8 @@ export interface Slot {
   readonly guests: Set<string>;
   /** The one that was started last has joined. */
   isIn: boolean;
+  /** Processes that were started to be it. */
+  starts: number;
   /** How often in a row nobody joined. */
   failures: number;
   /** Since when, while the store answered. */
@@ -28,7 +30,7 @@ export interface Slot {
 
 /** The place of the nth worker, which nobody has had. */
 export function emptySlot(node: string, crew: Crew, number: number): Slot {
-  const nobody = { start: undefined, member: undefined, isIn: false, failures: 0, failingSince: 0 };
+  const nobody = { start: undefined, member: undefined, isIn: false, starts: 0, failures: 0, failingSince: 0 };
   return { node, crew, number, guests: new Set(), ...nobody };
 }
 

@@ -55,6 +55,8 @@ export interface ThreadOptions {
   readonly captures: boolean;
   /** The actors of the thread that was this node before. */
   readonly again: readonly Recipe[];
+  /** Nobody has been this node before: it has no claim on it to look for. */
+  readonly isFirst: boolean;
   /** How it reaches the nodes of other processes, where there are some. */
   readonly beyond: { readonly link: LinkKind; readonly folder: string } | undefined;
   /** The other processes, as far as they are there. */
@@ -189,6 +191,7 @@ function beThread({ control, main }: ThreadPortsGiven["shoalThread"]): void {
         run,
         token,
         name,
+        isFirst: options.isFirst,
         seed,
         strict,
         environment: realWorld,

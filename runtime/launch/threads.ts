@@ -3,7 +3,7 @@
 
 import { MessageChannel, type MessagePort, SHARE_ENV, Worker } from "node:worker_threads";
 import { ShoalError } from "../../stores/error.ts";
-import type { PartStatistics, Sharing, Store } from "../../stores/store.ts";
+import type { PartStatistics, Store } from "../../stores/store.ts";
 import type { ThreadPorts } from "../links/thread.ts";
 import type { Recipe, Recipes } from "../nodes/recipe.ts";
 import type { Change, Member, Place } from "../nodes/registry.ts";
@@ -89,6 +89,7 @@ interface Thread {
   place: Place | undefined;
 }
 
+type Own = Pick<ThreadOptions, "home" | "isFirst">;
 /** How long what a thread said before its end may be on its way. */
 const heardMs = 100;
 /** The wait before a successor that could not start is tried again; it doubles. */
@@ -108,12 +109,12 @@ export function threads(options: ThreadsOptions): Threads {
   async function startAll(): Promise<readonly string[]> {
     const suffix = options.epoch() === 1 ? "" : `@${options.epoch()}`;
     for (let number = 1; number <= options.count; number++) names.push(`${options.told.node}-t${number}${suffix}`);
-    await Promise.all(names.map((name) => start(name)).map(({ opened }) => opened));
+    await Promise.all(names.map((name) => start(name, 0, options.told.isFirst)).map(({ opened }) => opened));
     options.moved([]);
     return names;
   }
 
-  function start(name: string, failures = 0): Thread {
+  function start(name: string, failures = 0, isFirst = false): Thread {
     const [control, main] = [new MessageChannel(), new MessageChannel()];
     const given: ThreadPortsGiven = { shoalThread: { control: control.port2, main: main.port2 } };
     const { threadHeapBytesMax: heapBytesMax } = options;
@@ -146,7 +147,7 @@ export function threads(options: ThreadsOptions): Threads {
     const sharing = options.opened.share?.();
     const calls = remote<ThreadControl>(control.port1, threadCalls, ended);
     offer(headFor(name), main.port1);
-    const opening = open(name, calls, sharing);
+    const opening = open(name, calls, { home: sharing?.port, isFirst });
     const isGuest = guests.has(name);
     const opened = opening.then((place) => void (thread.place = isGuest ? { ...place, isGuest } : place));
     const thread: Thread = { worker, control: calls, ended, opened, place: undefined };
@@ -165,11 +166,10 @@ export function threads(options: ThreadsOptions): Threads {
     return thread;
   }
 
-  function open(name: string, calls: Remote<ThreadControl>, sharing: Sharing | undefined): Promise<Place> {
-    const home = sharing?.port;
-    const who = { name, threads: names, home, processes: options.known(), again: recipes.of(name) };
+  function open(name: string, calls: Remote<ThreadControl>, own: Own): Promise<Place> {
+    const who = { name, threads: names, processes: options.known(), again: recipes.of(name), ...own };
     const told: ThreadOptions = { ...options.told, ...who };
-    return calls.open(home === undefined ? told : transfer(told, [home]));
+    return calls.open(own.home === undefined ? told : transfer(told, [own.home]));
   }
 
   const carried = (node: string, port: MessagePort): [string, MessagePort] => [node, transfer(port, [port])];

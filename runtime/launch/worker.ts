@@ -10,7 +10,7 @@ import { captureConsole } from "../cells/console.ts";
 import { nodeOf } from "../cells/posted.ts";
 import { catalogue } from "../nodes/catalogue.ts";
 import { openNode, type RunningNode } from "../nodes/node.ts";
-import { type Change, type Member, register, takers, takeTicket } from "../nodes/registry.ts";
+import { type Change, type Member, takers } from "../nodes/registry.ts";
 import type { Recipe, Recipes } from "../nodes/recipe.ts";
 import { machine } from "../run/machine.ts";
 import type { RunRecord } from "../run/records.ts";
@@ -67,7 +67,6 @@ async function work(joining: Joining): Promise<void> {
   }).catch((error: unknown) => {
     throw unreached(error, joining);
   });
-  await takeTicket(store.claims, name, ticket, realWorld.token());
   const { folder, link } = joining;
   const isNear = leader.machine.host === machine().host;
   const ways = crossing(name, {
@@ -162,6 +161,7 @@ async function work(joining: Joining): Promise<void> {
     run,
     token,
     name,
+    ticket,
     seed: joining.seed,
     strict: joining.strict,
     environment: realWorld,
@@ -227,7 +227,6 @@ async function work(joining: Joining): Promise<void> {
   if (joining.threads > 0) await threads.nodes();
   await Promise.all(joining.guests.map(threads.adopt));
   const member = memberHere();
-  await register(store.claims, member);
   const known = await running.request(main, "join", member) as readonly Member[];
   told.isIn = isIn = true;
   for (const other of known) members.set(other.node, other);

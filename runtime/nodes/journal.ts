@@ -24,6 +24,10 @@ export interface JournalParts {
   readonly node: NodeName;
   /** Nobody else's: whoever claims an epoch must be able to tell that it was itself. */
   readonly token: string;
+  /** One process may be the node by it. Any may, unless set. */
+  readonly ticket?: string | undefined;
+  /** Of a name that is made for one process: whether nobody has been the node before. As the store says, unless set. */
+  readonly isFirst?: boolean | undefined;
   readonly logs: Logs;
   readonly claims: Claims;
   readonly environment: Pick<Environment, "after">;
@@ -31,9 +35,12 @@ export interface JournalParts {
 
 const entriesMax = 64;
 
-export function journal({ node, token, logs, claims, environment }: JournalParts): Journal {
+export function journal({ node, token, ticket, isFirst, logs, claims, environment }: JournalParts): Journal {
   const name = `node/${node}`;
   const stream = `journal/${node}`;
+  const started = ticket === undefined ? undefined : `${ticket}.`;
+  /** Whether nothing stands there, nor has anybody been the node before who could still write it. */
+  let isBlank = false;
   /** Where this process's commits stand, for trimming. */
   const positions = new Map<number, Position>();
 
@@ -41,15 +48,42 @@ export function journal({ node, token, logs, claims, environment }: JournalParts
     return persistently(environment, `${what} of node ${node}`, call);
   }
 
+  /** Refuses to be a node that another process is by the same ticket. */
+  function refuseTwice(value: string | undefined): void {
+    if (started === undefined || value?.startsWith(started) !== true) return;
+    const text = `Cannot join as ${node}: another process has joined with the same file`;
+    throw new ShoalError("Conflict", `${text}; a node is started once, by the process that leads the run`);
+  }
+
+  async function isNew(): Promise<boolean> {
+    try {
+      const read = (): Promise<readonly Entry[]> => logs.read(stream, undefined, { entriesMax: 1, waitMs: 0 });
+      return (await ask("look into the journal", read)).length === 0;
+    } catch (error) {
+      if (isShoalError(error, "Lost")) return false;
+      throw error;
+    }
+  }
+
   return {
     async standing() {
-      return (await ask("look up the epoch", () => claims.claimed(name)))?.epoch ?? 0;
+      if (isFirst === true) return 0;
+      const standing = await ask("look up the epoch", () => claims.claimed(name));
+      refuseTwice(standing?.value);
+      // Whoever was the first has claimed nothing.
+      return Math.max(standing?.epoch ?? 0, isFirst === false ? 1 : 0);
     },
     async claim(epoch) {
-      return (await ask("claim an epoch", () => claims.claim(name, epoch, token))).held;
+      if (isFirst === true && epoch === 1) return true;
+      const { held, value } = await ask("claim an epoch", () => claims.claim(name, epoch, `${started ?? ""}${token}`));
+      if (!held) refuseTwice(value);
+      return held;
     },
     async open(epoch) {
       try {
+        // Of the first process nobody before it has to be kept out: its first commit opens the journal.
+        isBlank = epoch === 1 && (isFirst === true || await isNew());
+        if (isBlank) return "opened";
         await ask("open the journal", () => logs.append(stream, epoch, []));
         return "opened";
       } catch (error) {
@@ -58,6 +92,7 @@ export function journal({ node, token, logs, claims, environment }: JournalParts
       }
     },
     async read(part) {
+      if (isBlank) return;
       let after: Position | undefined;
       let latest = { epoch: 0, number: 0 };
       while (true) {

@@ -25,7 +25,8 @@ export function lease({ logs, claims }: LeaseParts, node: string, epoch: number)
     try {
       const position = await logs.append(streamOf(node), epoch, [sign]);
       if (++signs % signsMax === 0) await logs.trim(streamOf(node), position);
-      // Where nobody refuses what is late, the claim still says who is the node.
+      // Whoever begins has just claimed it. Later, where nobody refuses what is late, the claim still says who is the node.
+      if (signs === 1) return "held";
       return ((await claims.claimed(`node/${node}`))?.epoch ?? 0) > epoch ? "fenced" : "held";
     } catch (error) {
       return isShoalError(error, "Fenced") ? "fenced" : "unknown";

@@ -25,6 +25,10 @@ export interface NodeOptions {
   readonly token?: string | undefined;
   /** The logical node: whoever opens the same one later is its successor, and fences it. */
   readonly name: string;
+  /** Of the start that was asked for: one process is the node by it, and no other. */
+  readonly ticket?: string | undefined;
+  /** Of a name that is made for one process: whether nobody has been the node before. As the store says, unless set. */
+  readonly isFirst?: boolean | undefined;
   readonly seed: number;
   readonly strict: boolean;
   readonly environment: Environment;
@@ -106,6 +110,8 @@ export async function openNode(options: NodeOptions): Promise<RunningNode> {
   const keeper = journal({
     node: name,
     token: environment.token(),
+    ticket: options.ticket,
+    isFirst: options.isFirst,
     logs: home.logs,
     claims: home.claims,
     environment,

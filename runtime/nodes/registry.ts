@@ -1,8 +1,7 @@
-// Who the nodes of a run are: each process says of itself what it is when it joins, in a claim that others can read,
-// and whoever leads the run checks it before anybody sends it mail.
+// Who the nodes of a run are: each process says of itself what it is when it joins, and whoever leads the run checks it
+// before anybody sends it mail.
 
 import { ShoalError } from "../../stores/error.ts";
-import type { Claims } from "../../stores/store.ts";
 import { isTaken } from "../kinds.ts";
 import type { Machine } from "../run/records.ts";
 
@@ -51,27 +50,6 @@ export function takers(
   if (!isTaken(takes, task)) return [];
   const nodes = places.filter(({ isGuest }) => isGuest !== true).map(({ node }) => node);
   return nodes.length > 1 ? nodes.slice(1) : nodes;
-}
-
-const nameOf = (node: string): string => `member/${node}`;
-
-/** Writes down who a process is. */
-export async function register(claims: Claims, member: Member): Promise<void> {
-  await claims.claim(nameOf(member.node), member.epoch, JSON.stringify(member));
-}
-
-/** The process that was this node last, as far as it has said. */
-export async function registered(claims: Claims, node: string): Promise<Member | undefined> {
-  const claimed = await claims.claimed(nameOf(node));
-  return claimed === undefined ? undefined : JSON.parse(claimed.value) as Member;
-}
-
-/** Takes a ticket, which is good for one process: Conflict where another has it. */
-export async function takeTicket(claims: Claims, node: string, ticket: string, token: string): Promise<void> {
-  const { held } = await claims.claim(`ticket/${node}/${ticket}`, 1, token);
-  if (held) return;
-  const text = `Cannot join as ${node}: another process has joined with the same file`;
-  throw new ShoalError("Conflict", `${text}; a node is started once, by the process that leads the run`);
 }
 
 /** Two clocks that are further apart make a mess of whatever is read by time. */
