@@ -11,8 +11,8 @@ const nodes: readonly string[] = ["p1", "p2"];
 export interface Site extends Folder {
   /** Sends a run as a job of two nodes, of which nothing runs yet: its script, and what was said. */
   send(name: string, ...words: string[]): Promise<{ readonly script: string; readonly said: Said }>;
-  /** Runs a script to its end, as on the first of the two nodes. */
-  work(script: string): Promise<Said>;
+  /** Runs a script to its end, as on the first of the two nodes; a job may be sent with variables besides. */
+  work(script: string, variables?: Environment): Promise<Said>;
 }
 
 /**
@@ -48,11 +48,11 @@ exec "$@"
         assert.equal(said.code, 0, shown(said));
         return { script: join(path, "runs", name, "jobs/000001.sh"), said };
       },
-      work: (script) => {
+      work: (script, variables) => {
         const [program, ...args]: [string, ...string[]] = ["/bin/bash", script];
         return run(program, args, {
           cwd: "/",
-          env: { ...env, PBS_JOBID: "1.login", PBS_NODEFILE: nodeFile, PALS_HOST: "p1" },
+          env: { ...env, PBS_JOBID: "1.login", PBS_NODEFILE: nodeFile, PALS_HOST: "p1", ...variables },
         });
       },
     });
