@@ -156,7 +156,11 @@ function stepping({ period, grid }: WaveInput): (out: Float64Array) => void {
   };
 }
 
+/** All waves of an ensemble are on one grid: its points are measured once in each thread. */
+let measured: { readonly grid: number; readonly distance: Float64Array } | undefined;
+
 function distances(grid: number): Float64Array {
+  if (measured?.grid === grid) return measured.distance;
   const result = new Float64Array(grid * grid);
   const spacing = grid === 1 ? 0 : 4 * Math.PI / (grid - 1);
   for (let row = 0; row < grid; row++) {
@@ -166,5 +170,6 @@ function distances(grid: number): Float64Array {
       result[row * grid + column] = Math.sqrt(x * x + y * y);
     }
   }
+  measured = { grid, distance: result };
   return result;
 }
