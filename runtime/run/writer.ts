@@ -6,7 +6,6 @@ import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import type { Environment } from "../environment.ts";
 import { fileMode, numbered, type RunLayout } from "./layout.ts";
-import { recordLines } from "./lines.ts";
 import type { RunRecord } from "./records.ts";
 import { troubleIn } from "./trouble.ts";
 
@@ -51,7 +50,6 @@ export async function recordWriter({ layout, head, environment, failed }: Writer
     throw troubleIn(layout.directory, "record the run", error);
   }
 
-  const lineOf = recordLines();
   let lines: string[] = [];
   let chars = 0;
   let failure: Error | undefined;
@@ -137,7 +135,7 @@ export async function recordWriter({ layout, head, environment, failed }: Writer
   return {
     write(record) {
       if (failure !== undefined) return;
-      const line = lineOf(record);
+      const line = `${JSON.stringify(record)}\n`;
       lines.push(line);
       chars += line.length;
       if (chars >= gatheredCharsMax) soon();

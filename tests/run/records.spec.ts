@@ -7,7 +7,6 @@ import { realWorld } from "../../runtime/launch/world.ts";
 import { digestOf } from "../../runtime/run/digest.ts";
 import { type RunLayout, runLayout } from "../../runtime/run/layout.ts";
 import { keptResult, runLedger, tensorsOf, valueOf } from "../../runtime/run/ledger.ts";
-import { recordLines } from "../../runtime/run/lines.ts";
 import { type Damage, readRecords } from "../../runtime/run/reader.ts";
 import type { Fact, KeptResult, RunRecord } from "../../runtime/run/records.ts";
 import { runSummary } from "../../runtime/run/summary.ts";
@@ -27,24 +26,6 @@ const textsIn = (layout: RunLayout, damaged: (damage: Damage) => void = () => {}
 function open(layout: RunLayout, head = 1, failed: (error: Error) => void = () => {}): ReturnType<typeof recordWriter> {
   return recordWriter({ layout, head, environment: realWorld, failed });
 }
-
-test("recordLines: the line of a record is its JSON, whatever was said before it", async () => {
-  const texts = fc.oneof(fc.constantFrom("", "main", "a"), fc.string({ unit: "binary", maxLength: 10 }));
-  const all = fc.record({
-    at: fc.oneof(fc.nat(), fc.double({ noNaN: true, noDefaultInfinity: true })),
-    node: texts,
-    type: fc.constantFrom("MessageLogged", "MessageLogged", "ActorRestarted"),
-    level: fc.constantFrom("debug", "error"),
-    text: fc.oneof(texts, texts, fc.constantFrom(undefined, 1)),
-    actor: fc.record({ id: texts, class: texts, name: texts }, { requiredKeys: ["id", "class"] }),
-    during: texts,
-    fields: fc.oneof(fc.dictionary(texts, fc.jsonValue(), { maxKeys: 3 }), fc.constant({ toJSON: () => undefined })),
-  }, { requiredKeys: ["at", "node", "type", "level", "text"] });
-  await property([fc.array(all, { maxLength: 8 })], (records) => {
-    const lineOf = recordLines();
-    for (const record of records) assert.equal(lineOf(record as RunRecord), `${JSON.stringify(record)}\n`);
-  });
-});
 
 test("recordWriter: what was waited for is in the file, in order, whoever waits", async () => {
   const texts = fc.array(fc.record({ text: fc.string({ unit: "binary", maxLength: 40 }), wait: fc.boolean() }), {
