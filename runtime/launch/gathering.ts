@@ -81,7 +81,9 @@ export function gather(
   });
   const folder = makeNest();
   const end = (): void => rmSync(folder, { recursive: true, force: true });
-  const store = options.store ?? pathToFileURL(ground?.home ?? join(folder, "store")).href;
+  // What ends with the system in a temporary folder need not outlast a power cut.
+  const usually = ground === undefined ? `${pathToFileURL(join(folder, "store")).href}?fsync=never` : undefined;
+  const store = options.store ?? usually ?? pathToFileURL(ground!.home).href;
   // Other machines do not see what is private to this one.
   const shared = ground?.home ?? folder;
   const files = launcher.name === "local" ? folder : shared;
