@@ -10,7 +10,7 @@ import { fileClaims } from "./file/claims.ts";
 import { layout as fileLayout } from "./file/layout.ts";
 import type { Disk } from "./file/disk.ts";
 import { fileLogs } from "./file/logs.ts";
-import { posixDiskAt } from "./file/posix.ts";
+import { posixDiskNow } from "./file/posix.ts";
 import { troubleOf } from "./file/trouble.ts";
 import { wholes as fileWholes } from "./file/whole.ts";
 import { room as boundedRoom } from "./room.ts";
@@ -127,7 +127,7 @@ export async function shmStore(options: ShmOptions): Promise<Store> {
   const { capacityBytes = mostOf(root) } = options;
   const folders = foldersOf(root, run);
   const native = map === "auto" ? options.native ?? await loadNative() : undefined;
-  const disk = options.disk ?? await posixDiskAt(root);
+  const disk = options.disk ?? posixDiskNow(root);
   let isClosed = false;
   let end: (error: Error | undefined) => void;
   const ended = new Promise<Error | undefined>((resolve) => end = resolve);

@@ -209,6 +209,9 @@ export const posixDisk: Disk = posix(false);
 /** One of which it is known whether it is near. */
 export const posixDiskOf = (isNear: boolean): Disk => isNear ? posix(true) : posixDisk;
 
+/** The file system of a folder that answers at once, as memory does. */
+export const posixDiskNow = (folder: string): Disk => posixDiskOf(nearTypes.has(fs.statfsSync(folder).type >>> 0));
+
 /** The file system that a path lies on, or will lie on once it is made: a near one is called directly. */
 export async function posixDiskAt(path: string): Promise<Disk> {
   for (let at = path;; at = at.slice(0, at.lastIndexOf("/")) || "/") {
