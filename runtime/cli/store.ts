@@ -168,12 +168,21 @@ async function sweep({ place, run, dryRun, keepDays, json, terminal, signal }: A
   return 0;
 }
 
+const hintsMax = 5;
+
 /** What is interrupted stays until somebody gives it up: he should know how. */
 async function hint(place: Place, terminal: Terminal): Promise<void> {
-  for await (const { run, state, bytes } of place.runs()) {
-    if (state !== "interrupted" || bytes === 0) continue;
+  const kept: HeldRun[] = [];
+  for await (const run of place.runs()) if (run.state === "interrupted" && run.bytes > 0) kept.push(run);
+  for (const { run, bytes } of kept.slice(0, hintsMax)) {
     terminal.say(
       `run ${run} was interrupted and keeps ${size(bytes)}; to give it up: shoal store sweep URL --run ${run}`,
     );
   }
+  const others = kept.slice(hintsMax);
+  if (others.length === 0) return;
+  const bytes = others.reduce((sum, run) => sum + run.bytes, 0);
+  terminal.say(
+    `so do ${counted(others.length, "other")}, ${size(bytes)}; all that none opened for N days: --keep-days N`,
+  );
 }

@@ -3,7 +3,7 @@
 import { rmSync, statSync } from "node:fs";
 import { cancelled } from "../cancellation.ts";
 import { crc32 } from "../checksum.ts";
-import { ShoalError } from "../error.ts";
+import { isShoalError, ShoalError } from "../error.ts";
 import { fileClaims } from "../file/claims.ts";
 import { layout as fileLayout } from "../file/layout.ts";
 import { namesBelow } from "../file/listing.ts";
@@ -92,6 +92,23 @@ function orphansIn(folders: Folders): string[] {
   return found;
 }
 
+const dayMs = 86_400_000;
+
+/** How many days nobody has opened or closed a run; 0 where that cannot be told. A clock that is off by hours matters not. */
+function idleDays({ arenas }: Folders): number {
+  const found = statSync(arenas, { throwIfNoEntry: false });
+  return found === undefined ? 0 : Math.max(0, Date.now() - found.mtimeMs) / dayMs;
+}
+
+type Told = { readonly run: string | undefined; readonly keepDays: number | undefined };
+
+function whyItGoes({ run, state }: HeldRun, days: number, { run: givenUp, keepDays }: Told): string | undefined {
+  if (givenUp === run) return "it is given up";
+  if (state === "ended") return "it has ended";
+  const isIdle = state === "interrupted" && keepDays !== undefined && days >= keepDays;
+  return isIdle ? `nobody has opened it for ${Math.floor(days)} days` : undefined;
+}
+
 /** What lies in a user's folder of shared memory. */
 function shmPlace({ root, url, environment }: ShmPlaceOptions): Place {
   const runsIn = (): string[] =>
@@ -118,12 +135,23 @@ function shmPlace({ root, url, environment }: ShmPlaceOptions): Place {
     }
   }
 
+  /** Answers whether it was taken: a run that somebody has opened meanwhile is not, unless he was told to. */
+  function taken(folders: Folders, run: string, isGivenUp: boolean): boolean {
+    try {
+      takeRun(folders, run, environment.token());
+      return true;
+    } catch (error) {
+      if (!isGivenUp && isShoalError(error, "Conflict")) return false;
+      throw error;
+    }
+  }
+
   return {
     url,
     async *runs() {
       for (const run of runsIn()) yield await heldRun(root, run);
     },
-    async *sweep({ dryRun = false, run: givenUp, signal } = {}) {
+    async *sweep({ dryRun = false, run: givenUp, keepDays, signal } = {}) {
       try {
         for (const name of givenUp === undefined ? namesIn(root) : []) {
           if (!name.startsWith(".going-")) continue;
@@ -133,16 +161,18 @@ function shmPlace({ root, url, environment }: ShmPlaceOptions): Place {
         for (const run of chosen(givenUp)) {
           if (signal?.aborted) throw cancelled(signal);
           const folders = foldersOf(root, run);
+          const days = idleDays(folders);
+          const isIdle = keepDays !== undefined && days >= keepDays;
           // Of a run that goes on nothing is told that would have to be counted first.
-          const mayGo = givenUp === run || await hasEndedAt(root, run);
+          const mayGo = givenUp === run || isIdle || await hasEndedAt(root, run);
           const held = mayGo ? await heldRun(root, run) : undefined;
-          if (held === undefined || (held.state !== "ended" && givenUp !== run)) {
+          const why = held && whyItGoes(held, days, { run: givenUp, keepDays });
+          if (held === undefined || why === undefined) {
             yield* orphansOf(folders, run, dryRun);
             continue;
           }
           const { state, tensors, bytes } = held;
-          if (state === "live" || !dryRun) takeRun(folders, run, environment.token());
-          const why = givenUp === run ? "it is given up" : "it has ended";
+          if ((state === "live" || !dryRun) && !taken(folders, run, givenUp === run)) continue;
           yield { run, kind: "run", what: `${tensors} tensor${tensors === 1 ? "" : "s"} and all else`, bytes, why };
         }
       } catch (error) {

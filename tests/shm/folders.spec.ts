@@ -8,6 +8,7 @@ import {
   readdirSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -162,6 +163,27 @@ test("shm place: interrupted is not ended, and a run goes when it is given up or
     const [swept] = await all(place.sweep({ run: "r" }));
     assert.deepEqual([swept?.kind, swept?.bytes], ["run", 100]);
     assert.deepEqual(readdirSync(shmRoot(dir)), []);
+  }));
+
+test("shm place: an interrupted run that nobody has opened for so many days goes, and a live one does not", () =>
+  inMemory(async (dir) => {
+    const place = await placeAt(dir);
+    const owner = child("obey", dir);
+    await owner.tell({ do: "put", bytes: 100, fill: 1 });
+    const live = await opened(dir, { run: "live" });
+    await live.tensors.put(data(1));
+    owner.kill("SIGKILL");
+    await owner.end();
+    const monthAgo = Date.now() / 1_000 - 30 * 86_400;
+    for (const run of ["r", "live"]) utimesSync(foldersOf(shmRoot(dir), run).arenas, monthAgo, monthAgo);
+    assert.deepEqual(await all(place.sweep({ keepDays: 31 })), []);
+    assert.equal((await all(place.sweep({ keepDays: 29, dryRun: true }))).length, 1);
+    const found = await all(place.sweep({ keepDays: 29 }));
+    assert.deepEqual(found.map(({ run, kind, why }) => [run, kind, why]), [
+      ["r", "run", "nobody has opened it for 30 days"],
+    ]);
+    assert.deepEqual((await all(place.runs())).map(({ run }) => run), ["live"]);
+    await live.close();
   }));
 
 test("shm store: what a run that has ended holds goes with the last who has it open", () =>
