@@ -202,7 +202,7 @@ test("an answer to what a head had asked before it died is no answer to what the
       seed: 1,
       nodes: 1,
       // The store is slow when the first is made, so that its maker is told of it when it is no more.
-      faults: [{ at: 7, kind: "slow", node: "n1", delayMs: 3_000 }, { at, kind: "head", node: "main", delayMs: 500 }],
+      faults: [{ at: 6, kind: "slow", node: "n1", delayMs: 3_000 }, { at, kind: "head", node: "main", delayMs: 500 }],
     });
     assert.equal(simulation.outcome, "done", table(simulation));
     assert.deepEqual([begun, simulation.value], [2, ["idle-2", "n1/@idle-2"]], table(simulation));
