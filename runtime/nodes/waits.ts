@@ -11,7 +11,7 @@ export interface Waits {
   /** What has no answer yet, or no room, begins to wait. */
   begin(): void;
   /** One that has left waits no more. */
-  over(one: { readonly waiting: Wait | undefined }): void;
+  over(one: { waiting: Wait | undefined }): void;
 }
 
 export interface WaitsParts {
@@ -53,7 +53,7 @@ class Answering extends Wait {
 
 /** For room. */
 class Waiting extends Wait {
-  declare private readonly tells: PostedTell[];
+  declare private tells: PostedTell[];
   declare private readonly leave: (tell: PostedTell) => void;
 
   constructor(timeoutMs: number, leave: (tell: PostedTell) => void) {
@@ -66,6 +66,12 @@ class Waiting extends Wait {
     tell.waiting = this;
     this.tells.push(tell);
     this.count++;
+  }
+
+  override isOver(): boolean {
+    const isOver = super.isOver();
+    if (isOver) this.tells = [];
+    return isOver;
   }
 
   override expired(): void {
@@ -102,7 +108,10 @@ export function waits({ deadlines, environment, calls, tells, leave }: WaitsPart
       answering = undefined;
       waiting = undefined;
     },
-    over({ waiting: wait }) {
+    over(one) {
+      const wait = one.waiting;
+      // One that has grown old before the collector looks would keep all that left with it, and they what left with them.
+      one.waiting = undefined;
       if (wait?.isOver() === true) deadlines.remove(wait);
     },
   };
